@@ -1,0 +1,182 @@
+"""What a trace says, in one vocabulary for all formats. Readers yield these; the join and the profiles consume them.
+
+Nothing here refers to units: a `Frame` is what the trace itself names. Times are nanoseconds; clocks are wall clocks
+since the epoch, or 0 where a format has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+LineKind = Literal["first", "executing", "def", "unknown"]
+"""first: `co_firstlineno`, the first decorator's line; executing: somewhere inside; def: the `def` line."""
+
+Counting = Literal["exact", "at least", "estimated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A code object or a place in one, as the trace names it."""
+
+    path: str
+    name: str
+    """`co_name` or a qualified name: the join uses the last segment."""
+    line: int
+    """1-based; 0 when the format has none."""
+    line_kind: LineKind = "unknown"
+    module: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The bounded summary of one value."""
+
+    type: str
+    """"int", "builtins.str" shortened to "str"; "shop.models.Order" for classes of the program; "" unknown."""
+    text: str
+    """Bounded, redacted text as a person would write it: 9.99, 'gold', Order(order_id=3, …)."""
+    number: float | None = None
+    """The value itself when it is a finite int, float or bool."""
+    size: int | None = None
+    """Length of a str, bytes or container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    value: Observed | None
+    """None when the trace does not hold the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    type: str
+    """"ZeroDivisionError", "shop.models.OrderError"."""
+    message: str
+    line: int = 0
+    """The line that was executing in the frame that this call is, 1-based; 0 unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """No end was recorded, or the format does not say how the call ended."""
+
+
+Outcome = Returned | Raised | Unfinished
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One recorded execution of a unit, with what the trace knows of its values."""
+
+    frame: Frame
+    started_ns: int
+    duration_ns: int
+    """Wall, children included; -1 unknown."""
+    self_ns: int = -1
+    """Wall without recorded children; -1 unknown."""
+    arguments: tuple[tuple[str, Observed], ...] = ()
+    outcome: Outcome = field(default_factory=Unfinished)
+    id: str = ""
+    parent: str = ""
+    """Ids are unique within one file; "" none."""
+    caller: Frame | None = None
+    """The frame that called, with its executing line, where the trace says it."""
+    thread: str = ""
+    test: str = ""
+    resume: bool = False
+    """A resume of a generator or coroutine, not a call."""
+    counted: bool = True
+    """False when a `Count` of the same file already counts this call: then it adds values, not calls and times."""
+    replay: dict[str, Any] | None = None
+    """Arguments in the replayable encoding of tracelens_recorder.replayable, where recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Totals of one code object over a run."""
+
+    frame: Frame
+    calls: int
+    counting: Counting = "exact"
+    resumes: int = 0
+    errors: int = 0
+    total_ns: int = 0
+    """Wall, children included, recursion counted once where the format does so."""
+    self_ns: int = 0
+    min_ns: int = -1
+    max_ns: int = -1
+    durations: tuple[tuple[int, int], ...] = ()
+    """(bucket, n) of the log histogram of profiles/histogram.py, where the format gives single durations."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeCount:
+    """How often one code object called another."""
+
+    caller: Frame
+    callee: Frame
+    calls: int
+    counting: Counting = "exact"
+    total_ns: int = 0
+    site_line: int = 0
+    """Line of the call site in the caller, 1-based; 0 unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A weighted stack, root first, leaf last. Never added up with calls."""
+
+    stack: tuple[Frame, ...]
+    weight: float
+    """In `unit`."""
+    unit: Literal["seconds", "samples"] = "samples"
+
+
+@dataclass(frozen=True, slots=True)
+class FailureFrame:
+    frame: Frame
+    locals: tuple[tuple[str, Observed], ...] = ()
+    source: str = ""
+    """The source line as the trace shows it, stripped: lets a moved or stale line be recognised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An exception that was seen, with its stack, outermost frame first."""
+
+    type: str
+    message: str
+    stack: tuple[FailureFrame, ...]
+    at_ns: int = 0
+    count: int = 1
+    test: str = ""
+    call: str = ""
+    """Id of the deepest recorded `Call` that raised it, where known."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a trace says about its own recording. A reader yields it first; fields it cannot know stay empty."""
+
+    tool: str
+    """"pstats", "viztracer", "speedscope", "traceback", "tracelens", …"""
+    started_ns: int = 0
+    duration_ns: int = 0
+    command: str = ""
+    commit: str = ""
+    interpreter: str = ""
+    """"CPython 3.12.1"."""
+    environment: str = ""
+    service: str = ""
+    blobs: tuple[tuple[str, str], ...] = ()
+    """(path as the trace names it, git blob id of the file when it was recorded)."""
+    sources: tuple[tuple[str, str], ...] = ()
+    """(path, blake2b-16 hex of the file's bytes when it was recorded), where the trace holds the source."""
+    redacted: int = 0
+    """Number of values the recorder redacted."""
+    notes: tuple[str, ...] = ()
+    """What a person must know: "ring buffer overflowed: counts are at least"."""
+
+
+Record = RunFacts | Call | Count | EdgeCount | Sample | Failure
