@@ -9,6 +9,7 @@ from tracelens_indexer.profiles.rows import AnchorState
 from tracelens_indexer.source.facts import Parameter, UnitKind
 from tracelens_indexer.traces.records import Counting
 
+
 @dataclass(frozen=True, slots=True)
 class UnitRecord:
     """A unit of the index as it is now."""

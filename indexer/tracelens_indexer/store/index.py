@@ -1,0 +1,693 @@
+"""The read side of the store: a view of the index that every surface asks.
+
+Each method is a few point reads in SQLite. Which runs are meant is always a parameter; None means the current ones:
+the latest run of each name and tool, so that recording the same thing again replaces what is shown, and a log
+imported beside it adds to it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tracelens_indexer.errors import StoreError
+from tracelens_indexer.graph.links import Edge
+from tracelens_indexer.profiles import histogram
+from tracelens_indexer.profiles.rows import AnchorState
+from tracelens_indexer.source.facts import Parameter
+from tracelens_indexer.store.answers import (
+    CallSiteRecord,
+    CaptureRecord,
+    FailureRecord,
+    IndexState,
+    Observation,
+    ObservedEdge,
+    Profile,
+    Range,
+    RunRecord,
+    UnitRecord,
+    Value,
+)
+from tracelens_indexer.store.database import open_for_reading
+from tracelens_indexer.store.layout import Layout
+from tracelens_indexer.traces.records import Counting
+
+_UNIT = (
+    "units.id, files.path, files.module, scope, ordinal, qualname, name, kind, parent, first_line, def_line, end_line,"
+    " name_line, name_column, body_hash, signature, docstring, parameters, returns, resumes"
+)
+_UNITS = f"SELECT {_UNIT} FROM units JOIN files ON files.id = units.file"
+_WORST: dict[str, int] = {"exact": 0, "at least": 1, "estimated": 2}
+_STATES: dict[str, int] = {"fresh": 0, "moved": 1, "unverified": 2, "stale": 3}
+_decode_parameters = msgspec.msgpack.Decoder(tuple[Parameter, ...]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    path: str
+    module: str
+    content_hash: str
+    blob: str
+    lines: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What shares are shares of, over the chosen runs."""
+
+    sample_weight: float
+    self_ns: int
+
+
+class Index:
+    """A read-only view of one workspace's store. Cheap to open; used by one thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, root: Path, *, owns: bool = True) -> None:
+        self.root = root
+        self._connection = connection
+        self._owns = owns
+        self._current: tuple[int, tuple[int, ...]] | None = None
+        self._bases: dict[tuple[int, tuple[int, ...]], _Base] = {}
+
+    @classmethod
+    def open(cls, root: Path) -> Index:
+        """Raises NoIndex when there is none, StoreError when it is damaged, of another version, or not ours."""
+        layout = Layout(root)
+        distrust = layout.distrust() if layout.folder.exists() else ""
+        if distrust:
+            raise StoreError(distrust)
+        return cls(open_for_reading(layout.database), root)
+
+    def close(self) -> None:
+        if self._owns:
+            self._connection.close()
+
+    @property
+    def generation(self) -> int:
+        """Changes whenever another process has committed."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    # -- code --------------------------------------------------------------------------------------------------
+
+    def state(self) -> IndexState:
+        one = self._connection.execute
+        meta = {row[0]: row[1] for row in one("SELECT key, value FROM meta")}
+        sites = {row[0]: row[1] for row in one("SELECT status, count(*) FROM sites GROUP BY status")}
+        return IndexState(
+            files=one("SELECT count(*) FROM files").fetchone()[0],
+            units=one("SELECT count(*) FROM units").fetchone()[0],
+            sites=sum(sites.values()),
+            resolved=sites.get("resolved", 0),
+            external=sites.get("external", 0),
+            unresolved=sites.get("unresolved", 0),
+            indexed_ns=int(meta.get("indexed_ns", "0")),
+            embedder=meta.get("embedder", ""),
+            runs=one("SELECT count(*) FROM runs").fetchone()[0],
+        )
+
+    def file(self, path: str) -> FileRecord | None:
+        row = self._connection.execute(
+            "SELECT path, module, content_hash, blob, lines, errors FROM files WHERE path = ?", (path,)
+        ).fetchone()
+        return FileRecord(*row) if row else None
+
+    def paths(self) -> list[str]:
+        return [row[0] for row in self._connection.execute("SELECT path FROM files ORDER BY path")]
+
+    def units_in(self, path: str) -> list[UnitRecord]:
+        """The units of a file in source order; the module first."""
+        return [
+            _unit(row) for row in self._connection.execute(f"{_UNITS} WHERE files.path = ? ORDER BY position", (path,))
+        ]
+
+    def unit(self, unit_id: int) -> UnitRecord | None:
+        row = self._connection.execute(f"{_UNITS} WHERE units.id = ?", (unit_id,)).fetchone()
+        return _unit(row) if row else None
+
+    def find(self, text: str) -> list[UnitRecord]:
+        """Units that a person may mean: "u:<id>", "path:line", a qualname, or a part of its end; best first."""
+        text = text.strip()
+        if match := re.fullmatch(r"u:([0-9a-f]{1,16})", text):
+            unit = self.unit(int(match[1], 16))
+            return [unit] if unit else []
+        if match := re.fullmatch(r"(.+):(\d+)", text):
+            return self._at_line(match[1], int(match[2]))
+        exact = self._matching("qualname = ?", text)
+        if exact:
+            return exact
+        escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        ends = self._matching("qualname LIKE ? ESCAPE '\\'", f"%.{escaped}")
+        if ends:
+            return ends
+        if text.endswith(".py"):
+            return [units[0] for path in self._paths_ending(text) if (units := self.units_in(path))]
+        return self._matching("qualname LIKE ? ESCAPE '\\'", f"%{escaped}%")
+
+    def _matching(self, condition: str, value: str) -> list[UnitRecord]:
+        rows = self._connection.execute(
+            f"{_UNITS} WHERE {condition} ORDER BY length(qualname), qualname LIMIT 200", (value,)
+        )
+        return [_unit(row) for row in rows]
+
+    def _at_line(self, path: str, line: int) -> list[UnitRecord]:
+        """The innermost named unit at a line, of each file whose path ends so."""
+        found = []
+        for candidate in self._paths_ending(path):
+            around = [
+                unit
+                for unit in self.units_in(candidate)
+                if unit.first_line <= line <= unit.end_line and unit.kind not in ("lambda", "comprehension")
+            ]
+            if around:
+                found.append(max(around, key=lambda unit: (unit.first_line, -unit.end_line, unit.kind != "module")))
+        return found
+
+    def _paths_ending(self, path: str) -> list[str]:
+        try:
+            wanted = str(Path(path).resolve().relative_to(self.root.resolve()).as_posix())
+        except ValueError:
+            wanted = ""
+        paths = self.paths()
+        if wanted in paths:
+            return [wanted]
+        path = path.replace("\\", "/").removeprefix("./")
+        return [p for p in paths if p == path or p.endswith("/" + path)]
+
+    def units_named(self, words: str, limit: int = 20) -> list[UnitRecord]:
+        """Units whose qualname holds every word; light enough for the server."""
+        parts = [part for part in re.split(r"[^\w]+", words) if part][:8]
+        if not parts:
+            return []
+        condition = " AND ".join(["qualname LIKE ? ESCAPE '\\'"] * len(parts))
+        likes = ["%" + part.replace("_", "\\_") + "%" for part in parts]
+        rows = self._connection.execute(
+            f"{_UNITS} WHERE {condition} AND kind NOT IN ('lambda', 'comprehension')"
+            " ORDER BY length(qualname), qualname LIMIT ?",
+            (*likes, limit),
+        )
+        return [_unit(row) for row in rows]
+
+    def units_by_id(self, ids: Iterable[int]) -> dict[int, UnitRecord]:
+        return {unit_id: unit for unit_id in dict.fromkeys(ids) if (unit := self.unit(unit_id))}
+
+    def all_units(self) -> list[UnitRecord]:
+        return [_unit(row) for row in self._connection.execute(f"{_UNITS} ORDER BY files.path, position")]
+
+    # -- static graph ------------------------------------------------------------------------------------------
+
+    def edges(self) -> list[Edge]:
+        rows = self._connection.execute(
+            'SELECT caller, callee, kind, line, "column", confidence FROM edges ORDER BY caller, line, "column", callee'
+        )
+        return [Edge(*row) for row in rows]
+
+    def callers(self, unit_id: int) -> list[tuple[UnitRecord, Edge]]:
+        return self._ends("callee", "caller", unit_id)
+
+    def callees(self, unit_id: int) -> list[tuple[UnitRecord, Edge]]:
+        return self._ends("caller", "callee", unit_id)
+
+    def _ends(self, known: str, wanted: str, unit_id: int) -> list[tuple[UnitRecord, Edge]]:
+        rows = self._connection.execute(
+            f'SELECT {_UNIT}, edges.caller, edges.callee, edges.kind, edges.line, edges."column", edges.confidence'
+            f" FROM edges JOIN units ON units.id = edges.{wanted} JOIN files ON files.id = units.file"
+            f" WHERE edges.{known} = ? ORDER BY files.path, edges.line",
+            (unit_id,),
+        )
+        return [(_unit(row), Edge(*tuple(row)[20:26])) for row in rows]
+
+    def sites_in(self, path: str) -> list[CallSiteRecord]:
+        """Every call site of a file with what it resolves to, in source order."""
+        callers = {unit.id: unit for unit in self.units_in(path)}
+        if not callers:
+            return []
+        marks = ",".join("?" * len(callers))
+        targets: dict[tuple[int, int, int], list[tuple[UnitRecord, str]]] = {}
+        for row in self._connection.execute(
+            f'SELECT {_UNIT}, edges.caller AS site_caller, edges.line AS site_line, edges."column" AS site_column,'
+            " confidence FROM edges JOIN units ON units.id = edges.callee JOIN files ON files.id = units.file"
+            f" WHERE edges.kind = 'call' AND edges.caller IN ({marks})",
+            tuple(callers),
+        ):
+            key = (row["site_caller"], row["site_line"], row["site_column"])
+            targets.setdefault(key, []).append((_unit(row), row["confidence"]))
+        rows = self._connection.execute(
+            f'SELECT caller, line, "column", callee, status, reason FROM sites WHERE caller IN ({marks})'
+            ' ORDER BY line, "column"',
+            tuple(callers),
+        )
+        return [
+            CallSiteRecord(callers[c], line, column, text, status, reason, tuple(targets.get((c, line, column), ())))
+            for c, line, column, text, status, reason in rows
+        ]
+
+    # -- runs --------------------------------------------------------------------------------------------------
+
+    def runs(self) -> list[RunRecord]:
+        rows = self._connection.execute(
+            "SELECT runs.*, (SELECT count(*) FROM anchors WHERE anchors.run = runs.id AND anchors.unit IS NOT NULL)"
+            " AS units FROM runs ORDER BY max(started_ns, imported_ns) DESC, id DESC"
+        )
+        return [
+            RunRecord(
+                id=row["id"],
+                name=row["name"],
+                tool=row["tool"],
+                file=row["file"],
+                started_ns=row["started_ns"],
+                imported_ns=row["imported_ns"],
+                duration_ns=row["duration_ns"],
+                command=row["command"],
+                commit=row["commit"],
+                interpreter=row["interpreter"],
+                environment=row["environment"],
+                service=row["service"],
+                redacted=row["redacted"],
+                sample_weight=row["sample_weight"],
+                sample_unit=row["sample_unit"],
+                joined=_object(row["joined"]),
+                notes=row["notes"],
+                units=row["units"],
+            )
+            for row in rows
+        ]
+
+    def current_runs(self) -> tuple[int, ...]:
+        """Ids of the runs that are meant when none is named: the latest of each name and tool."""
+        generation = self.generation
+        if self._owns and self._current and self._current[0] == generation:
+            return self._current[1]
+        rows = self._connection.execute(
+            "SELECT id, name, tool FROM runs ORDER BY max(started_ns, imported_ns) DESC, id DESC"
+        )
+        latest: dict[tuple[str, str], int] = {}
+        for run_id, name, tool in rows:
+            latest.setdefault((name, tool), run_id)
+        chosen = tuple(latest.values())
+        self._current = (generation, chosen)
+        return chosen
+
+    def _chosen(self, runs: Sequence[int] | None) -> tuple[int, ...]:
+        return self.current_runs() if runs is None else tuple(runs)
+
+    def _base(self, runs: tuple[int, ...]) -> _Base:
+        key = (self.generation, runs)
+        if self._owns and key in self._bases:
+            return self._bases[key]
+        marks = ",".join("?" * len(runs))
+        # Seconds and sample counts do not add up: shares come from the unit that most runs use.
+        weight = self._connection.execute(
+            f"SELECT sample_unit, sum(sample_weight) FROM runs WHERE id IN ({marks}) AND sample_weight > 0"
+            " GROUP BY sample_unit ORDER BY count(*) DESC LIMIT 1",
+            runs,
+        ).fetchone()
+        self_ns = self._connection.execute(
+            f"SELECT sum(self_ns) FROM profile_units JOIN anchors ON anchors.id = anchor WHERE run IN ({marks})",
+            runs,
+        ).fetchone()[0]
+        base = _Base(weight[1] if weight else 0.0, self_ns or 0)
+        self._bases = {key: base}
+        return base
+
+    # -- profiles ----------------------------------------------------------------------------------------------
+
+    def profile(self, unit_id: int, runs: Sequence[int] | None = None) -> Profile | None:
+        """All that the runs say about a unit, or None when they say nothing."""
+        unit = self.unit(unit_id)
+        chosen = self._chosen(runs)
+        if unit is None or not chosen:
+            return None
+        found = self._profiles({unit.id: unit}, chosen)
+        if not found:
+            return None
+        profile, anchors = found[0]
+        marks = ",".join("?" * len(anchors))
+        return replace(
+            profile,
+            observations=self._observations(unit, anchors),
+            failures=tuple(self.failures(chosen, unit_id=unit_id)),
+            tests=tuple(
+                (row[0], row[1])
+                for row in self._connection.execute(
+                    f"SELECT test, sum(calls) FROM profile_tests WHERE anchor IN ({marks})"
+                    " GROUP BY test ORDER BY sum(calls) DESC, test LIMIT 200",
+                    anchors,
+                )
+            ),
+        )
+
+    def profiles_in(self, path: str, runs: Sequence[int] | None = None) -> dict[int, Profile]:
+        """Of all units of a file that have data, without observations; failures included."""
+        chosen = self._chosen(runs)
+        units = {unit.id: unit for unit in self.units_in(path)}
+        if not chosen or not units:
+            return {}
+        failures: dict[int, list[FailureRecord]] = {}
+        for failure in self.failures(chosen, path=path):
+            failures.setdefault(failure.unit.id, []).append(failure)
+        return {
+            profile.unit.id: replace(profile, failures=tuple(failures.get(profile.unit.id, ())))
+            for profile, _ in self._profiles(units, chosen)
+        }
+
+    def hot(self, runs: Sequence[int] | None = None, limit: int = 20) -> list[Profile]:
+        """The units where the time goes, by their own share of the run, then by own time, then by calls."""
+        chosen = self._chosen(runs)
+        if not chosen:
+            return []
+        marks = ",".join("?" * len(chosen))
+        ids = [
+            row[0]
+            for row in self._connection.execute(
+                "SELECT anchors.unit FROM anchors JOIN profile_units ON anchor = anchors.id"
+                " JOIN units ON units.id = anchors.unit"
+                f" WHERE run IN ({marks}) AND kind != 'module'"
+                " GROUP BY anchors.unit"
+                " ORDER BY sum(samples_self) DESC, sum(self_ns) DESC, sum(samples_total) DESC, sum(calls) DESC,"
+                " units.qualname LIMIT ?",
+                (*chosen, limit),
+            )
+        ]
+        units = self.units_by_id(ids)
+        found = {profile.unit.id: profile for profile, _ in self._profiles(units, chosen)}
+        failures: dict[int, list[FailureRecord]] = {}
+        for failure in self.failures(chosen):
+            failures.setdefault(failure.unit.id, []).append(failure)
+        return [
+            replace(found[unit_id], failures=tuple(failures.get(unit_id, ()))) for unit_id in ids if unit_id in found
+        ]
+
+    def _profiles(self, units: dict[int, UnitRecord], runs: tuple[int, ...]) -> list[tuple[Profile, tuple[int, ...]]]:
+        """Profiles with the ids of the anchors they come from, for units that have data in the runs."""
+        if not units:
+            return []
+        base = self._base(runs)
+        unit_marks, run_marks = ",".join("?" * len(units)), ",".join("?" * len(runs))
+        rows: dict[int, list[sqlite3.Row]] = {}
+        for row in self._connection.execute(
+            "SELECT anchors.unit AS unit_id, anchors.id AS anchor_id, run, state, path, scope, profile_units.*"
+            " FROM anchors JOIN profile_units ON anchor = anchors.id"
+            f" WHERE anchors.unit IN ({unit_marks}) AND run IN ({run_marks}) ORDER BY run DESC",
+            (*units, *runs),
+        ):
+            rows.setdefault(row["unit_id"], []).append(row)
+        found = []
+        for unit_id, parts in rows.items():
+            anchors = tuple(row["anchor_id"] for row in parts)
+            found.append((self._merged(units[unit_id], parts, anchors, base), anchors))
+        return found
+
+    def _merged(self, unit: UnitRecord, parts: list[sqlite3.Row], anchors: tuple[int, ...], base: _Base) -> Profile:
+        def total(column: str) -> Any:
+            return sum(row[column] for row in parts)
+
+        marks = ",".join("?" * len(anchors))
+        durations = {
+            row[0]: row[1]
+            for row in self._connection.execute(
+                f"SELECT bucket, sum(n) FROM profile_durations WHERE anchor IN ({marks}) GROUP BY bucket",
+                anchors,
+            )
+        }
+        counted = [row["counting"] for row in parts if row["calls"] or row["resumes"]]
+        counting: Counting = max(counted, key=_WORST.__getitem__, default="exact")
+        state: AnchorState = max((row["state"] for row in parts), key=_STATES.__getitem__)
+        low = [row["min_ns"] for row in parts if row["min_ns"] >= 0]
+        high = [row["max_ns"] for row in parts if row["max_ns"] >= 0]
+        samples_total, samples_self = float(total("samples_total")), float(total("samples_self"))
+        self_ns, total_ns = int(total("self_ns")), int(total("total_ns"))
+        share_counting: Counting
+        self_share: float | None
+        total_share: float | None
+        if base.sample_weight > 0:
+            self_share, total_share = samples_self / base.sample_weight, samples_total / base.sample_weight
+            share_counting = "estimated"
+        elif base.self_ns > 0 and (self_ns or total_ns):
+            self_share, total_share = self_ns / base.self_ns, min(1.0, total_ns / base.self_ns)
+            share_counting = counting
+        else:
+            self_share = total_share = None
+            share_counting = "exact"
+        moved = next((f"{row['path']}:{row['scope']}" for row in parts if row["state"] == "moved"), "")
+        return Profile(
+            unit=unit,
+            state=state,
+            counting=counting,
+            calls=total("calls"),
+            resumes=total("resumes"),
+            errors=total("errors"),
+            timed=total("timed"),
+            total_ns=total_ns,
+            self_ns=self_ns,
+            min_ns=min(low, default=None),
+            max_ns=max(high, default=None),
+            p50_ns=histogram.quantile(durations, 0.5),
+            p95_ns=histogram.quantile(durations, 0.95),
+            samples_total=samples_total,
+            samples_self=samples_self,
+            total_share=total_share,
+            self_share=self_share,
+            share_counting=share_counting,
+            captured=total("captured"),
+            runs=tuple(dict.fromkeys(row["run"] for row in parts)),
+            moved_from=moved,
+        )
+
+    def _observations(self, unit: UnitRecord, anchors: tuple[int, ...]) -> tuple[Observation, ...]:
+        """Slots in the order of the signature; "return" last."""
+        marks = ",".join("?" * len(anchors))
+        values: dict[str, list[Value]] = {}
+        for slot, *value in self._connection.execute(
+            "SELECT slot, type, text, outcome, sum(n) FROM profile_values"
+            f" WHERE anchor IN ({marks}) GROUP BY slot, type, text, outcome"
+            " ORDER BY text IS NULL, sum(n) DESC, type, text",
+            anchors,
+        ):
+            values.setdefault(slot, []).append(Value(*value))
+        ranges: dict[str, list[Range]] = {}
+        for slot, *found in self._connection.execute(
+            "SELECT slot, type, sum(n), min(low), max(high), max(measures) FROM profile_slots"
+            f" WHERE anchor IN ({marks}) GROUP BY slot, type ORDER BY sum(n) DESC, type",
+            anchors,
+        ):
+            ranges.setdefault(slot, []).append(Range(*found))
+        order = [parameter.name for parameter in unit.parameters]
+        slots = dict.fromkeys([*ranges, *values])
+        known = sorted(slots, key=lambda s: (s == "return", order.index(s) if s in order else len(order), s))
+        return tuple(
+            Observation(
+                slot=slot,
+                n=sum(r.n for r in ranges.get(slot, ())) or sum(v.n for v in values.get(slot, ())),
+                values=tuple(values.get(slot, ())),
+                ranges=tuple(ranges.get(slot, ())),
+            )
+            for slot in known
+        )
+
+    # -- failures and calls ------------------------------------------------------------------------------------
+
+    def failures(
+        self, runs: Sequence[int] | None = None, unit_id: int | None = None, path: str | None = None
+    ) -> list[FailureRecord]:
+        """Where exceptions were raised first, then where they passed through; the most frequent first."""
+        return self._failures(self._chosen(runs), unit_id=unit_id, path=path)
+
+    def failure(self, name: str) -> FailureRecord | None:
+        """A failure by its name ("f:3fa9c1d2", or a unique beginning of it), over all runs."""
+        name = name if name.startswith("f:") else f"f:{name}"
+        if not re.fullmatch(r"f:[0-9a-f]{2,16}", name):
+            return None
+        every = tuple(row[0] for row in self._connection.execute("SELECT id FROM runs"))
+        found = self._failures(every, name=name)
+        named = {record.id for record in found}
+        return next((r for r in found if r.origin), found[0]) if len(named) == 1 else None
+
+    def _failures(
+        self,
+        runs: tuple[int, ...],
+        *,
+        unit_id: int | None = None,
+        path: str | None = None,
+        name: str | None = None,
+    ) -> list[FailureRecord]:
+        if not runs:
+            return []
+        conditions, values = [f"anchors.run IN ({','.join('?' * len(runs))})"], list[object](runs)
+        if unit_id is not None:
+            conditions.append("anchors.unit = ?")
+            values.append(unit_id)
+        if path is not None:
+            conditions.append("files.path = ?")
+            values.append(path)
+        if name is not None:
+            conditions.append("failure >= ? AND failure < ?")
+            values += [name, name + "g"]
+        rows = self._connection.execute(
+            f"SELECT {_UNIT}, anchors.run, anchors.state, profile_failures.*, profile_units.calls AS unit_calls"
+            " FROM profile_failures JOIN anchors ON anchors.id = profile_failures.anchor"
+            " JOIN units ON units.id = anchors.unit JOIN files ON files.id = units.file"
+            " LEFT JOIN profile_units ON profile_units.anchor = anchors.id"
+            f" WHERE {' AND '.join(conditions)} ORDER BY anchors.run DESC",
+            values,
+        )
+        grouped: dict[tuple[str, int], list[sqlite3.Row]] = {}
+        for row in rows:
+            grouped.setdefault((row["failure"], row["id"]), []).append(row)
+        records = [_failure(parts) for parts in grouped.values()]
+        return sorted(records, key=lambda r: (not r.origin, -r.n, r.unit.qualname, r.type, r.line))
+
+    def captures(
+        self, unit_id: int, runs: Sequence[int] | None = None, outcome: str | None = None, limit: int = 20
+    ) -> list[CaptureRecord]:
+        """Calls kept with their values; outcome "" returned, "*" raised anything, else that exception type."""
+        chosen = self._chosen(runs)
+        unit = self.unit(unit_id)
+        if unit is None or not chosen:
+            return []
+        condition, values = "", list[object]()
+        if outcome == "*":
+            condition = " AND outcome != ''"
+        elif outcome is not None:
+            condition, values = " AND outcome = ?", [outcome]
+        rows = self._connection.execute(
+            "SELECT profile_captures.*, anchors.run, anchors.body_hash FROM profile_captures"
+            " JOIN anchors ON anchors.id = anchor"
+            f" WHERE anchors.unit = ? AND run IN ({','.join('?' * len(chosen))}){condition}"
+            " ORDER BY profile_captures.id LIMIT ?",
+            (unit_id, *chosen, *values, limit),
+        )
+        return [_capture(row, unit) for row in rows]
+
+    def capture(self, name: str) -> CaptureRecord | None:
+        """A call by its name, "c:1f"."""
+        match = re.fullmatch(r"(?:c:)?([0-9a-f]{1,12})", name)
+        if not match:
+            return None
+        row = self._connection.execute(
+            "SELECT profile_captures.*, anchors.run, anchors.body_hash, anchors.unit AS unit_id"
+            " FROM profile_captures JOIN anchors ON anchors.id = anchor WHERE profile_captures.id = ?",
+            (int(match[1], 16),),
+        ).fetchone()
+        unit = self.unit(row["unit_id"]) if row and row["unit_id"] is not None else None
+        return _capture(row, unit) if unit else None
+
+    def observed_callers(self, unit_id: int, runs: Sequence[int] | None = None) -> list[ObservedEdge]:
+        return self._observed("callee_anchor", "caller_anchor", unit_id, self._chosen(runs))
+
+    def observed_callees(self, unit_id: int, runs: Sequence[int] | None = None) -> list[ObservedEdge]:
+        return self._observed("caller_anchor", "callee_anchor", unit_id, self._chosen(runs))
+
+    def _observed(self, known: str, wanted: str, unit_id: int, runs: tuple[int, ...]) -> list[ObservedEdge]:
+        if not runs:
+            return []
+        rows = self._connection.execute(
+            f"SELECT {wanted}.unit AS other, site, caller_unit.first_line AS caller_line, sum(calls) AS n,"
+            " max(CASE counting WHEN 'exact' THEN 0 WHEN 'at least' THEN 1 ELSE 2 END) AS worst,"
+            " sum(total_ns) AS total FROM profile_edges"
+            " JOIN anchors AS caller_anchor ON caller_anchor.id = profile_edges.anchor"
+            " JOIN anchors AS callee_anchor ON callee_anchor.id = profile_edges.callee"
+            " JOIN units AS caller_unit ON caller_unit.id = caller_anchor.unit"
+            f" WHERE {known}.unit = ? AND {known}.run IN ({','.join('?' * len(runs))}) AND {wanted}.unit IS NOT NULL"
+            " GROUP BY other, site ORDER BY n DESC",
+            (unit_id, *runs),
+        ).fetchall()
+        units = self.units_by_id(row["other"] for row in rows)
+        countings: tuple[Counting, ...] = ("exact", "at least", "estimated")
+        return [
+            ObservedEdge(
+                unit=units[row["other"]],
+                calls=row["n"],
+                counting=countings[row["worst"]],
+                total_ns=row["total"],
+                site_line=row["caller_line"] + row["site"] if row["site"] >= 0 else 0,
+            )
+            for row in rows
+            if row["other"] in units
+        ]
+
+
+def open_index(root: Path) -> Index:
+    return Index.open(root)
+
+
+def _unit(row: sqlite3.Row) -> UnitRecord:
+    return UnitRecord(
+        id=row[0],
+        path=row[1],
+        module=row[2],
+        scope=row[3],
+        ordinal=row[4],
+        qualname=row[5],
+        name=row[6],
+        kind=row[7],
+        parent=row[8],
+        first_line=row[9],
+        def_line=row[10],
+        end_line=row[11],
+        name_line=row[12],
+        name_column=row[13],
+        body_hash=row[14],
+        signature=row[15],
+        docstring=row[16],
+        parameters=_decode_parameters(row[17]),
+        returns=row[18],
+        resumes=bool(row[19]),
+    )
+
+
+def _failure(parts: list[sqlite3.Row]) -> FailureRecord:
+    unit = _unit(parts[0])
+    last = max(parts, key=lambda row: row["last_ns"])
+    offset = last["line"]
+    calls = {row["anchor"]: row["unit_calls"] or 0 for row in parts}
+    return FailureRecord(
+        id=last["failure"],
+        unit=unit,
+        type=last["type"],
+        message=last["message"],
+        line=unit.first_line + offset if offset >= 0 else 0,
+        statement_hash=last["statement_hash"],
+        n=sum(row["n"] for row in parts),
+        calls=sum(calls.values()),
+        last_ns=last["last_ns"],
+        origin=any(row["origin"] for row in parts),
+        state=max((row["state"] for row in parts), key=_STATES.__getitem__),
+        stack=tuple((f[0], f[1], f[2], f[3], f[4]) for f in json.loads(last["stack"] or "[]")),
+        tests=tuple(dict.fromkeys(row["test"] for row in parts if row["test"])),
+        run=last["run"],
+    )
+
+
+def _capture(row: sqlite3.Row, unit: UnitRecord) -> CaptureRecord:
+    detail = _object(row["detail"])
+    result, caller = detail.get("result"), detail.get("caller")
+    return CaptureRecord(
+        id=f"c:{row['id']:x}",
+        unit=unit,
+        run=row["run"],
+        call=row["call"],
+        started_ns=row["started_ns"],
+        duration_ns=row["duration_ns"],
+        outcome=row["outcome"],
+        arguments=tuple((a[0], a[1], a[2]) for a in detail.get("arguments", ())),
+        result=(result[0], result[1]) if result else None,
+        message=detail.get("message", ""),
+        line=detail.get("line", 0),
+        caller=(caller[0], caller[1], caller[2]) if caller else None,
+        test=detail.get("test", ""),
+        replay=json.loads(row["replay"]) if row["replay"] else None,
+        body_hash=row["body_hash"],
+    )
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = json.loads(text) if text else {}
+    return value if isinstance(value, dict) else {}
