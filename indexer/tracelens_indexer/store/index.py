@@ -12,6 +12,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,13 @@ class Index:
 
     def all_units(self) -> list[UnitRecord]:
         return [_unit(row) for row in self._connection.execute(f"{_UNITS} ORDER BY files.path, position")]
+
+    def text_signature(self, embedder: str) -> str:
+        """Identity of all that search covers: equal signatures mean that the search table is up to date."""
+        digest = blake2b(embedder.encode(), digest_size=16)
+        for path, content in self._connection.execute("SELECT path, content_hash FROM files ORDER BY path"):
+            digest.update(f"{path}\0{content}\0".encode(errors="surrogatepass"))
+        return digest.hexdigest()
 
     # -- static graph ------------------------------------------------------------------------------------------
 

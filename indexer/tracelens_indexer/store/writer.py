@@ -203,16 +203,22 @@ class Writer:
                 [(e.caller, e.callee, e.kind, e.line, e.column, e.confidence) for e in links.edges],
             )
 
-    def finish_index(self, embedder: str) -> None:
+    def finish_index(self) -> None:
         """Re-anchor the runtime data to the units that are there now, and note the time."""
         with self.transaction():
             resolve_anchors(self._connection)
             self.note("indexed_ns", str(time.time_ns()))
-            self.note("embedder", embedder)
 
     def note(self, key: str, value: str) -> None:
         with self.transaction():
             self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def noted(self, key: str) -> str:
+        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def files_with_errors(self) -> int:
+        return int(self._connection.execute("SELECT count(*) FROM files WHERE errors > 0").fetchone()[0])
 
     # -- runs --------------------------------------------------------------------------------------------------
 

@@ -119,6 +119,8 @@ class EdgeCount:
     calls: int
     counting: Counting = "exact"
     total_ns: int = 0
+    self_ns: int = 0
+    """Of `total_ns`, what was spent in the callee itself."""
     site_line: int = 0
     """Line of the call site in the caller, 1-based; 0 unknown."""
 
@@ -173,6 +175,10 @@ class RunFacts:
     """(path as the trace names it, git blob id of the file when it was recorded)."""
     sources: tuple[tuple[str, str], ...] = ()
     """(path, blake2b-16 hex of the file's bytes when it was recorded), where the trace holds the source."""
+    texts: tuple[tuple[str, str], ...] = ()
+    """(path, the source itself), where the trace holds it: anchors are taken from it; it is never stored."""
+    calls_are_resumes: bool = False
+    """The format counts each resume of a generator or coroutine as a call of it."""
     redacted: int = 0
     """Number of values the recorder redacted."""
     notes: tuple[str, ...] = ()

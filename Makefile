@@ -1,0 +1,34 @@
+# Everything from nothing: each target makes .venv first, with the versions of constraints.txt.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: demo test lint types bench docs clean
+
+.venv/.installed: pyproject.toml recorder/pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ./recorder -e '.[llm,neural,dev]'
+	touch $@
+
+demo: .venv/.installed
+	$(BIN)/python examples/demo.py
+
+test: .venv/.installed
+	$(BIN)/pytest -n 2 --dist loadfile
+
+lint: .venv/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: .venv/.installed
+	$(BIN)/mypy
+
+bench: .venv/.installed
+	$(BIN)/python benchmarks/$(NAME).py
+
+docs: .venv/.installed
+	$(BIN)/python docs/make_cli_reference.py
+
+clean:
+	rm -rf .venv .demo

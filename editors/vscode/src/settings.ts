@@ -1,0 +1,36 @@
+/** The `tracelens.*` settings: read in one place, typed, and in the shape that the server is told them. */
+import * as os from 'node:os';
+import * as vscode from 'vscode';
+import { expand } from './lookup';
+
+export const SECTION = 'tracelens';
+
+export interface Settings {
+  /** As it was typed; empty when unset. */
+  readonly interpreter: string;
+  /** Absolute; empty when unset. */
+  readonly projectInterpreter: string;
+  readonly inlayHints: 'off' | 'hot' | 'all';
+  readonly codeLens: { readonly enabled: boolean };
+  readonly diagnostics: { readonly enabled: boolean };
+}
+
+export function readSettings(): Settings {
+  const section = vscode.workspace.getConfiguration(SECTION);
+  const projectInterpreter = section.get('projectInterpreter', '').trim();
+  return {
+    interpreter: section.get('interpreter', '').trim(),
+    projectInterpreter:
+      projectInterpreter && expand(projectInterpreter, folders()[0], { platform: process.platform, home: os.homedir() }),
+    inlayHints: section.get('inlayHints', 'hot'),
+    codeLens: { enabled: section.get('codeLens.enabled', true) },
+    diagnostics: { enabled: section.get('diagnostics.enabled', true) },
+  };
+}
+
+/** The workspace folders that are on disk, as absolute paths. */
+export function folders(): string[] {
+  return (vscode.workspace.workspaceFolders ?? [])
+    .filter((folder) => folder.uri.scheme === 'file')
+    .map((folder) => folder.uri.fsPath);
+}

@@ -1,0 +1,222 @@
+"""Indexing a workspace: find the files, lower what changed, link, embed, and write the store.
+
+The order keeps the store whole whatever happens: facts, units and links go in with one transaction, vectors after it,
+by content, so that an interrupted run is continued by the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b, sha1
+from pathlib import Path
+
+from tracelens_indexer.embedding.protocol import Embedder
+from tracelens_indexer.embedding.text import SEARCHED_KINDS, TEXT_VERSION, search_words, unit_text
+from tracelens_indexer.errors import TraceLensError
+from tracelens_indexer.graph.link import link
+from tracelens_indexer.source.facts import FileFacts, unit_id
+from tracelens_indexer.source.lower import FACTS_VERSION, lower
+from tracelens_indexer.store.vectors import TextRow, VectorTable
+from tracelens_indexer.store.writer import IndexedFile, KnownFile, Writer
+from tracelens_indexer.workspace import SourceFile, discover
+
+_EMBED_BATCH = 256
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total): "reading", "linking", "embedding"."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSummary:
+    files: int
+    changed: int
+    """Files that were read and lowered again."""
+    removed: int
+    units: int
+    sites: int
+    resolved: int
+    external: int
+    unresolved: int
+    parse_errors: int
+    """Files with places that do not parse; their other units are indexed all the same."""
+    left_out: dict[str, int]
+    """Files that were not indexed, by reason."""
+    embedded: int
+    embedder: str
+    seconds: float
+    stages: dict[str, float]
+    """Seconds of each stage."""
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    pass
+
+
+def index_workspace(
+    root: Path,
+    embedder: Embedder | None = None,
+    progress: Progress = _silent,
+    said: Callable[[str], None] = lambda line: None,
+    *,
+    searchable: bool = True,
+) -> IndexSummary:
+    """Bring the store of a workspace up to date with its files; only what changed is done again.
+
+    `searchable` False leaves the search table for a later call: facts and graph take a second, embedding may take
+    minutes. Raises TraceLensError when the folder is missing, holds no Python or cannot be written.
+    """
+    if not root.is_dir():
+        raise TraceLensError(f"{root}: no such folder")
+    clock = _Clock()
+    discovery = discover(root)
+    if not discovery.files:
+        raise TraceLensError(f"{root}: no Python files found here. Give the folder of your project: tracelens index PATH")
+    clock.lap("finding")
+    with Writer(root, said) as writer:
+        known = writer.known_files()
+        changed, touched, left_out = _read_changed(root, discovery.files, known, progress)
+        present = {file.path for file in discovery.files} - set(left_out)
+        removed = [path for path in known if path not in present]
+        clock.lap("reading")
+        fresh_store = writer.index.state().indexed_ns == 0
+        with writer.transaction():
+            writer.replace_files(changed, removed)
+            writer.touch_files(touched)
+            if changed or removed or fresh_store:
+                progress("linking", 0, 1)
+                writer.replace_links(link(writer.all_facts()))
+                progress("linking", 1, 1)
+            writer.finish_index()
+        clock.lap("linking")
+        embedded = _embed(writer, root, embedder, progress) if searchable else 0
+        clock.lap("embedding")
+        state = writer.index.state()
+        parse_errors = writer.files_with_errors()
+    reasons = dict(discovery.left_out)
+    for reason in left_out.values():
+        reasons[reason] = reasons.get(reason, 0) + 1
+    return IndexSummary(
+        files=state.files,
+        changed=len(changed),
+        removed=len(removed),
+        units=state.units,
+        sites=state.sites,
+        resolved=state.resolved,
+        external=state.external,
+        unresolved=state.unresolved,
+        parse_errors=parse_errors,
+        left_out=reasons,
+        embedded=embedded,
+        embedder=state.embedder,
+        seconds=clock.total(),
+        stages=clock.stages,
+    )
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self._begun = self._last = time.perf_counter()
+        self.stages: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.stages[stage] = round(now - self._last, 4)
+        self._last = now
+
+    def total(self) -> float:
+        return round(time.perf_counter() - self._begun, 4)
+
+
+def content_hash(source: bytes) -> str:
+    """Identity of a file's facts: its bytes and the version of lowering."""
+    return blake2b(source, digest_size=16, person=FACTS_VERSION.encode()[:16]).hexdigest()
+
+
+def git_blob_id(source: bytes) -> str:
+    """The id git gives these bytes, so that a recording made elsewhere can name them."""
+    return sha1(b"blob %d\0" % len(source) + source, usedforsecurity=False).hexdigest()
+
+
+def _read_changed(
+    root: Path, files: Sequence[SourceFile], known: dict[str, KnownFile], progress: Progress
+) -> tuple[list[IndexedFile], list[tuple[str, int, int]], dict[str, str]]:
+    """(files to store, (path, size, mtime) of files whose bytes are the same, path → reason of unreadable ones)."""
+    changed: list[IndexedFile] = []
+    touched: list[tuple[str, int, int]] = []
+    unreadable: dict[str, str] = {}
+    for done, file in enumerate(files):
+        progress("reading", done, len(files))
+        path = root / file.path
+        old = known.get(file.path)
+        try:
+            stat = path.stat()
+            if old and (old.size, old.mtime_ns, old.module) == (stat.st_size, stat.st_mtime_ns, file.module):
+                continue
+            source = path.read_bytes()
+        except OSError as error:
+            unreadable[file.path] = f"unreadable ({error.strerror})"
+            continue
+        identity = content_hash(source)
+        if old and old.content_hash == identity and old.module == file.module:
+            touched.append((file.path, stat.st_size, stat.st_mtime_ns))
+            continue
+        changed.append(
+            IndexedFile(
+                path=file.path,
+                module=file.module,
+                content_hash=identity,
+                blob=git_blob_id(source),
+                size=stat.st_size,
+                mtime_ns=stat.st_mtime_ns,
+                facts=lower(source),
+            )
+        )
+    progress("reading", len(files), len(files))
+    return changed, touched, unreadable
+
+
+def _texts(root: Path, path: str, module: str, facts: FileFacts) -> Iterator[tuple[TextRow, str]]:
+    """The rows to search of one file, each with the text to embed."""
+    try:
+        source = (root / path).read_bytes()
+    except OSError:
+        return
+    for unit in facts.units:
+        if unit.kind not in SEARCHED_KINDS:
+            continue
+        text = unit_text(module, unit, source)
+        identity = blake2b(f"{TEXT_VERSION}\0{text}".encode(errors="surrogatepass"), digest_size=12).hexdigest()
+        yield TextRow(unit_id(path, unit.scope, unit.ordinal), path, identity, search_words(text)), text
+
+
+def _embed(writer: Writer, root: Path, embedder: Embedder | None, progress: Progress) -> int:
+    """Bring the search table up to date; the number of units that were embedded (or indexed as text)."""
+    name = f"{embedder.name}-{embedder.version}" if embedder else ""
+    signature = writer.index.text_signature(name)
+    if signature == writer.noted("embedded"):
+        return 0
+    table = VectorTable(writer.layout.vectors, name, embedder.dimension if embedder else 0)
+    stored = table.hashes()
+    wanted: set[int] = set()
+    new: list[tuple[TextRow, str]] = []
+    for path, (module, facts) in writer.all_facts().items():
+        for row, text in _texts(root, path, module, facts):
+            wanted.add(row.id)
+            if stored.get(row.id) != row.text_hash:
+                new.append((row, text))
+    # Texts of like length side by side: the shorter ones of a batch are padded to the longest.
+    new.sort(key=lambda pair: len(pair[1]))
+    for start in range(0, len(new), _EMBED_BATCH):
+        progress("embedding", start, len(new))
+        batch = new[start : start + _EMBED_BATCH]
+        vectors = embedder.embed([text for _, text in batch]) if embedder else None
+        table.replace([row for row, _ in batch], vectors)
+    table.remove([unit for unit in stored if unit not in wanted])
+    table.finish()
+    progress("embedding", len(new), len(new))
+    with writer.transaction():
+        writer.note("embedded", signature)
+        writer.note("embedder", embedder.name if embedder else "")
+    return len(new)

@@ -1,0 +1,190 @@
+"""What a person reads about a definition: its signature, parameters and docstring, from its nodes."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import warnings
+
+from tree_sitter import Node
+
+from tracelens_indexer.source.facts import Parameter, ParameterKind
+from tracelens_indexer.source.syntax import field, kind, text
+
+MAX_EXPRESSION = 200
+"""Characters kept of an annotation or a default."""
+MAX_DOCSTRING = 4000
+
+_NAME = field("name")
+_TYPE = field("type")
+_VALUE = field("value")
+
+_IDENTIFIER = kind("identifier")
+_TYPED = kind("typed_parameter")
+_DEFAULT = kind("default_parameter")
+_TYPED_DEFAULT = kind("typed_default_parameter")
+_LIST_SPLAT = kind("list_splat_pattern")
+_DICTIONARY_SPLAT = kind("dictionary_splat_pattern")
+_POSITIONAL_SEPARATOR = kind("positional_separator")
+_KEYWORD_SEPARATOR = kind("keyword_separator")
+_STRING = kind("string")
+_CONCATENATED = kind("concatenated_string")
+_INTERPOLATION = kind("interpolation")
+_STRING_START = kind("string_start")
+_COMMENT = kind("comment")
+_EXPRESSION_STATEMENT = kind("expression_statement")
+
+_SPACES = re.compile(r"\s+")
+
+
+def one_line(source: bytes, node: Node, limit: int = MAX_EXPRESSION) -> str:
+    """A node's text on one line, cut to `limit` characters."""
+    # Four bytes hold any character, so nothing that could be shown is lost by not reading on.
+    raw = source[node.start_byte : min(node.end_byte, node.start_byte + 4 * limit + 4)]
+    line = _SPACES.sub(" ", raw.decode("utf-8", "replace")).strip()
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def parameters(source: bytes, node: Node | None) -> tuple[Parameter, ...]:
+    """The parameters of a `parameters` or `lambda_parameters` node, in source order."""
+    if node is None:
+        return ()
+    found: list[Parameter] = []
+    keyword_only = False
+    for child in node.named_children:
+        number = child.kind_id
+        if number == _POSITIONAL_SEPARATOR:
+            found = [
+                Parameter(p.name, "positional only", p.annotation, p.default, p.line, p.column) for p in found
+            ]
+            continue
+        if number == _KEYWORD_SEPARATOR:
+            keyword_only = True
+            continue
+        name, annotation, default = _parts(child)
+        if name is None:
+            continue
+        kind_: ParameterKind = "keyword only" if keyword_only else "positional"
+        if name.kind_id == _LIST_SPLAT:
+            kind_, keyword_only = "variadic", True
+        elif name.kind_id == _DICTIONARY_SPLAT:
+            kind_ = "keywords"
+        if name.kind_id != _IDENTIFIER:
+            name = name.named_child(0)
+            if name is None or name.kind_id != _IDENTIFIER:
+                continue
+        row, column = name.start_point
+        found.append(
+            Parameter(
+                text(source, name),
+                kind_,
+                one_line(source, annotation) if annotation else "",
+                one_line(source, default) if default else "",
+                row + 1,
+                column,
+            )
+        )
+    return tuple(found)
+
+
+def _parts(node: Node) -> tuple[Node | None, Node | None, Node | None]:
+    """(name or splat, annotation, default) of one parameter."""
+    number = node.kind_id
+    if number in (_IDENTIFIER, _LIST_SPLAT, _DICTIONARY_SPLAT):
+        return node, None, None
+    if number == _TYPED:
+        return node.named_child(0), node.child_by_field_id(_TYPE), None
+    if number in (_DEFAULT, _TYPED_DEFAULT):
+        return (
+            node.child_by_field_id(_NAME),
+            node.child_by_field_id(_TYPE),
+            node.child_by_field_id(_VALUE),
+        )
+    return None, None, None
+
+
+def parameter_annotations(node: Node | None) -> list[Node | None]:
+    """The annotation of each parameter that `parameters` gives, in the same order."""
+    found: list[Node | None] = []
+    for child in node.named_children if node is not None else ():
+        name, annotation, _ = _parts(child)
+        if name is not None and (name.kind_id == _IDENTIFIER or _is_identifier(name.named_child(0))):
+            # What a variadic parameter's annotation says holds for its elements, not for it.
+            found.append(annotation if name.kind_id == _IDENTIFIER else None)
+    return found
+
+
+def _is_identifier(node: Node | None) -> bool:
+    return node is not None and node.kind_id == _IDENTIFIER
+
+
+def signature(name: str, found: tuple[Parameter, ...], returns: str) -> str:
+    """"find(self, sku: str, *, strict=False) -> Item" on one line."""
+    shown: list[str] = []
+    starred = False
+    for index, parameter in enumerate(found):
+        if parameter.kind == "variadic":
+            starred = True
+        elif parameter.kind == "keyword only" and not starred:
+            shown.append("*")
+            starred = True
+        prefix = {"variadic": "*", "keywords": "**"}.get(parameter.kind, "")
+        part = prefix + parameter.name
+        if parameter.annotation:
+            part += f": {_shorten(parameter.annotation)}"
+        if parameter.default:
+            part += f" = {_shorten(parameter.default)}" if parameter.annotation else f"={_shorten(parameter.default)}"
+        shown.append(part)
+        last = index + 1 == len(found) or found[index + 1].kind != "positional only"
+        if parameter.kind == "positional only" and last:
+            shown.append("/")
+    arrow = f" -> {_shorten(returns)}" if returns else ""
+    return f"{name}({', '.join(shown)}){arrow}"
+
+
+def _shorten(expression: str) -> str:
+    return expression if len(expression) <= 80 else expression[:79] + "…"
+
+
+def docstring_node(body: Node | None) -> Node | None:
+    """The statement of a module's, class's or function's body that is its docstring."""
+    if body is None:
+        return None
+    for statement in body.named_children:
+        if statement.kind_id == _COMMENT:
+            continue
+        if statement.kind_id != _EXPRESSION_STATEMENT or statement.named_child_count != 1:
+            return None
+        value = statement.named_child(0)
+        return statement if value is not None and _is_plain_string(value) else None
+    return None
+
+
+def _is_plain_string(node: Node) -> bool:
+    if node.kind_id == _CONCATENATED:
+        return all(_is_plain_string(child) for child in node.named_children if child.kind_id != _COMMENT)
+    if node.kind_id != _STRING:
+        return False
+    start = node.child(0)
+    prefix = (start.text or b"").lower() if start is not None and start.kind_id == _STRING_START else b"f"
+    return not any(letter in prefix for letter in (b"b", b"f", b"t"))
+
+
+def docstring(source: bytes, statement: Node | None) -> str:
+    """The docstring's text, cleaned of indentation, at most 4,000 characters; "" when there is none."""
+    value = statement.named_child(0) if statement is not None else None
+    if value is None:
+        return ""
+    raw = text(source, value)
+    try:
+        with warnings.catch_warnings():
+            # An invalid escape in somebody's docstring is not our user's concern.
+            warnings.simplefilter("ignore")
+            read = ast.literal_eval(raw if value.kind_id == _STRING else f"({raw})")
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        read = raw.strip("rRuU'\"")
+    if not isinstance(read, str):
+        return ""
+    cleaned = inspect.cleandoc(read).strip().encode("utf-8", "replace").decode()
+    return cleaned if len(cleaned) <= MAX_DOCSTRING else cleaned[: MAX_DOCSTRING - 1] + "…"

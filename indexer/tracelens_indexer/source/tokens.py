@@ -1,0 +1,129 @@
+"""The canonical tokens of a source: what a body hash is made of.
+
+Two sources have the same tokens when a formatter turns one into the other: comments, white space, docstrings, quote
+style, the case of numbers, trailing commas and the parentheses that formatters add and remove do not count.
+Everything that Python gives a meaning does, the block structure and the ends of statements included.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+
+from tree_sitter import Node
+
+from tracelens_indexer.source.syntax import LANGUAGE, kind
+
+BLOCK_START = b"\x01"
+BLOCK_END = b"\x02"
+STATEMENT_END = b"\n"
+
+COMMENT = kind("comment")
+LINE_CONTINUATION = kind("line_continuation")
+STRING = kind("string")
+STRING_START = kind("string_start")
+STRING_CONTENT = kind("string_content")
+STRING_END = kind("string_end")
+NUMBERS = frozenset({kind("integer"), kind("float")})
+PARENTHESIZED = kind("parenthesized_expression")
+TUPLE = kind("tuple")
+SUBSCRIPT = kind("subscript")
+TUPLE_PATTERN = kind("tuple_pattern")
+COMMA = kind(",", named=False)
+OPEN = kind("(", named=False)
+CLOSE = kind(")", named=False)
+
+SKIPPED = frozenset({COMMENT, LINE_CONTINUATION, kind(";", named=False)})
+
+STATEMENTS_WITH_OPTIONAL_PARENTHESES = frozenset(
+    kind(name)
+    for name in (
+        "assignment augmented_assignment return_statement if_statement elif_clause while_statement for_statement"
+        " for_in_clause if_clause assert_statement expression_statement delete_statement await raise_statement with_item"
+        " parenthesized_expression keyword_argument default_parameter typed_default_parameter yield"
+        " match_statement case_clause named_expression lambda except_clause"
+    ).split()
+)
+"""Here parentheses around a whole operand mean nothing, so formatters put and take them away."""
+
+BRACKETED = frozenset(
+    kind(name)
+    for name in "argument_list list dictionary set parameters tuple tuple_pattern list_pattern type_parameter subscript".split()
+)
+BARE_LISTS = frozenset({kind("expression_list"), kind("pattern_list")})
+PARENTHESIZED_LISTS = frozenset({kind("import_from_statement"), kind("with_clause"), kind("future_import_statement")})
+
+FIXED: dict[int, bytes] = {
+    number: (LANGUAGE.node_kind_for_id(number) or "").encode()
+    for number in range(LANGUAGE.node_kind_count)
+    if not LANGUAGE.node_kind_is_named(number)
+}
+"""The text of keywords and punctuation."""
+
+_ESCAPED_QUOTE = re.compile(rb"\\(.)", re.DOTALL)
+
+
+def digest(tokens: list[bytes]) -> str:
+    """32 hexadecimal digits."""
+    return blake2b(b"\0".join(tokens), digest_size=16).hexdigest()
+
+
+def bracketed_children(node: Node, number: int) -> list[Node]:
+    """Children without the comma before the closing bracket, where that comma means nothing."""
+    children = [child for child in node.children if child.kind_id != COMMENT]
+    # (a,) and x[a,] are tuples because of their comma.
+    least = 5 if number in (TUPLE, TUPLE_PATTERN) else 6 if number == SUBSCRIPT else 3
+    if len(children) >= least and children[-2].kind_id == COMMA:
+        del children[-2]
+    return children
+
+
+def bare_children(node: Node) -> list[Node]:
+    """Children of `a, b,` without the last comma; `a,` keeps it."""
+    children = [child for child in node.children if child.kind_id != COMMENT]
+    if len(children) > 2 and children[-1].kind_id == COMMA:
+        children.pop()
+    return children
+
+
+def list_children(node: Node) -> list[Node]:
+    """Children of `from x import (a, b,)` or `with (a, b,):` as if the parentheses were not there."""
+    children = [child for child in node.children if child.kind_id not in (OPEN, CLOSE, COMMENT)]
+    if children and children[-1].kind_id == COMMA:
+        children.pop()
+    return children
+
+
+def without_parentheses(node: Node) -> list[Node]:
+    """Children of a statement, with the operands that stand in redundant parentheses taken out of them."""
+    result: list[Node] = []
+    for child in node.children:
+        number = child.kind_id
+        while number == PARENTHESIZED:
+            inner = [c for c in child.named_children if c.kind_id != COMMENT]
+            if len(inner) != 1 or len(child.children) < 3:
+                break
+            child = inner[0]
+            number = child.kind_id
+        if number in (TUPLE, TUPLE_PATTERN) and child.named_child_count:
+            elements = [c for c in child.children if c.kind_id != COMMENT][1:-1]
+            if len(elements) > 2 and elements[-1].kind_id == COMMA:
+                elements.pop()
+            result += elements
+        else:
+            result.append(child)
+    return result
+
+
+def string_start(source: bytes) -> bytes:
+    """The prefix of a string in lower case, without u, marked as a string; its quotes do not count."""
+    return b"'" + source.rstrip(b"'\"").lower().replace(b"u", b"")
+
+
+def string_content(source: bytes, *, raw: bool) -> bytes:
+    """The content of a string as written, but for the escapes that only its quotes ask for."""
+    if b"\r" in source:
+        source = source.replace(b"\r\n", b"\n")
+    if raw or (b"\\'" not in source and b'\\"' not in source):
+        return source
+    return _ESCAPED_QUOTE.sub(lambda found: found[1] if found[1] in b"'\"" else found[0], source)

@@ -1,0 +1,162 @@
+"""Joining a frame of a trace to a unit of the source.
+
+The rule (it joined every in-app frame of samples of 18 formats): the path names the file; of the units whose name is the
+last segment of the frame's name, take the one whose first line is the frame's line, else the one whose `def` line it
+is, else the smallest that contains the line. Formats seldom say which of the line conventions they use, so the rule
+tries all. Where a qualified name is given, it decides between units that are otherwise equal. Two units that are
+still equal are ambiguous, which is reported and never guessed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tracelens_indexer.traces.paths import Ambiguous, External, Paths
+from tracelens_indexer.traces.records import Frame
+
+
+class UnitLike(Protocol):
+    """What the join needs of a unit; facts.Unit and the store's UnitRecord both are one."""
+
+    @property
+    def scope(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def ordinal(self) -> int: ...
+    @property
+    def first_line(self) -> int: ...
+    @property
+    def def_line(self) -> int: ...
+    @property
+    def end_line(self) -> int: ...
+    @property
+    def body_hash(self) -> str: ...
+    @property
+    def resumes(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    path: str
+    """Relative to the workspace."""
+    unit: UnitLike
+
+
+@dataclass(frozen=True, slots=True)
+class Unjoined:
+    """A file of the workspace, but no unit in it."""
+
+    reason: str
+
+
+JoinResult = Joined | External | Ambiguous | Unjoined
+
+
+@dataclass(frozen=True, slots=True)
+class JoinSummary:
+    """What became of the distinct frames of a trace."""
+
+    joined: int = 0
+    external: dict[str, int] = field(default_factory=dict)
+    ambiguous: dict[str, int] = field(default_factory=dict)
+    unjoined: dict[str, int] = field(default_factory=dict)
+    """Reason to number of distinct frames."""
+    examples: tuple[str, ...] = ()
+    """Some frames that are ambiguous or unjoined: "shop/feed.py:12 make_orders: …"."""
+
+
+class Joiner:
+    """Joins frames; each distinct frame is worked out once."""
+
+    def __init__(self, units_by_path: Callable[[str], Sequence[UnitLike]], paths: Paths) -> None:
+        """`units_by_path` gives the units of an indexed path as they were when the trace was recorded."""
+        self._units_by_path = units_by_path
+        self._paths = paths
+        self._files: dict[str, dict[str, list[UnitLike]]] = {}
+        self._known: dict[Frame, JoinResult] = {}
+
+    def join(self, frame: Frame) -> JoinResult:
+        result = self._known.get(frame)
+        if result is None:
+            result = self._known[frame] = self._join(frame)
+        return result
+
+    def summary(self) -> JoinSummary:
+        joined = 0
+        external: Counter[str] = Counter()
+        ambiguous: Counter[str] = Counter()
+        unjoined: Counter[str] = Counter()
+        examples: list[str] = []
+        for frame, result in self._known.items():
+            match result:
+                case Joined():
+                    joined += 1
+                case External(reason):
+                    external[reason] += 1
+                case Ambiguous(reason) | Unjoined(reason):
+                    (ambiguous if isinstance(result, Ambiguous) else unjoined)[reason] += 1
+                    if len(examples) < 20:
+                        examples.append(f"{frame.path}:{frame.line} {frame.name}: {reason}")
+        return JoinSummary(
+            joined,
+            dict(external.most_common()),
+            dict(ambiguous.most_common(50)),
+            dict(unjoined.most_common(50)),
+            tuple(examples),
+        )
+
+    def _join(self, frame: Frame) -> JoinResult:
+        path = self._paths.find(frame.path)
+        if not isinstance(path, str):
+            return path
+        by_name = self._files.get(path)
+        if by_name is None:
+            by_name = self._files[path] = {}
+            for unit in self._units_by_path(path):
+                by_name.setdefault(unit.name, []).append(unit)
+        if not by_name:
+            return Unjoined("the file has no units in the index")
+        last = frame.name.rpartition(".")[2]
+        if last:
+            units = by_name.get(last, [])
+            if not units:
+                return Unjoined("no unit of that name in the file")
+        else:
+            # pytest's long tracebacks do not always name the function.
+            units = [unit for several in by_name.values() for unit in several]
+        found = _at_line(units, frame.line)
+        if len(found) > 1 and "." in frame.name:
+            found = [unit for unit in found if _same_scope(unit.scope, frame.name)] or found
+        if len(found) > 1:
+            return Ambiguous("several units of that name on the line")
+        return Joined(path, found[0]) if found else Unjoined("the line is in no unit of that name")
+
+
+def _at_line(units: Sequence[UnitLike], line: int) -> Sequence[UnitLike]:
+    if line <= 0:
+        # Module code objects have line 0 in some formats; a single unit of that name is meant in any case.
+        return units
+    first = [unit for unit in units if unit.first_line == line and unit.kind != "module"]
+    if first:
+        return first
+    at_def = [unit for unit in units if unit.def_line == line and unit.kind != "module"]
+    if at_def:
+        return at_def
+    around = [unit for unit in units if unit.first_line <= line <= unit.end_line or unit.kind == "module"]
+    smallest = min((_size(unit) for unit in around), default=0)
+    return [unit for unit in around if _size(unit) == smallest]
+
+
+def _size(unit: UnitLike) -> int:
+    """Lines of a unit; a module is larger than all that is in it, also where it is a single line."""
+    return unit.end_line - unit.first_line if unit.kind != "module" else 1 << 30
+
+
+def _same_scope(scope: str, name: str) -> bool:
+    return scope == name or scope.endswith("." + name) or name.endswith("." + scope)

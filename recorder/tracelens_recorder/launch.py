@@ -1,0 +1,75 @@
+"""How a program is started so that it is recorded: the variables to add to its environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from typing import Dict, Tuple
+
+OUT = "TRACELENS_OUT"
+ROOT = "TRACELENS_ROOT"
+OPTIONS = "TRACELENS_OPTIONS"
+
+BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap")
+"""The folder that is put on PYTHONPATH. It holds nothing but sitecustomize.py."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to record, and how much of it."""
+
+    exact: bool = False
+    """Count every call: no function is ever parked."""
+    limit: int = 20_000
+    """Calls after which a function is parked, where `exact` is off: its counts are "at least" from then on."""
+    sample_interval: float = 0.005
+    """Seconds between two samples of the stacks; stretched where sampling would cost over 1 %. 0: no samples."""
+    values: bool = True
+    """Whether arguments, returned values and local variables are summarised."""
+    replay: bool = True
+    """Whether arguments are also kept in the replayable encoding, where they can be."""
+    include: Tuple[str, ...] = ()
+    """Directories beside the root whose files are in scope too."""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Options:
+        """The options in a JSON object; what is unknown or of the wrong type in it is left at its default."""
+        try:
+            given = json.loads(text) if text else {}
+        except ValueError:
+            given = {}
+        chosen = {}
+        for field in fields(cls):
+            value = given.get(field.name) if isinstance(given, dict) else None
+            if field.name == "include":
+                if isinstance(value, list) and all(isinstance(one, str) for one in value):
+                    chosen[field.name] = tuple(value)
+            elif field.name == "sample_interval":
+                if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 60:
+                    chosen[field.name] = float(value)
+            elif field.name == "limit":
+                if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+                    chosen[field.name] = value
+            elif isinstance(value, bool):
+                chosen[field.name] = value
+        return cls(**chosen)
+
+
+def environment(out_dir: str, root: str, options: Options) -> Dict[str, str]:
+    """What to add to the environment of a command so that every Python process under it records itself.
+
+    Each process writes a file of its own (`*.tlrec`) into `out_dir`, if code under `root` ran in it. A PYTHONPATH
+    that is already there is kept, behind ours.
+    """
+    python_path = [BOOTSTRAP]
+    python_path += [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part and part != BOOTSTRAP]
+    return {
+        "PYTHONPATH": os.pathsep.join(python_path),
+        OUT: os.path.abspath(out_dir),
+        ROOT: os.path.abspath(root),
+        OPTIONS: options.to_json(),
+    }

@@ -1,0 +1,96 @@
+"""Which files belong to the program under study: those below its root that are not somebody else's code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from hashlib import sha1
+from typing import Dict, NamedTuple, Optional, Tuple
+
+_FOREIGN = frozenset(
+    ["site-packages", "dist-packages", ".tox", ".nox", ".eggs", "node_modules", ".tracelens", "__pypackages__", ".git"]
+)
+_MAX_SOURCE = 16 * 1024 * 1024
+"""Bytes. A larger file is not read to compute its blob id."""
+
+
+class SourceFile(NamedTuple):
+    """A file that is in scope."""
+
+    path: str
+    """Relative to the root, with /; absolute below another included directory."""
+    absolute: str
+    blob: str
+    """Git's id of its content when its code was first run, in hexadecimal; "" when it could not be read."""
+
+
+class Scope:
+    """Decides, once per file name, whether code is in scope."""
+
+    def __init__(self, root: str, include: Tuple[str, ...] = ()) -> None:
+        self.root = os.path.realpath(root)
+        self.roots = (self.root, *(os.path.realpath(one) for one in include))
+        self._started_in = os.getcwd()
+        self._known: Dict[str, Optional[SourceFile]] = {}
+        self._environments: Dict[str, bool] = {}
+        standard_library = os.path.dirname(os.path.realpath(os.__file__))
+        recorder = os.path.dirname(os.path.realpath(__file__))
+        self._excluded = tuple(one + os.sep for one in (standard_library, recorder))
+
+    def file(self, name: str) -> Optional[SourceFile]:
+        """The file that a code object's `co_filename` means, or None when it is not in scope."""
+        try:
+            return self._known[name]
+        except KeyError:
+            pass
+        found = self._decide(name)
+        self._known[name] = found
+        return found
+
+    def _decide(self, name: str) -> Optional[SourceFile]:
+        if not name or name[0] == "<" or os.path.splitext(name)[1] not in (".py", ".pyw", ""):
+            return None
+        path = os.path.realpath(os.path.join(self._started_in, name))
+        if path.startswith(self._excluded):
+            return None
+        for root in self.roots:
+            below = root if root.endswith(os.sep) else root + os.sep
+            if path.startswith(below):
+                parts = path[len(below) :].split(os.sep)
+                if self._foreign(root, parts[:-1]):
+                    return None
+                blob = _blob_id(path)
+                if not blob and not os.path.isfile(path):
+                    return None
+                shown = "/".join(parts) if root == self.root else path
+                return SourceFile(shown, path, blob)
+        return None
+
+    def _foreign(self, root: str, folders: list[str]) -> bool:
+        if not _FOREIGN.isdisjoint(folders):
+            return True
+        if folders and folders[0] in ("build", "dist") and not os.path.exists(
+            os.path.join(root, folders[0], "__init__.py")
+        ):
+            return True
+        place = root
+        for folder in folders:
+            place = os.path.join(place, folder)
+            virtual = self._environments.get(place)
+            if virtual is None:
+                virtual = os.path.exists(os.path.join(place, "pyvenv.cfg")) or place == os.path.realpath(sys.prefix)
+                self._environments[place] = virtual
+            if virtual:
+                return True
+        return False
+
+
+def _blob_id(path: str) -> str:
+    try:
+        if os.path.getsize(path) > _MAX_SOURCE:
+            return ""
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return ""
+    return sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()

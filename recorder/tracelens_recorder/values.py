@@ -1,0 +1,530 @@
+"""Bounded summaries of values, made without running a line of the program's own code.
+
+No `__repr__`, `__len__`, `__iter__`, `__eq__`, `__hash__`, `__getattr__`, property or metaclass of the program is
+called: what a value is comes from `type(v)`, containers are read through the slots of their built-in base class,
+instances through the descriptor of their `__dict__` and through their slots. Secrets are replaced before anything is
+cut to size, so that no half of one is left over at an edge.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import types
+from itertools import islice
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+from tracelens_recorder.redact import REDACTED, is_card_number, is_secret_name, redact_text
+
+MAX_TEXT = 240
+"""Characters of the whole text."""
+MAX_STRING = 120
+"""Characters of one string inside it."""
+MAX_ITEMS = 8
+"""Items of one container, fields of one object."""
+MAX_DEPTH = 3
+MAX_NODES = 48
+"""Values looked at for one summary."""
+_SCRUBBED = 2048
+"""Characters of a string that are scrubbed; far more than are kept, so that no secret is cut before it is seen."""
+
+
+class Observation(NamedTuple):
+    """The summary of one value. See tracelens_indexer.traces.records.Observed for the meaning of the first four."""
+
+    type: str
+    text: str
+    number: Optional[float]
+    size: Optional[int]
+    redacted: int
+    """Number of secrets that were replaced."""
+
+
+_type_module = type.__dict__["__module__"].__get__
+_type_qualname = type.__dict__["__qualname__"].__get__
+_type_mro = type.__dict__["__mro__"].__get__
+_type_dict = type.__dict__["__dict__"].__get__
+_exception_args = BaseException.__dict__["args"].__get__
+
+_os_filename = OSError.__dict__["filename"].__get__
+_os_filename2 = OSError.__dict__["filename2"].__get__
+
+_TRUE = Observation("bool", "True", 1.0, None, 0)
+_FALSE = Observation("bool", "False", 0.0, None, 0)
+_NONE = Observation("NoneType", "None", None, None, 0)
+
+
+def observe(value: object, name: str = "") -> Observation:
+    """Summarise a value that goes under a name (a parameter, a local variable, "" for none)."""
+    if value is None:
+        return _NONE
+    if value is True:
+        return _TRUE
+    if value is False:
+        return _FALSE
+    kind = type(value)
+    if name and is_secret_name(name):
+        return Observation(type_name(kind), REDACTED, None, None, 1)
+    if kind is int or kind is float:
+        text, secret = _number_text(value)
+        return Observation(kind.__name__, text, None if secret else _finite(value), None, secret)
+    walk = _Walk()
+    text = walk.text(value, 0)
+    if len(text) > MAX_TEXT:
+        text = text[: MAX_TEXT - 1] + "…"
+    number = None
+    if not walk.redacted and (issubclass(kind, int) or issubclass(kind, float)):
+        number = _finite(value)
+    return Observation(type_name(kind), text, number, _size(value, kind), walk.redacted)
+
+
+def type_name(kind: type) -> str:
+    """"int", "shop.models.Order": the module is left out of built-in types."""
+    module, name = _type_module(kind), _type_qualname(kind)
+    if type(name) is not str:
+        return "?"
+    if type(module) is not str or module == "builtins":
+        return clean(name)
+    return clean(module + "." + name)
+
+
+def clean(text: str, limit: int = 200) -> str:
+    """Text that any JSON reader takes: bounded, and without lone surrogates."""
+    if len(text) > limit:
+        text = text[: limit - 1] + "…"
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def message_of(exception: BaseException) -> Tuple[str, int]:
+    """What an exception says, as `str()` would put it where that runs none of the program's code, and the number of
+    secrets that were replaced in it."""
+    walk = _Walk()
+    return clean(walk.message(exception, 0), 500), walk.redacted
+
+
+_PLAIN_IDS = frozenset(map(id, (str, int, float, bool, bytes, type(None))))
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value's `str()` is the interpreter's own. By identity: a metaclass may define `__eq__`."""
+    return id(type(value)) in _PLAIN_IDS
+
+
+def _prints_natively(exception: BaseException, kind: type) -> bool:
+    """Whether the `__str__` of an exception is written in C, and prints nothing but its plain arguments."""
+    for base in _type_mro(kind):
+        attributes = _type_dict(base)
+        if "__str__" in attributes:
+            if type(attributes["__str__"]) is not types.WrapperDescriptorType:
+                return False
+            break
+    if issubclass(kind, OSError):
+        return _is_plain(_os_filename(exception)) and _is_plain(_os_filename2(exception))
+    return not issubclass(kind, (SyntaxError, UnicodeError))
+
+
+def _finite(value: Any) -> Optional[float]:
+    try:
+        number = float.__float__(value) if issubclass(type(value), float) else int.__float__(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _number_text(value: Any) -> Tuple[str, int]:
+    if issubclass(type(value), float):
+        return float.__repr__(value), 0
+    if int.bit_length(value) > 256:  # printing takes quadratic time, and is refused from 4,300 digits on
+        return f"int of {int.bit_length(value)} bits", 0
+    text = int.__repr__(value)
+    if len(text) >= 13 and is_card_number(text):
+        return REDACTED, 1
+    return text, 0
+
+
+_SIZED: Tuple[type, ...] = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
+_dict_len: Callable[[Any], int] = dict.__len__
+
+
+def _size(value: Any, kind: type) -> Optional[int]:
+    for base in _SIZED:
+        if issubclass(kind, base):
+            size: int = base.__len__(value)  # type: ignore[attr-defined]
+            return size
+    if _type_module(kind) in ("collections", "numpy"):
+        known = _KNOWN_SIZES.get((_type_module(kind), _type_qualname(kind)))
+        if known and _genuine(kind):
+            try:
+                return known(value)
+            except Exception:
+                return None
+    return None
+
+
+def _genuine(kind: type) -> bool:
+    """Whether a class that calls itself `module.Name` is the one of that name, not a namesake in the program."""
+    module = sys.modules.get(_type_module(kind))
+    return type(module) is types.ModuleType and module.__dict__.get(_type_qualname(kind)) is kind
+
+
+class _Walk:
+    """One summary being made: what of the budget is left, and which containers we are inside of."""
+
+    __slots__ = ("inside", "nodes", "redacted")
+
+    def __init__(self) -> None:
+        self.nodes = MAX_NODES
+        self.inside: List[int] = []
+        self.redacted = 0
+
+    def text(self, value: Any, depth: int) -> str:
+        self.nodes -= 1
+        if value is None or value is True or value is False:
+            return "None" if value is None else "True" if value is True else "False"
+        kind = type(value)
+        if kind is str:
+            return self.string(value)
+        if kind is int or kind is float:
+            text, found = _number_text(value)
+            self.redacted += found
+            return text
+        if self.nodes <= 0:
+            return "…"
+        me = id(value)
+        if me in self.inside:
+            return "<cycle>"
+        self.inside.append(me)
+        try:
+            return self.compound(value, kind, depth)
+        finally:
+            self.inside.pop()
+
+    def string(self, value: str) -> str:
+        size = len(value)
+        text, found = redact_text(value if size <= _SCRUBBED else value[:_SCRUBBED])
+        self.redacted += found
+        if len(text) > MAX_STRING or size > _SCRUBBED:
+            return repr(text[:MAX_STRING]) + "…"
+        return repr(text)
+
+    def compound(self, value: Any, kind: type, depth: int) -> str:
+        exact = kind in _EXACT if type(kind) is type else False
+        name = "" if exact else _short(kind)
+        if issubclass(kind, (list, tuple, set, frozenset, dict)):
+            return self.container(value, kind, name, depth)
+        if issubclass(kind, str):
+            if _is_enum(kind):
+                return self.enum(value, kind)
+            return f"{name}({self.string(str.__str__(value))})" if name else self.string(value)
+        if issubclass(kind, (bytes, bytearray)):
+            return self.binary(value, kind)
+        if issubclass(kind, (int, float)):
+            if _is_enum(kind):
+                return self.enum(value, kind)
+            text, found = _number_text(value)
+            self.redacted += found
+            return text
+        if issubclass(kind, complex):
+            return complex.__repr__(value)
+        if issubclass(kind, BaseException):
+            return f"{_short(kind)}({self.message(value, depth) if depth < MAX_DEPTH else '…'})"
+        if issubclass(kind, type):
+            return f"<class {type_name(value)}>"
+        known = _KNOWN.get(kind_key(kind))
+        if known is not None and _genuine(kind):
+            try:
+                text, found = redact_text(known(value))
+            except Exception:
+                return f"<{_short(kind)}>"
+            self.redacted += found
+            return clean(text, MAX_STRING)
+        if _is_enum(kind):
+            return self.enum(value, kind)
+        if kind in _CALLABLES if type(kind) is type else False:
+            return _callable_text(value, kind)
+        fields = self.fields(value, depth)
+        return f"{_short(kind)}({fields})" if fields else f"<{_short(kind)}>"
+
+    def container(self, value: Any, kind: type, name: str, depth: int) -> str:
+        if issubclass(kind, dict):
+            size, opening, closing = _dict_len(value), "{", "}"
+        elif issubclass(kind, list):
+            size, opening, closing = list.__len__(value), "[", "]"
+        elif issubclass(kind, tuple):
+            size, opening, closing = tuple.__len__(value), "(", ")"
+        else:
+            base: Any = set if issubclass(kind, set) else frozenset
+            size, opening, closing = base.__len__(value), "{", "}"
+            if not size:
+                opening, closing = ("set(", ")") if base is set else ("frozenset(", ")")
+        if name and _namedtuple_fields(kind):
+            opening, closing = name + "(", ")"
+        elif name:
+            opening, closing = name + "(" + opening, closing + ")"
+        if size and depth >= MAX_DEPTH:
+            return f"{opening}…{closing}"
+        parts = self.items(value, kind, depth)
+        if size > len(parts):
+            parts.append("…")
+        elif kind is tuple and size == 1:
+            closing = "," + closing
+        return opening + ", ".join(parts) + closing
+
+    def items(self, value: Any, kind: type, depth: int) -> List[str]:
+        parts: List[str] = []
+        try:
+            if issubclass(kind, dict):
+                for key, item in islice(dict.items(value), MAX_ITEMS):
+                    if self.nodes <= 0:
+                        break
+                    parts.append(f"{self.text(key, depth + 1)}: {self.named(key, item, depth + 1)}")
+                return parts
+            iterate: Callable[[Any], Iterable[Any]]
+            if issubclass(kind, list):
+                iterate = list.__iter__
+            elif issubclass(kind, tuple):
+                iterate = tuple.__iter__
+            else:
+                iterate = set.__iter__ if issubclass(kind, set) else frozenset.__iter__
+            names = _namedtuple_fields(kind) if kind is not tuple and issubclass(kind, tuple) else ()
+            for index, item in enumerate(islice(iterate(value), MAX_ITEMS)):
+                if self.nodes <= 0:
+                    break
+                if index < len(names):
+                    parts.append(f"{names[index]}={self.named(names[index], item, depth + 1)}")
+                else:
+                    parts.append(self.text(item, depth + 1))
+        except RuntimeError:  # changed by another thread while we looked
+            pass
+        return parts
+
+    def named(self, name: object, value: object, depth: int) -> str:
+        if (
+            type(name) is str
+            and value is not None
+            and value is not True
+            and value is not False
+            and is_secret_name(name)
+        ):
+            self.redacted += 1
+            self.nodes -= 1
+            return REDACTED
+        return self.text(value, depth)
+
+    def fields(self, value: object, depth: int) -> str:
+        """The state of an instance: `order_id=3, items=[…]`. Names with a leading underscore come last."""
+        found = state_of(value, MAX_ITEMS * 4)
+        if not found:
+            return ""
+        if depth >= MAX_DEPTH:
+            return "…"
+        found.sort(key=lambda pair: pair[0].startswith("_"))
+        parts = []
+        for name, item in found[:MAX_ITEMS]:
+            if self.nodes <= 0:
+                break
+            parts.append(f"{clean(name, 60)}={self.named(name, item, depth + 1)}")
+        if len(found) > len(parts):
+            parts.append("…")
+        return ", ".join(parts)
+
+    def message(self, value: BaseException, depth: int) -> str:
+        args = _exception_args(value)
+        kind = type(value)
+        if all(_is_plain(arg) for arg in args) and _prints_natively(value, kind):
+            said = str(value)
+        elif len(args) == 1 and issubclass(type(args[0]), str):
+            said = str.__str__(args[0])
+        elif args:
+            return ", ".join(self.text(arg, depth + 1) for arg in args[:MAX_ITEMS])
+        else:
+            return self.fields(value, depth)
+        text, found = redact_text(said[:_SCRUBBED])
+        self.redacted += found
+        return text
+
+    def binary(self, value: Any, kind: type) -> str:
+        base: Any = bytes if issubclass(kind, bytes) else bytearray
+        head: bytes = bytes(base.__getitem__(value, slice(0, _SCRUBBED)))
+        text, found = redact_text(head.decode("latin-1"))
+        self.redacted += found
+        head = text.encode("latin-1", "replace")
+        more = base.__len__(value) > _SCRUBBED or len(head) > MAX_STRING // 2
+        shown = repr(head[: MAX_STRING // 2]) + ("…" if more else "")
+        return shown if base is bytes else f"bytearray({shown})"
+
+    def enum(self, value: object, kind: type) -> str:
+        for name, item in state_of(value, MAX_ITEMS):
+            if name == "_name_" and type(item) is str:
+                return clean(f"{_short(kind)}.{item}")
+        return f"<{_short(kind)}>"
+
+
+_EXACT = frozenset([list, tuple, set, frozenset, dict, str, bytes, bytearray, int, float, complex])
+
+
+def kind_key(kind: type) -> Tuple[object, object]:
+    """The module and name that a class gives itself; both checked to be text."""
+    module, name = _type_module(kind), _type_qualname(kind)
+    return (module, name) if type(module) is str and type(name) is str else (None, None)
+
+
+def _short(kind: type) -> str:
+    name = _type_qualname(kind)
+    if type(name) is not str:
+        return "?"
+    return clean(name.rpartition(".")[2], 80)
+
+
+def _is_enum(kind: type) -> bool:
+    enum = sys.modules.get("enum")
+    base = enum.__dict__.get("Enum") if type(enum) is types.ModuleType else None
+    return base is not None and any(one is base for one in _type_mro(kind))
+
+
+def _namedtuple_fields(kind: type) -> Tuple[str, ...]:
+    for base in _type_mro(kind):
+        names = _type_dict(base).get("_fields")
+        if type(names) is tuple and all(type(name) is str for name in names):
+            return names
+    return ()
+
+
+def state_of(value: object, limit: int) -> List[Tuple[str, Any]]:
+    """Up to `limit` fields of an instance from its `__dict__` and its slots, read past everything the class defines."""
+    found: List[Tuple[str, Any]] = []
+    kind = type(value)
+    read_dict = True
+    for base in _type_mro(kind):
+        attributes = _type_dict(base)
+        if base is object or len(found) >= limit:
+            break
+        try:
+            if read_dict and type(attributes.get("__dict__")) is types.GetSetDescriptorType:
+                read_dict = False
+                state = attributes["__dict__"].__get__(value, kind)
+                if issubclass(type(state), dict):
+                    for name, item in islice(dict.items(state), limit):
+                        if type(name) is str:
+                            found.append((name, item))
+            slots = attributes.get("__slots__")
+            if slots is not None:
+                for name, descriptor in islice(attributes.items(), 64):
+                    if type(descriptor) is types.MemberDescriptorType and type(name) is str:
+                        try:
+                            found.append((name, descriptor.__get__(value, kind)))
+                        except AttributeError:  # a slot that was never set
+                            continue
+        except RuntimeError:  # changed by another thread while we looked
+            continue
+    return found[:limit]
+
+
+_CALLABLES = frozenset(
+    [
+        types.FunctionType,
+        types.BuiltinFunctionType,
+        types.MethodType,
+        types.ModuleType,
+        types.GeneratorType,
+        types.CoroutineType,
+        types.AsyncGeneratorType,
+        types.CodeType,
+        types.FrameType,
+    ]
+)
+
+
+def _callable_text(value: Any, kind: type) -> str:
+    if kind is types.ModuleType:
+        name = types.ModuleType.__dict__["__dict__"].__get__(value).get("__name__")
+        return f"<module {clean(name)}>" if type(name) is str else "<module>"
+    if kind is types.MethodType:
+        function = value.__func__
+        if type(function) is types.FunctionType:
+            return f"<method {clean(function.__qualname__)}>"
+        return "<method>"
+    if kind is types.CodeType:
+        return f"<code {clean(value.co_name)}>"
+    if kind is types.FrameType:
+        return f"<frame {clean(value.f_code.co_name)}>"
+    word = {types.GeneratorType: "generator", types.CoroutineType: "coroutine"}.get(kind, "function")
+    if kind is types.AsyncGeneratorType:
+        word = "async generator"
+    return f"<{word} {clean(value.__qualname__)}>"
+
+
+def _time_zone(zone: object) -> str:
+    """Asks only the two kinds of zone that are written in C; any other would run code of its own."""
+    import datetime
+
+    return f" {datetime.timezone.__str__(zone)}" if type(zone) is datetime.timezone else ""
+
+
+def _datetime(v: Any) -> str:
+    fraction = f".{v.microsecond:06d}" if v.microsecond else ""
+    date = f"{v.year:04d}-{v.month:02d}-{v.day:02d}"
+    return f"{date} {v.hour:02d}:{v.minute:02d}:{v.second:02d}{fraction}{_time_zone(v.tzinfo)}"
+
+
+def _time(v: Any) -> str:
+    fraction = f".{v.microsecond:06d}" if v.microsecond else ""
+    return f"{v.hour:02d}:{v.minute:02d}:{v.second:02d}{fraction}{_time_zone(v.tzinfo)}"
+
+
+def _path(v: Any) -> str:
+    """A Path of the standard library: joined from its parts as they are, without touching the file system."""
+    return f"{type(v).__name__}({str(v)!r})"
+
+
+def _array(v: Any) -> str:
+    return f"ndarray{v.shape!r} {v.dtype!s}"
+
+
+def _tensor(v: Any) -> str:
+    return f"Tensor{tuple(v.shape)!r} {str(v.dtype).replace('torch.', '')} {v.device!s}"
+
+
+def _frame(v: Any) -> str:
+    columns = v.columns
+    names = [name for name in columns[:6].tolist() if type(name) is str]
+    more = ", …" if len(columns) > len(names) else ""
+    return f"DataFrame{v.shape!r} [{', '.join(name[:40] for name in names)}{more}]"
+
+
+def _series(v: Any) -> str:
+    return f"Series{v.shape!r} {v.dtype!s}"
+
+
+_KNOWN: Dict[Tuple[object, object], Callable[[Any], str]] = {
+    ("decimal", "Decimal"): lambda v: f"Decimal('{v!s}')",
+    ("fractions", "Fraction"): lambda v: f"Fraction({v._numerator!r}, {v._denominator!r})",
+    ("uuid", "UUID"): lambda v: f"UUID('{v!s}')",
+    ("datetime", "datetime"): _datetime,
+    ("datetime", "date"): lambda v: f"{v.year:04d}-{v.month:02d}-{v.day:02d}",
+    ("datetime", "time"): _time,
+    ("datetime", "timedelta"): lambda v: str(v),
+    ("datetime", "timezone"): lambda v: str(v),
+    ("builtins", "range"): repr,
+    ("builtins", "slice"): lambda v: "slice",
+    ("builtins", "memoryview"): lambda v: f"<memoryview of {v.nbytes} bytes>",
+    ("re", "Pattern"): lambda v: f"re.compile({v.pattern!r})" if type(v.pattern) in (str, bytes) else "re.Pattern",
+    ("numpy", "ndarray"): _array,
+    ("numpy", "dtype"): str,
+    ("torch", "Tensor"): _tensor,
+    ("torch.nn.parameter", "Parameter"): _tensor,
+    ("pandas.core.frame", "DataFrame"): _frame,
+    ("pandas.core.series", "Series"): _series,
+    ("pandas", "DataFrame"): _frame,
+    ("pandas", "Series"): _series,
+}
+for _module in ("pathlib", "pathlib._local"):
+    for _name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"):
+        _KNOWN[(_module, _name)] = _path
+for _name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "bool_", "bool"):
+    _KNOWN[("numpy", _name)] = lambda v: str(v)
+
+_KNOWN_SIZES: Dict[Tuple[str, str], Callable[[Any], int]] = {
+    ("collections", "deque"): lambda v: len(v),
+    ("numpy", "ndarray"): lambda v: int(v.size),
+}

@@ -1,0 +1,93 @@
+"""The VS Code extension builds, from its lock file alone, to a .vsix that holds what it should and nothing else."""
+
+import json
+import re
+import shutil
+import subprocess
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXTENSION = ROOT / "editors" / "vscode"
+
+pytestmark = [
+    pytest.mark.editor,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed: the extension cannot be built"),
+]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the extension with its dependencies installed and its package made; the working tree is left alone."""
+    copy = tmp_path_factory.mktemp("extension") / "vscode"
+    shutil.copytree(EXTENSION, copy, ignore=shutil.ignore_patterns("node_modules", "dist", "build", "*.vsix"))
+    for command in (["npm", "ci"], ["npm", "run", "package"]):
+        npm(copy, *command)
+    return copy
+
+
+def npm(folder: Path, *command: str) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_package_holds_the_bundle_and_the_papers_only(built: Path) -> None:
+    with zipfile.ZipFile(built / "tracelens.vsix") as package:
+        assert sorted(package.namelist()) == [
+            "[Content_Types].xml",
+            "extension.vsixmanifest",
+            "extension/LICENSE.txt",
+            "extension/changelog.md",
+            "extension/dist/THIRD-PARTY-NOTICES.txt",
+            "extension/dist/extension.js",
+            "extension/media/icon.png",
+            "extension/package.json",
+            "extension/readme.md",
+        ]
+        bundle = package.read("extension/dist/extension.js").decode()
+        icon = package.read("extension/media/icon.png")
+    assert 'require("vscode")' in bundle
+    assert "sourceMappingURL" not in bundle
+    assert icon.startswith(b"\x89PNG")
+    assert min(int.from_bytes(icon[16:20]), int.from_bytes(icon[20:24])) >= 128
+
+
+def test_the_rules_for_finding_the_server_hold(built: Path) -> None:
+    output = npm(built, "npm", "test")
+    assert re.search(r"^# pass [1-9]", output, re.MULTILINE)
+    assert re.search(r"^# fail 0$", output, re.MULTILINE)
+
+
+def test_the_lock_file_records_no_download_address() -> None:
+    lock = (EXTENSION / "package-lock.json").read_text()
+    assert '"resolved"' not in lock
+    assert '"integrity"' in lock
+
+
+def test_the_extension_has_the_version_of_the_server() -> None:
+    server = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert manifest()["version"] == server
+
+
+def test_every_setting_says_its_scope_and_what_it_does() -> None:
+    for name, setting in manifest()["contributes"]["configuration"]["properties"].items():
+        assert name.startswith("tracelens.")
+        assert setting["scope"] in {"machine-overridable", "window"}, name
+        assert setting["markdownDescription"], name
+
+
+def test_interpreters_that_a_workspace_names_need_its_trust() -> None:
+    properties = manifest()["contributes"]["configuration"]["properties"]
+    runs = {name for name in properties if name.lower().endswith("interpreter")}
+    assert set(manifest()["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"]) == runs
+
+
+def manifest() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((EXTENSION / "package.json").read_text())
+    return found

@@ -1,0 +1,35 @@
+"""The house: what must not be imported at start."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "torch",
+    "lancedb",
+    "pyarrow",
+    "duckdb",
+    "pandas",
+    "numpy",
+    "networkx",
+    "openai",
+    "sentence_transformers",
+    "transformers",
+    "sklearn",
+}
+
+
+@pytest.mark.parametrize(
+    "module", ["tracelens.cli.main", "tracelens_lsp.server", "tracelens.cli.hot", "tracelens.cli.show"]
+)
+def test_start_imports_nothing_heavy(module: str) -> None:
+    code = f"import {module}, sys, json; print(json.dumps(sorted(m.partition('.')[0] for m in sys.modules)))"
+    loaded = set(json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout))
+    assert not loaded & HEAVY
+
+
+def test_the_command_line_does_not_load_the_protocol() -> None:
+    code = "import tracelens.cli.main, tracelens.cli.hot, sys; print(bool({'lsprotocol', 'pygls'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"False"

@@ -1,0 +1,62 @@
+"""tracelens runs"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from tracelens.cli.workspace import (
+    chosen_runs,
+    find_root,
+    json_option,
+    open_index,
+    print_json,
+    root_option,
+    say,
+)
+
+
+@click.command("runs")
+@click.option("--drop", multiple=True, metavar="RUN", help="Forget this run (id or name); can be given more than once.")
+@root_option
+@json_option
+def command(drop: tuple[str, ...], root_path: Path | None, as_json: bool) -> None:
+    """List the runs that are known, latest first; * marks those that are shown.
+
+    \b
+      tracelens runs
+      tracelens runs --drop 3
+    """
+    from tracelens.answers import words
+    from tracelens_indexer.store import Writer
+
+    root = find_root(root_path)
+    if drop:
+        with Writer(root, say) as writer:
+            ids = chosen_runs(writer.index, drop) or ()
+            writer.drop_runs(ids)
+    with open_index(root) as index:
+        runs, current = index.runs(), set(index.current_runs())
+    if as_json:
+        print_json([{**asdict(run), "current": run.id in current} for run in runs])
+        return
+    if not runs:
+        click.echo("no runs yet. Record one: tracelens record -- pytest · or import a trace: tracelens import FILE")
+        return
+    for run in runs:
+        mark = "*" if run.id in current else " "
+        parts = [
+            f"{mark} {run.id:>3}  {run.name}",
+            run.tool,
+            words.ago(run.started_ns or run.imported_ns),
+            f"{run.units:,} units",
+        ]
+        if run.commit:
+            parts.append(f"commit {run.commit[:8]}")
+        if run.interpreter:
+            parts.append(run.interpreter)
+        click.echo(" · ".join(parts))
+        if run.notes:
+            click.echo(f"       {run.notes}")

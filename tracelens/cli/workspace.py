@@ -1,0 +1,102 @@
+"""What every command starts with: the workspace, the settings, the index, and the way results are written."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tracelens import settings
+from tracelens_indexer.errors import TraceLensError
+from tracelens_indexer.store import Index, workspace_root
+from tracelens_indexer.store.answers import UnitRecord
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+root_option = click.option(
+    "--root",
+    "root_path",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Folder of the workspace (default: the one that the current folder lies in).",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+runs_option = click.option(
+    "--run", "run_names", multiple=True, metavar="RUN", help="Only this run: an id or a name of `tracelens runs`."
+)
+progress_option = click.option(
+    "--progress",
+    type=click.Choice(["auto", "none", "json"]),
+    default="auto",
+    help="How progress is shown; json writes lines to standard error.",
+)
+
+
+def find_root(path: Path | None) -> Path:
+    """The workspace meant by --root, or the one around the current folder."""
+    if path is None:
+        return workspace_root(Path.cwd())
+    if not path.is_dir():
+        raise TraceLensError(f"{path}: no such folder")
+    return path.resolve()
+
+
+def load_settings(root: Path) -> settings.Settings:
+    """Settings, with their warnings said."""
+    loaded = settings.load(root)
+    for line in loaded.warnings:
+        say(line)
+    return loaded
+
+
+@contextmanager
+def open_index(root: Path) -> Iterator[Index]:
+    index = Index.open(root)
+    try:
+        yield index
+    finally:
+        index.close()
+
+
+def chosen_runs(index: Index, names: tuple[str, ...]) -> tuple[int, ...] | None:
+    """Ids of the runs that --run names; None for the current ones. Raises TraceLensError for an unknown one."""
+    if not names:
+        return None
+    ids: list[int] = []
+    runs = index.runs()
+    for name in names:
+        found = [run.id for run in runs if str(run.id) == name] or [run.id for run in runs if run.name == name][:1]
+        if not found:
+            raise TraceLensError(f"there is no run {name!r}. `tracelens runs` lists them")
+        ids += found
+    return tuple(ids)
+
+
+def one_unit(index: Index, text: str) -> UnitRecord:
+    """The unit that a person named. Raises TraceLensError when there is none or when several could be meant."""
+    found = index.find(text)
+    if not found:
+        raise _NotFound(f"nothing here is called {text!r}. Try: tracelens search {text!r}")
+    if len(found) > 1:
+        shown = "\n".join(f"  {unit.qualname}   {unit.path}:{unit.def_line}" for unit in found[:12])
+        more = f"\n  … and {len(found) - 12} more" if len(found) > 12 else ""
+        raise _NotFound(f"{text!r} could be any of {len(found)}; name one:\n{shown}{more}")
+    return found[0]
+
+
+class _NotFound(TraceLensError):
+    exit_code = 1
+
+
+def say(line: str) -> None:
+    """A line for the person, beside the result."""
+    click.echo(f"tracelens: {line}", err=True)
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))

@@ -1,0 +1,165 @@
+"""Settings: the user's own decide; a workspace can only say what concerns itself.
+
+Where answers come from, what is sent, and what may run are the user's to decide: they are read from the user's
+configuration file and from the environment alone. A workspace file (`[tool.tracelens]` in pyproject.toml) that sets
+one of them is refused, with a line that says so: a repository must not be able to point a key at its own server.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from tracelens_indexer.errors import TraceLensError
+
+OPENAI = "https://api.openai.com/v1"
+SendValues = Literal["none", "shapes", "redacted", "full"]
+_SEND: tuple[SendValues, ...] = ("none", "shapes", "redacted", "full")
+"""From the least to the most that leaves this machine."""
+
+_WORKSPACE_KEYS = {"llm": {"send_values"}, "name": set[str]()}
+"""What a workspace file may say; of `send_values` only less than the user allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class LlmEndpoint:
+    """An endpoint that speaks Chat Completions."""
+
+    base_url: str
+    model: str
+    key: str = field(repr=False, default="")
+    """Belongs to `base_url`: a key from one source is never sent to an endpoint from another."""
+    send_values: SendValues = "shapes"
+    timeout_seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    llm: LlmEndpoint | None = None
+    """None: no endpoint is configured, nothing is sent anywhere."""
+    embedding_model: str = ""
+    """A sentence-transformers model; "" is full-text search alone."""
+    project_python: str = ""
+    """Interpreter of the user's programs; "" finds it."""
+    warnings: tuple[str, ...] = ()
+    """Lines for the person: what was refused or not understood."""
+
+
+def user_file() -> Path:
+    """The user's configuration file; TRACELENS_CONFIG names another."""
+    named = os.environ.get("TRACELENS_CONFIG")
+    if named:
+        return Path(named)
+    from platformdirs import user_config_path
+
+    return user_config_path("tracelens") / "config.toml"
+
+
+def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings for a workspace. Raises TraceLensError when the user's own file cannot be read."""
+    path = user_file()
+    user = _read(path)
+    if isinstance(user, str):
+        raise TraceLensError(f"{path}: {user}")
+    warnings: list[str] = []
+    for section in user:
+        if section not in ("llm", "embedding", "project"):
+            warnings.append(f"{path}: nothing is known of [{section}]")
+    workspace, refused = _workspace(root)
+    warnings += refused
+
+    llm = _endpoint(_table(user, "llm", path), environ, path)
+    wanted = workspace.get("llm", {}).get("send_values")
+    if llm and wanted in _SEND and _SEND.index(wanted) < _SEND.index(llm.send_values):
+        llm = LlmEndpoint(llm.base_url, llm.model, llm.key, wanted, llm.timeout_seconds)
+    return Settings(
+        llm=llm,
+        embedding_model=environ.get("TRACELENS_EMBEDDING_MODEL")
+        or str(_table(user, "embedding", path).get("model", "")),
+        project_python=environ.get("TRACELENS_PYTHON") or str(_table(user, "project", path).get("python", "")),
+        warnings=tuple(warnings),
+    )
+
+
+def _endpoint(table: Mapping[str, Any], environ: Mapping[str, str], path: Path) -> LlmEndpoint | None:
+    """The environment's endpoint, else the file's; each with its own key."""
+    send = environ.get("TRACELENS_LLM_SEND_VALUES") or table.get("send_values")
+    if send is not None and send not in _SEND:
+        raise TraceLensError(f"{path}: send_values must be one of {', '.join(_SEND)}, not {send!r}")
+    timeout = float(table.get("timeout_seconds", 120.0))
+    if "TRACELENS_LLM_BASE_URL" in environ or "TRACELENS_LLM_MODEL" in environ:
+        base_url = environ.get("TRACELENS_LLM_BASE_URL", OPENAI)
+        model = environ.get("TRACELENS_LLM_MODEL", "")
+        key = environ.get("TRACELENS_LLM_KEY", "")
+        where = "environment"
+    elif table:
+        base_url = str(table.get("base_url", OPENAI))
+        model = str(table.get("model", ""))
+        key = str(table.get("key", "")) or environ.get(str(table.get("key_env", "")), "")
+        where = str(path)
+    else:
+        return None
+    if not model:
+        raise TraceLensError(f"{where}: an endpoint is set but no model; set llm.model (or TRACELENS_LLM_MODEL)")
+    if not key and base_url.rstrip("/") == OPENAI:
+        key = environ.get("OPENAI_API_KEY", "")
+    allowed = cast(SendValues, send or ("redacted" if is_loopback(base_url) else "shapes"))
+    return LlmEndpoint(base_url, model, key, allowed, timeout)
+
+
+def is_loopback(base_url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    host = urlsplit(base_url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _workspace(root: Path) -> tuple[dict[str, Any], list[str]]:
+    """What the workspace may say, and a line for each thing it may not."""
+    path = root / "pyproject.toml"
+    content = _read(path)
+    if isinstance(content, str):
+        return {}, []
+    table = content.get("tool", {}).get("tracelens", {})
+    if not isinstance(table, dict):
+        return {}, []
+    allowed: dict[str, Any] = {}
+    refused: list[str] = []
+    for section, value in table.items():
+        keys = _WORKSPACE_KEYS.get(section)
+        if keys is None or not isinstance(value, dict):
+            if keys is not None:
+                allowed[section] = value
+                continue
+            refused.append(section)
+            continue
+        allowed[section] = {key: item for key, item in value.items() if key in keys}
+        refused += [f"{section}.{key}" for key in value if key not in keys]
+    lines = [
+        f"{path}: tool.tracelens.{name} is refused: only your own configuration may set it ({user_file()})"
+        for name in refused
+    ]
+    return allowed, lines
+
+
+def _read(path: Path) -> dict[str, Any] | str:
+    """The file's content, {} when there is none, or what is wrong with it."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return f"is not valid TOML ({error})"
+
+
+def _table(content: Mapping[str, Any], name: str, path: Path) -> Mapping[str, Any]:
+    table = content.get(name, {})
+    if not isinstance(table, dict):
+        raise TraceLensError(f"{path}: [{name}] must be a table")
+    return table
