@@ -11,5 +11,10 @@
                   (:inlayHints "hot"              ; "off", "hot" or "all"
                    :diagnostics (:enabled t)))))
 
+;; Where there is no version control, the index says where the project begins (Emacs 29 or newer).
+(with-eval-after-load 'project
+  (when (boundp 'project-vc-extra-root-markers)
+    (add-to-list 'project-vc-extra-root-markers ".tracelens")))
+
 (provide 'tracelens)
 ;;; tracelens.el ends here

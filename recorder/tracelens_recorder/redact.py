@@ -7,7 +7,7 @@ Every pattern is gated by a literal test, because one big alternation costs over
 from __future__ import annotations
 
 import re
-from typing import Callable, Dict, Match, Pattern, Tuple
+from typing import Any, Callable, Dict, Match, Pattern, Tuple
 
 REDACTED = "[redacted]"
 
@@ -167,3 +167,19 @@ def is_card_number(text: str) -> bool:
             digit = digit * 2 - 9 if digit > 4 else digit * 2
         total += digit
     return total % 10 == 0
+
+
+def holds_secret(encoded: Any) -> bool:
+    """Whether an encoded argument list holds something that must not be written down. Then there is no replay of it."""
+    waiting = [encoded]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            if redact_text(one)[1] or (len(one) < 60 and is_secret_name(one)):
+                return True
+        elif isinstance(one, dict):
+            waiting.extend(one)
+            waiting.extend(one.values())
+        elif isinstance(one, (list, tuple)):
+            waiting.extend(one)
+    return False

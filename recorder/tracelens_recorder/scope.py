@@ -69,8 +69,10 @@ class Scope:
     def _foreign(self, root: str, folders: list[str]) -> bool:
         if not _FOREIGN.isdisjoint(folders):
             return True
-        if folders and folders[0] in ("build", "dist") and not os.path.exists(
-            os.path.join(root, folders[0], "__init__.py")
+        if (
+            folders
+            and folders[0] in ("build", "dist")
+            and not os.path.exists(os.path.join(root, folders[0], "__init__.py"))
         ):
             return True
         place = root

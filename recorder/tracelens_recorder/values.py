@@ -79,7 +79,7 @@ def observe(value: object, name: str = "") -> Observation:
 
 
 def type_name(kind: type) -> str:
-    """"int", "shop.models.Order": the module is left out of built-in types."""
+    """ "int", "shop.models.Order": the module is left out of built-in types."""
     module, name = _type_module(kind), _type_qualname(kind)
     if type(name) is not str:
         return "?"
@@ -521,7 +521,20 @@ _KNOWN: Dict[Tuple[object, object], Callable[[Any], str]] = {
 for _module in ("pathlib", "pathlib._local"):
     for _name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"):
         _KNOWN[(_module, _name)] = _path
-for _name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "bool_", "bool"):
+for _name in (
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "bool_",
+    "bool",
+):
     _KNOWN[("numpy", _name)] = lambda v: str(v)
 
 _KNOWN_SIZES: Dict[Tuple[str, str], Callable[[Any], int]] = {

@@ -51,14 +51,14 @@ def command(files: tuple[Path, ...], name: str | None, root_path: Path | None, a
         print_json(
             {
                 "imported": [{"file": str(path), **asdict(summary)} for path, summary in results],
-                "failed": [str(error) for error in failed],
+                "failed": [str(failure) for failure in failed],
             }
         )
     else:
         for path, summary in results:
             for line in summary.lines(str(path)):
                 click.echo(line)
-    for error in failed:
-        say(str(error))
+    for failure in failed:
+        say(str(failure))
     if failed:
         raise SystemExit(2)

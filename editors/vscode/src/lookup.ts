@@ -57,6 +57,13 @@ export function findServer(wishes: Wishes, machine: Machine): Command | NotFound
         looked: [interpreter],
       };
     }
+    if (!wishes.trusted && wishes.folders.some((folder) => isInside(interpreter, folder, p))) {
+      return {
+        kind: 'not-found',
+        reason: `The setting tracelens.interpreter names ${interpreter}, which is inside a workspace that is not trusted. Trust it, or choose another Python.`,
+        looked: [interpreter],
+      };
+    }
     // -P keeps the folder that the server starts in, the user's own code, off its import path.
     return { kind: 'command', command: interpreter, args: ['-P', '-m', 'tracelens_lsp'], interpreter };
   }
@@ -80,6 +87,11 @@ export function findServer(wishes: Wishes, machine: Machine): Command | NotFound
       : 'No language server was found outside this workspace, which is not trusted. Trust it, or choose a Python in the user settings.',
     looked,
   };
+}
+
+function isInside(file: string, folder: string, p: path.PlatformPath): boolean {
+  const [first] = p.relative(folder, file).split(p.sep);
+  return first !== '..' && !p.isAbsolute(p.relative(folder, file));
 }
 
 /** Expand a leading `~` and `${workspaceFolder}`, and make the path absolute, from the first workspace folder. */

@@ -1,10 +1,5 @@
 /** Finding, starting, restarting and stopping the language server, one of these at a time. */
-import { execFile } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
-import * as os from 'node:os';
-import * as path from 'node:path';
 import { createInterface } from 'node:readline';
-import { promisify } from 'node:util';
 import * as vscode from 'vscode';
 import {
   CloseAction,
@@ -14,7 +9,8 @@ import {
   RevealOutputChannelOn,
   type LanguageClientOptions,
 } from 'vscode-languageclient/node';
-import { findServer, type Command, type Machine } from './lookup';
+import { findServer, type Command } from './lookup';
+import { probe, thisMachine } from './machine';
 import type { PythonExtension } from './pythonExtension';
 import { folders, readSettings, SECTION } from './settings';
 import type { Status } from './status';
@@ -24,8 +20,7 @@ const DEBOUNCE_MS = 500;
 /** A server that stops this often within the window is left alone until somebody asks for a restart. */
 const MAX_CRASHES = 3;
 const CRASH_WINDOW_MS = 3 * 60_000;
-/** How long an interpreter may take to say whether it has the server, and a server to answer for the first time. */
-const PROBE_MS = 10_000;
+/** How long a server may take to answer for the first time. */
 const START_MS = 30_000;
 
 const OPEN_SETTING = 'Open Setting';
@@ -35,7 +30,8 @@ const RESTART = 'Restart';
 /** Says its errors to the output channel alone: to the user we say one thing, with something to press. */
 class QuietClient extends LanguageClient {
   override error(message: string, data?: unknown): void {
-    super.error(message, data, false);
+    // The stack of a bundled client helps nobody.
+    super.error(message, data instanceof Error ? data.message : data, false);
   }
 }
 
@@ -80,7 +76,7 @@ export class Server implements vscode.Disposable {
   async execute(command: string, args: unknown[] = []): Promise<void> {
     await this.queue;
     if (this.client?.isRunning() !== true) {
-      this.fail('The language server is not running.', RESTART, SHOW_OUTPUT);
+      this.tell('The language server is not running.', RESTART, SHOW_OUTPUT);
       return;
     }
     await this.client.sendRequest(ExecuteCommandRequest.type, { command, arguments: args });
@@ -104,13 +100,9 @@ export class Server implements vscode.Disposable {
 
   private async start(): Promise<void> {
     const { interpreter, ...settings } = readSettings();
-    const chosen = settings.projectInterpreter || (await this.python.interpreter());
-    const wishes = {
-      interpreter,
-      projectInterpreter: chosen,
-      folders: folders(),
-      trusted: vscode.workspace.isTrusted,
-    };
+    const trusted = vscode.workspace.isTrusted;
+    const chosen = settings.projectInterpreter || (trusted ? await this.python.interpreter() : undefined);
+    const wishes = { interpreter, projectInterpreter: chosen, folders: folders(), trusted };
     const options = { client: 'tracelens-vscode', ...settings, projectInterpreter: chosen ?? '' };
     const key = JSON.stringify([wishes, options]);
     if (key === this.startedWith) {
@@ -156,7 +148,7 @@ export class Server implements vscode.Disposable {
           if (running) {
             this.crashed();
           }
-          return { action: CloseAction.DoNotRestart, handled: true };
+          return { action: CloseAction.DoNotRestart, handled: true, message: 'The connection to the language server is closed.' };
         },
       },
     };
@@ -174,7 +166,7 @@ export class Server implements vscode.Disposable {
     try {
       await Promise.race([client.start(), late]);
     } catch (error) {
-      this.log.error(error instanceof Error ? error : String(error));
+      this.log.error(error instanceof Error ? error.message : String(error));
       await this.discard();
       this.fail('The language server did not start. The output says why.', SHOW_OUTPUT, RESTART);
       return;
@@ -211,8 +203,13 @@ export class Server implements vscode.Disposable {
     }
   }
 
+  /** Say why there is no server: in the status, where it stays, and once in a message. */
   private fail(reason: string, ...buttons: string[]): void {
     this.status.show({ kind: 'stopped', reason });
+    this.tell(reason, ...buttons);
+  }
+
+  private tell(reason: string, ...buttons: string[]): void {
     void vscode.window.showErrorMessage(`TraceLens: ${reason}`, ...buttons).then(async (pressed) => {
       if (pressed === OPEN_SETTING) {
         await vscode.commands.executeCommand('workbench.action.openSettings', 'tracelens.interpreter');
@@ -222,44 +219,5 @@ export class Server implements vscode.Disposable {
         await this.restart();
       }
     });
-  }
-}
-
-function thisMachine(): Machine {
-  return {
-    platform: process.platform,
-    home: os.homedir(),
-    searchPath: process.env['PATH'] ?? '',
-    exists(file) {
-      try {
-        accessSync(file, constants.X_OK);
-        return statSync(file).isFile();
-      } catch {
-        return false;
-      }
-    },
-  };
-}
-
-/** Ask an interpreter whether it can run the server; a sentence when it cannot. */
-async function probe(interpreter: string): Promise<string | undefined> {
-  const code = "import importlib.util as u, sys; print('%d.%d' % sys.version_info[:2], bool(u.find_spec('tracelens_lsp')))";
-  try {
-    // -P is not understood before 3.11: asked without it, from a folder that holds no code of the user's.
-    const { stdout } = await promisify(execFile)(interpreter, ['-c', code], {
-      timeout: PROBE_MS,
-      cwd: path.dirname(interpreter),
-    });
-    const [version, has] = stdout.trim().split(' ');
-    const [major = 0, minor = 0] = (version ?? '').split('.').map(Number);
-    if (major < 3 || (major === 3 && minor < 11)) {
-      return `${interpreter} is Python ${version}; the language server needs 3.11 or newer. Choose another in the setting tracelens.interpreter.`;
-    }
-    if (has !== 'True') {
-      return `${interpreter} does not have tracelens-lsp installed. Install it there, or choose another Python in the setting tracelens.interpreter.`;
-    }
-    return undefined;
-  } catch (error) {
-    return `${interpreter} could not be run as a Python: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`;
   }
 }

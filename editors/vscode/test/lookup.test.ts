@@ -70,6 +70,15 @@ test('a workspace that is not trusted has nothing of it run', () => {
   assert.deepEqual(found.kind === 'not-found' && found.looked, ['/usr/local/bin/tracelens-lsp', '/usr/bin/tracelens-lsp']);
 });
 
+test('the setting cannot name a Python inside a workspace that is not trusted, but one outside', () => {
+  const files = machine(['/ws/py', '/py/bin/python']);
+  for (const interpreter of ['/ws/py', '${workspaceFolder}/py', 'py']) {
+    assert.equal(findServer(wishes({ trusted: false, interpreter }), files).kind, 'not-found');
+    assert.equal(findServer(wishes({ trusted: true, interpreter }), files).kind, 'command');
+  }
+  assert.equal(findServer(wishes({ trusted: false, interpreter: '/py/bin/python' }), files).kind, 'command');
+});
+
 test('relative entries of PATH are not followed', () => {
   const found = findServer(wishes({ folders: [] }), machine(['tracelens-lsp', 'bin/tracelens-lsp'], { searchPath: ':.:bin' }));
   assert.deepEqual(found.kind === 'not-found' && found.looked, []);

@@ -6,11 +6,13 @@ import ast
 import inspect
 import re
 import warnings
+from functools import partial
 
 from tree_sitter import Node
 
 from tracelens_indexer.source.facts import Parameter, ParameterKind
-from tracelens_indexer.source.syntax import field, kind, text
+from tracelens_indexer.source.syntax import child as nth_child
+from tracelens_indexer.source.syntax import field, kind, named_child, text
 
 MAX_EXPRESSION = 200
 """Characters kept of an annotation or a default."""
@@ -55,9 +57,7 @@ def parameters(source: bytes, node: Node | None) -> tuple[Parameter, ...]:
     for child in node.named_children:
         number = child.kind_id
         if number == _POSITIONAL_SEPARATOR:
-            found = [
-                Parameter(p.name, "positional only", p.annotation, p.default, p.line, p.column) for p in found
-            ]
+            found = [Parameter(p.name, "positional only", p.annotation, p.default, p.line, p.column) for p in found]
             continue
         if number == _KEYWORD_SEPARATOR:
             keyword_only = True
@@ -71,7 +71,7 @@ def parameters(source: bytes, node: Node | None) -> tuple[Parameter, ...]:
         elif name.kind_id == _DICTIONARY_SPLAT:
             kind_ = "keywords"
         if name.kind_id != _IDENTIFIER:
-            name = name.named_child(0)
+            name = named_child(name, 0)
             if name is None or name.kind_id != _IDENTIFIER:
                 continue
         row, column = name.start_point
@@ -94,7 +94,7 @@ def _parts(node: Node) -> tuple[Node | None, Node | None, Node | None]:
     if number in (_IDENTIFIER, _LIST_SPLAT, _DICTIONARY_SPLAT):
         return node, None, None
     if number == _TYPED:
-        return node.named_child(0), node.child_by_field_id(_TYPE), None
+        return named_child(node, 0), node.child_by_field_id(_TYPE), None
     if number in (_DEFAULT, _TYPED_DEFAULT):
         return (
             node.child_by_field_id(_NAME),
@@ -109,7 +109,7 @@ def parameter_annotations(node: Node | None) -> list[Node | None]:
     found: list[Node | None] = []
     for child in node.named_children if node is not None else ():
         name, annotation, _ = _parts(child)
-        if name is not None and (name.kind_id == _IDENTIFIER or _is_identifier(name.named_child(0))):
+        if name is not None and (name.kind_id == _IDENTIFIER or _is_identifier(named_child(name, 0))):
             # What a variadic parameter's annotation says holds for its elements, not for it.
             found.append(annotation if name.kind_id == _IDENTIFIER else None)
     return found
@@ -120,7 +120,7 @@ def _is_identifier(node: Node | None) -> bool:
 
 
 def signature(name: str, found: tuple[Parameter, ...], returns: str) -> str:
-    """"find(self, sku: str, *, strict=False) -> Item" on one line."""
+    """ "find(self, sku: str, *, strict=False) -> Item" on one line."""
     shown: list[str] = []
     starred = False
     for index, parameter in enumerate(found):
@@ -156,7 +156,7 @@ def docstring_node(body: Node | None) -> Node | None:
             continue
         if statement.kind_id != _EXPRESSION_STATEMENT or statement.named_child_count != 1:
             return None
-        value = statement.named_child(0)
+        value = named_child(statement, 0)
         return statement if value is not None and _is_plain_string(value) else None
     return None
 
@@ -166,25 +166,35 @@ def _is_plain_string(node: Node) -> bool:
         return all(_is_plain_string(child) for child in node.named_children if child.kind_id != _COMMENT)
     if node.kind_id != _STRING:
         return False
-    start = node.child(0)
+    start = nth_child(node, 0)
     prefix = (start.text or b"").lower() if start is not None and start.kind_id == _STRING_START else b"f"
     return not any(letter in prefix for letter in (b"b", b"f", b"t"))
 
 
+def _strings(node: Node) -> list[Node]:
+    return [node] if node.kind_id == _STRING else [c for c in node.named_children if c.kind_id == _STRING]
+
+
+def _string_value(source: bytes, node: Node) -> str:
+    raw = text(source, node)
+    unprefixed = raw.lstrip("rRuU")
+    if "\\" in raw and len(unprefixed) == len(raw):
+        try:
+            with warnings.catch_warnings():
+                # An invalid escape in somebody's docstring is not our user's concern.
+                warnings.simplefilter("ignore")
+                return str(ast.literal_eval(raw))
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            pass
+    quotes = 3 if unprefixed[:3] in ('"""', "'''") else 1
+    return unprefixed[quotes:-quotes]
+
+
 def docstring(source: bytes, statement: Node | None) -> str:
     """The docstring's text, cleaned of indentation, at most 4,000 characters; "" when there is none."""
-    value = statement.named_child(0) if statement is not None else None
+    value = named_child(statement, 0) if statement is not None else None
     if value is None:
         return ""
-    raw = text(source, value)
-    try:
-        with warnings.catch_warnings():
-            # An invalid escape in somebody's docstring is not our user's concern.
-            warnings.simplefilter("ignore")
-            read = ast.literal_eval(raw if value.kind_id == _STRING else f"({raw})")
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        read = raw.strip("rRuU'\"")
-    if not isinstance(read, str):
-        return ""
+    read = "".join(map(partial(_string_value, source), _strings(value)))
     cleaned = inspect.cleandoc(read).strip().encode("utf-8", "replace").decode()
     return cleaned if len(cleaned) <= MAX_DOCSTRING else cleaned[: MAX_DOCSTRING - 1] + "…"

@@ -33,7 +33,7 @@ def field(name: str) -> int:
 
 
 def grammar_version() -> str:
-    """"0.25.0": what facts depend on besides the code that makes them."""
+    """ "0.25.0": what facts depend on besides the code that makes them."""
     version = LANGUAGE.semantic_version
     return ".".join(map(str, version)) if version else str(LANGUAGE.abi_version)
 
@@ -93,3 +93,13 @@ def count_errors(tree: Tree) -> int:
         elif node.has_error:
             stack.extend(node.children)
     return errors
+
+
+def child(node: Node, index: int) -> Node | None:
+    """A child by position; None where there is none (the parser's own method raises)."""
+    return node.child(index) if 0 <= index < node.child_count else None
+
+
+def named_child(node: Node, index: int) -> Node | None:
+    """A named child by position; None where there is none. Comments count as named."""
+    return node.named_child(index) if 0 <= index < node.named_child_count else None

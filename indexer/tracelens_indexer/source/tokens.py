@@ -28,6 +28,7 @@ NUMBERS = frozenset({kind("integer"), kind("float")})
 PARENTHESIZED = kind("parenthesized_expression")
 TUPLE = kind("tuple")
 SUBSCRIPT = kind("subscript")
+ARGUMENT_LIST = kind("argument_list")
 TUPLE_PATTERN = kind("tuple_pattern")
 COMMA = kind(",", named=False)
 OPEN = kind("(", named=False)
@@ -36,20 +37,28 @@ CLOSE = kind(")", named=False)
 SKIPPED = frozenset({COMMENT, LINE_CONTINUATION, kind(";", named=False)})
 
 STATEMENTS_WITH_OPTIONAL_PARENTHESES = frozenset(
-    kind(name)
-    for name in (
-        "assignment augmented_assignment return_statement if_statement elif_clause while_statement for_statement"
-        " for_in_clause if_clause assert_statement expression_statement delete_statement await raise_statement with_item"
-        " parenthesized_expression keyword_argument default_parameter typed_default_parameter yield"
-        " match_statement case_clause named_expression lambda except_clause"
-    ).split()
-)
+    map(
+        kind,
+        (
+            "assert_statement", "assignment", "augmented_assignment", "await", "case_clause", "default_parameter",
+            "delete_statement", "elif_clause", "except_clause", "expression_statement", "for_in_clause",
+            "for_statement", "if_clause", "if_statement", "keyword_argument", "lambda", "match_statement",
+            "named_expression", "parenthesized_expression", "raise_statement", "return_statement",
+            "typed_default_parameter", "while_statement", "with_item", "yield",
+        ),
+    )
+)  # fmt: skip
 """Here parentheses around a whole operand mean nothing, so formatters put and take them away."""
 
 BRACKETED = frozenset(
-    kind(name)
-    for name in "argument_list list dictionary set parameters tuple tuple_pattern list_pattern type_parameter subscript".split()
-)
+    map(
+        kind,
+        (
+            "argument_list", "dictionary", "list", "list_pattern", "parameters", "set", "subscript", "tuple",
+            "tuple_pattern", "type_parameter",
+        ),
+    )
+)  # fmt: skip
 BARE_LISTS = frozenset({kind("expression_list"), kind("pattern_list")})
 PARENTHESIZED_LISTS = frozenset({kind("import_from_statement"), kind("with_clause"), kind("future_import_statement")})
 

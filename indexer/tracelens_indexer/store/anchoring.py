@@ -19,16 +19,14 @@ from tracelens_indexer.profiles.rows import AnchorState
 def resolve_anchors(connection: sqlite3.Connection, run: int | None = None) -> None:
     """Set `unit` and `state` of all anchors, or of one run's, inside the caller's transaction."""
     here: dict[tuple[str, str, int], tuple[int, str]] = {}
-    by_body: dict[tuple[str, str], list[int]] = defaultdict(list)
-    kinds: dict[int, str] = {}
+    by_body: dict[str, list[int]] = defaultdict(list)
     for row in connection.execute(
         "SELECT units.id, path, scope, ordinal, body_hash, kind FROM units JOIN files ON files.id = units.file"
     ):
         here[row[1], row[2], row[3]] = (row[0], row[4])
-        kinds[row[0]] = row[5]
         # A module's body is the whole file; a comprehension's or lambda's is too small to be recognised by.
         if row[5] in ("class", "function", "method"):
-            by_body[row[4], _last(row[2])].append(row[0])
+            by_body[row[4]].append(row[0])
 
     where = "" if run is None else " WHERE run = ?"
     anchors = connection.execute(
@@ -53,12 +51,9 @@ def resolve_anchors(connection: sqlite3.Connection, run: int | None = None) -> N
         elif found:
             unit, state = found[0], "stale"
         else:
-            same = [other for other in by_body[body_hash, _last(scope)] if other not in seen[run_id]]
+            same = [other for other in by_body[body_hash] if other not in seen[run_id]]
             unit, state = (same[0], "moved") if len(same) == 1 else (None, "stale")
         if (unit, state) != (old_unit, old_state):
             updates.append((unit, state, anchor_id))
     connection.executemany("UPDATE anchors SET unit = ?, state = ? WHERE id = ?", updates)
 
-
-def _last(scope: str) -> str:
-    return scope.rpartition(".")[2]

@@ -222,6 +222,11 @@ class Writer:
 
     # -- runs --------------------------------------------------------------------------------------------------
 
+    def has_run(self, content_hash: str) -> bool:
+        """Whether a run of this content is there already."""
+        found = self._connection.execute("SELECT 1 FROM runs WHERE content_hash = ?", (content_hash,)).fetchone()
+        return found is not None
+
     def add_run(self, run: RunRow, profiles: Mapping[AnchorKey, UnitProfile]) -> int | None:
         """Store what one run left; None when a run of the same content is there already."""
         if self._connection.execute("SELECT 1 FROM runs WHERE content_hash = ?", (run.content_hash,)).fetchone():

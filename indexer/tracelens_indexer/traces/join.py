@@ -127,10 +127,10 @@ class Joiner:
             units = by_name.get(last, [])
             if not units:
                 return Unjoined("no unit of that name in the file")
+            found = _at_line(units, frame.line)
         else:
             # pytest's long tracebacks do not always name the function.
-            units = [unit for several in by_name.values() for unit in several]
-        found = _at_line(units, frame.line)
+            found = _around([unit for several in by_name.values() for unit in several], frame.line)
         if len(found) > 1 and "." in frame.name:
             found = [unit for unit in found if _same_scope(unit.scope, frame.name)] or found
         if len(found) > 1:
@@ -148,6 +148,11 @@ def _at_line(units: Sequence[UnitLike], line: int) -> Sequence[UnitLike]:
     at_def = [unit for unit in units if unit.def_line == line and unit.kind != "module"]
     if at_def:
         return at_def
+    return _around(units, line)
+
+
+def _around(units: Sequence[UnitLike], line: int) -> Sequence[UnitLike]:
+    """The smallest units that contain the line."""
     around = [unit for unit in units if unit.first_line <= line <= unit.end_line or unit.kind == "module"]
     smallest = min((_size(unit) for unit in around), default=0)
     return [unit for unit in around if _size(unit) == smallest]

@@ -108,6 +108,8 @@ class Count:
     max_ns: int = -1
     durations: tuple[tuple[int, int], ...] = ()
     """(bucket, n) of the log histogram of profiles/histogram.py, where the format gives single durations."""
+    tests: tuple[tuple[str, int], ...] = ()
+    """(test id, calls of these that were made while it ran), where the format knows tests."""
 
 
 @dataclass(frozen=True, slots=True)

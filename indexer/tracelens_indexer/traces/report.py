@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from tracelens_indexer.errors import TraceLensError
+from tracelens_indexer.traces.records import Frame
 
 MAX_REASONS = 50
 MAX_NOTES = 20
@@ -36,6 +37,9 @@ class Report:
         self.size = size
         self.skipped: Counter[str] = Counter()
         self.notes: list[str] = []
+        self.wants: Callable[[Frame], bool] = lambda frame: True
+        """Whether values of a frame are of use: a reader asks before it works on them. The import sets it to "is a
+        unit of the workspace" once it has read the facts of the run."""
         self._progress = progress
         self._cancelled = cancelled
 

@@ -28,10 +28,7 @@ def _start(here):  # type: ignore[no-untyped-def]
 
 def _chain(here):  # type: ignore[no-untyped-def]
     """Leave sys.path, and run the sitecustomize that would have been found without us, as if we were not there."""
-    kept = [entry for entry in sys.path if os.path.abspath(entry) != here]
-    if "" in sys.path and os.getcwd() == here:
-        kept = [entry for entry in sys.path if entry == "" or os.path.abspath(entry) != here]
-    sys.path[:] = kept
+    sys.path[:] = [entry for entry in sys.path if not entry or os.path.abspath(entry) != here]
     sys.path_importer_cache.pop(here, None)
     from importlib.machinery import PathFinder
 

@@ -1,0 +1,128 @@
+"""JUnit XML as pytest writes it: the text of each <failure> and <error>, with the test it belongs to.
+
+    pytest --junit-xml=report.xml -l
+
+Document types and entities are refused before they can grow. What the text says is what pytest prints
+(pytest_output.py) or a plain traceback (tracebacks.py). Values of passing tests are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+from xml.parsers import expat
+
+from tracelens_indexer.errors import NotATrace
+from tracelens_indexer.traces.loglines import HEADER, time_ns
+from tracelens_indexer.traces.pytest_output import PytestSection
+from tracelens_indexer.traces.records import Failure, Record, RunFacts
+from tracelens_indexer.traces.report import Report
+from tracelens_indexer.traces.tracebacks import TextParser
+
+_BLOCK = 1 << 16
+_MAX_TEXT = 4 * 1024 * 1024
+"""Characters of one failure's text."""
+
+
+def recognises(head: bytes) -> bool:
+    start = head.lstrip()[:2000]
+    return start.startswith((b"<?xml", b"<testsuite")) and b"<testsuite" in start
+
+
+def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
+    """One Failure for each exception in the report; a damaged end is told to `report`."""
+    yield RunFacts(tool="traceback")
+    document = _Document(report)
+    read_bytes = 0
+    while block := stream.read(_BLOCK):
+        read_bytes += len(block)
+        report.advance(read_bytes)
+        if not document.feed(block):
+            break
+        yield from document.take()
+    else:
+        document.feed(b"", final=True)
+    yield from document.take()
+
+
+class _Document:
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._found: list[Failure] = []
+        self._test: dict[str, str] = {}
+        self._text: list[str] | None = None
+        self._length = 0
+        self._at_ns = 0
+        self._parser = expat.ParserCreate()
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._data
+        self._parser.StartDoctypeDeclHandler = self._doctype
+
+    def feed(self, block: bytes, final: bool = False) -> bool:
+        try:
+            self._parser.Parse(block, final)
+        except expat.ExpatError as error:
+            self._report.skip("damaged XML from here on")
+            self._report.note(f"the XML is damaged at line {error.lineno}: what follows was not read")
+            return False
+        return True
+
+    def take(self) -> list[Failure]:
+        found, self._found = self._found, []
+        return found
+
+    def _doctype(self, *_: object) -> None:
+        raise NotATrace("XML with a document type: refused. JUnit XML has none")
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "testsuite":
+            self._at_ns = time_ns(attributes.get("timestamp", ""))
+        elif name == "testcase":
+            self._test = attributes
+        elif name in ("failure", "error"):
+            self._text = []
+            self._length = 0
+
+    def _data(self, text: str) -> None:
+        if self._text is not None and self._length < _MAX_TEXT:
+            self._text.append(text)
+            self._length += len(text)
+
+    def _end(self, name: str) -> None:
+        if self._text is None or name not in ("failure", "error"):
+            return
+        text = "".join(self._text)
+        self._text = None
+        found = _failures(text, self._test, self._report)
+        if not found:
+            self._report.skip("failure without frames")
+        for failure in found:
+            self._found.append(
+                Failure(
+                    failure.type,
+                    failure.message,
+                    failure.stack,
+                    at_ns=failure.at_ns or self._at_ns,
+                    test=failure.test,
+                )
+            )
+
+
+def _failures(text: str, test: dict[str, str], report: Report) -> list[Failure]:
+    title = test.get("name", "")
+    owner = test.get("classname", "").rpartition(".")[2]
+    if owner[:1].isupper():
+        title = f"{owner}.{title}"
+    section = PytestSection(title, test.get("file", ""))
+    for line in text.split("\n"):
+        section.feed(line)
+    section.end()
+    if section.failures or HEADER not in text:
+        return section.failures
+    parser = TextParser(report, test=f"{test.get('classname', '')}::{test.get('name', '')}")
+    for line in text.split("\n"):
+        parser.feed(line)
+    parser.end()
+    return parser.found

@@ -1,0 +1,122 @@
+"""Opening a trace file: plain, gzip or from a pipe, as one seekable stream, with the hash of its content.
+
+What cannot be a trace is refused here with one clear line: missing, a folder, unreadable, empty. Compressed data and
+pipes are unpacked into a temporary file without a name, up to a limit, so that a small file cannot fill the disk.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from tracelens_indexer.errors import NotATrace
+
+MAX_UNPACKED = 16 * 1024**3
+MAX_RATIO = 1000
+"""Bytes out of a byte in, beyond the first 64 MB: text of traces packs 10 to 50 times."""
+_FREE = 64 * 1024 * 1024
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTrace:
+    stream: BinaryIO
+    """Seekable, at its start."""
+    name: str
+    """The file's name, or "pipe"."""
+    size: int
+    """Bytes, unpacked."""
+    content_hash: str
+    """blake2b-16 hex of the unpacked bytes: the same trace, packed or not, is imported once."""
+    mtime_ns: int
+    """When the file was written; 0 for a pipe."""
+
+
+@contextmanager
+def open_trace(path: Path) -> Iterator[OpenTrace]:
+    """Raises NotATrace. `-` reads standard input."""
+    if str(path) == "-":
+        with _spooled(sys.stdin.buffer, "pipe", None) as stream:
+            yield _described(stream, "pipe", 0)
+        return
+    try:
+        if path.is_dir():
+            raise NotATrace(f"{path}: is a folder. Name the trace file in it")
+        with path.open("rb") as file:
+            mtime_ns = path.stat().st_mtime_ns
+            if not path.is_file():
+                # A named pipe or process substitution.
+                with _spooled(file, path.name, None) as stream:
+                    yield _described(stream, path.name, 0)
+            elif file.read(2) == b"\x1f\x8b":
+                file.seek(0)
+                with _spooled(gzip.GzipFile(fileobj=file), path.name, path.stat().st_size) as stream:
+                    yield _described(stream, path.name, mtime_ns)
+            else:
+                file.seek(0)
+                yield _described(file, path.name, mtime_ns)
+    except FileNotFoundError as error:
+        raise NotATrace(f"{path}: no such file") from error
+    except PermissionError as error:
+        raise NotATrace(f"{path}: cannot be read (permission denied)") from error
+    except OSError as error:
+        if error.filename is None or str(error.filename) != str(path):
+            raise
+        raise NotATrace(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+@contextmanager
+def _spooled(source: IO[bytes], name: str, packed: int | None) -> Iterator[BinaryIO]:
+    """All of `source` in a temporary file; one more gzip layer of a pipe is taken off."""
+    with tempfile.TemporaryFile() as spool:
+        _copy(source, spool, name, packed)
+        spool.seek(0)
+        if packed is None and spool.read(2) == b"\x1f\x8b":
+            spool.seek(0, 2)
+            size = spool.tell()
+            spool.seek(0)
+            with _spooled(gzip.GzipFile(fileobj=spool), name, size) as inner:
+                yield inner
+            return
+        spool.seek(0)
+        yield spool
+
+
+def _copy(source: IO[bytes], target: IO[bytes], name: str, packed: int | None) -> None:
+    written = 0
+    while True:
+        try:
+            block = source.read(_BLOCK)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            if written:
+                # What came before the damage may still be of use; the reader says that the end is missing.
+                return
+            raise NotATrace(f"{name}: a damaged gzip file. Copy it again") from error
+        if not block:
+            return
+        written += len(block)
+        if written > MAX_UNPACKED:
+            raise NotATrace(f"{name}: more than {MAX_UNPACKED >> 30} GB unpacked. Import a part of it")
+        if packed is not None and written > _FREE + packed * MAX_RATIO:
+            raise NotATrace(f"{name}: unpacks to over {MAX_RATIO} times its size, which no trace does. Refused")
+        target.write(block)
+
+
+def _described(stream: BinaryIO, name: str, mtime_ns: int) -> OpenTrace:
+    digest = blake2b(digest_size=16)
+    size = 0
+    while block := stream.read(_BLOCK):
+        digest.update(block)
+        size += len(block)
+    stream.seek(0)
+    if not size:
+        raise NotATrace(f"{name}: not a trace I can read (empty)")
+    return OpenTrace(stream, name, size, digest.hexdigest(), mtime_ns)

@@ -1,0 +1,386 @@
+"""TraceLens recordings: what `tracelens record` writes, one file per process (docs/recording-format.md).
+
+The only format with everything: exact counts and times, call edges with their site, calls captured with arguments and
+result, failures with their stack and locals, samples, the blob id of each source file, and tests. Numbers are written
+as they come in and are summed here; whether a sum is exact is told by the recording: a function may have been parked,
+and a recording without its end was killed.
+
+Payloads are JSON, checked against the shapes below: what does not fit is skipped and reported.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, BinaryIO, TypeVar
+
+import msgspec
+
+from tracelens_indexer.traces.records import (
+    Call,
+    Count,
+    Counting,
+    EdgeCount,
+    Failure,
+    FailureFrame,
+    Frame,
+    Observed,
+    Outcome,
+    Raised,
+    Record,
+    Returned,
+    RunFacts,
+    Sample,
+    Unfinished,
+)
+from tracelens_indexer.traces.report import Report
+from tracelens_recorder import container, payloads
+
+_MAX_CODES = 1_000_000
+
+Value = tuple[str, str, float | None, int | None]
+NamedValue = tuple[str, str, str, float | None, int | None]
+
+
+class Run(msgspec.Struct, frozen=True):
+    format: int
+    started_ns: int = 0
+    command: str = ""
+    interpreter: str = ""
+    mode: str = ""
+    commit: str = ""
+    environment: str = ""
+    service: str = ""
+
+
+class End(msgspec.Struct, frozen=True):
+    duration_ns: int = 0
+    redacted: int = 0
+    sampled: int = 0
+    faults: int = 0
+    first_fault: str = ""
+    missed: list[int] = []
+
+
+class Capture(msgspec.Struct, frozen=True):
+    id: str
+    code: int
+    outcome: list[Any]
+    started_ns: int = 0
+    duration_ns: int = -1
+    self_ns: int = -1
+    parent: str = ""
+    caller: tuple[int, int] | None = None
+    thread: str = ""
+    test: int = 0
+    arguments: list[NamedValue] = []
+    replay: dict[str, Any] | None = None
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A failure."""
+
+    type: str
+    message: str
+    stack: list[tuple[int, str, str, int, str, list[NamedValue]]]
+    group: int = -1
+    at_ns: int = 0
+    test: int = 0
+    call: str = ""
+
+
+Codes = list[tuple[int, str, str, int, int, str]]
+Counts = list[tuple[int, int, int, int, int, int, int, int, int, list[tuple[int, int]]]]
+Edges = list[tuple[int, int, int, int, int]]
+Tests = list[tuple[int, str]]
+TestCounts = list[tuple[int, int, int]]
+Samples = list[tuple[list[tuple[int, int]], int, int]]
+Repeated = list[tuple[int, int]]
+
+T = TypeVar("T")
+
+
+def recognises(head: bytes) -> bool:
+    return head.startswith(container.MAGIC)
+
+
+def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
+    """Facts, sums and samples first, then captures and failures as they stream by. Reads a seekable stream twice."""
+    sums = _Sums(report)
+    frames = container.frames(stream)
+    for kind, payload in frames:
+        sums.take(kind, payload)
+    if frames.problem:
+        sums.notes.append(f"{frames.problem}: the last {frames.lost} bytes of the recording are lost")
+    if sums.run is None:
+        report.skip("recording without a head")
+        report.note("the recording says nothing about itself: it ended before its first lines were written")
+        return
+    if sums.run.format != payloads.FORMAT:
+        report.skip("recording of another version")
+        report.note(
+            f"the recording is of format {sums.run.format}, this version reads {payloads.FORMAT}: update TraceLens"
+        )
+        return
+    yield sums.facts()
+    yield from sums.counts()
+    yield from sums.edge_counts()
+    yield from sums.stacks()
+    stream.seek(0)
+    last: dict[int, Failure] = {}
+    for kind, payload in container.frames(stream):
+        if kind == payloads.CAPTURES:
+            for capture in sums.decoded_each(payload, Capture):
+                call = sums.call(capture)
+                if call is not None:
+                    yield call
+        elif kind == payloads.FAILURES:
+            for seen in sums.decoded_each(payload, Seen):
+                failure = sums.failure(seen)
+                if failure is not None:
+                    last[seen.group] = failure
+                    yield failure
+    for group, n in sums.repeated.items():
+        known = last.get(group)
+        if known is None:
+            report.skip("repeated failure whose first one is lost", n)
+        elif n > 0:
+            yield _again(known, n)
+
+
+def _again(failure: Failure, n: int) -> Failure:
+    """The failures of the same kind at the same place that were counted and not kept."""
+    return Failure(failure.type, failure.message, failure.stack, failure.at_ns, n)
+
+
+class _Sums:
+    """What the first pass gathers: tables, and the numbers summed up."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.run: Run | None = None
+        self.end: End | None = None
+        self.notes: list[str] = []
+        self.codes: dict[int, Frame] = {}
+        self.kinds: dict[int, int] = {}
+        self.blobs: dict[str, str] = {}
+        self.tests: dict[int, str] = {0: ""}
+        self.parked: set[int] = set()
+        self.rows: dict[int, list[int]] = {}
+        self.durations: dict[int, dict[int, int]] = {}
+        self.edges: dict[tuple[int, int, int], list[int]] = {}
+        self.test_calls: dict[int, dict[str, int]] = {}
+        self.samples: dict[tuple[tuple[int, int], ...], int] = {}
+        self.repeated: dict[int, int] = {}
+
+    def decoded(self, payload: bytes, shape: type[T]) -> T | None:
+        try:
+            return msgspec.json.decode(payload, type=shape)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            self.report.skip("damaged record")
+            return None
+
+    def decoded_each(self, payload: bytes, shape: type[T]) -> Iterator[T]:
+        """The records of a frame; one that does not fit is skipped, the others are kept."""
+        for raw in self.decoded(payload, list[msgspec.Raw]) or ():
+            one = self.decoded(bytes(raw), shape)
+            if one is not None:
+                yield one
+
+    def take(self, kind: int, payload: bytes) -> None:
+        if kind == payloads.RUN:
+            self.run = self.run or self.decoded(payload, Run)
+        elif kind == payloads.END:
+            self.end = self.decoded(payload, End)
+        elif kind == payloads.CODES:
+            for index, path, name, line, code_kind, blob in self.decoded(payload, Codes) or ():
+                if len(self.codes) < _MAX_CODES:
+                    self.codes[index] = Frame(path, name, line, "first")
+                    self.kinds[index] = code_kind
+                    if blob:
+                        self.blobs[path] = blob
+        elif kind == payloads.TESTS:
+            self.tests.update(dict(self.decoded(payload, Tests) or ()))
+        elif kind == payloads.NOTES:
+            self.notes += self.decoded(payload, list[str]) or ()
+        elif kind == payloads.PARKED:
+            self.parked.update(self.decoded(payload, list[int]) or ())
+        elif kind == payloads.COUNTS:
+            self._add_counts(self.decoded(payload, Counts) or [])
+        elif kind == payloads.EDGES:
+            for caller, line, callee, calls, total in self.decoded(payload, Edges) or ():
+                edge = self.edges.setdefault((caller, line, callee), [0, 0])
+                edge[0] += calls
+                edge[1] += total
+        elif kind == payloads.TEST_COUNTS:
+            for index, test, calls in self.decoded(payload, TestCounts) or ():
+                by_test = self.test_calls.setdefault(index, {})
+                name = self.tests.get(test, "")
+                by_test[name] = by_test.get(name, 0) + calls
+        elif kind == payloads.SAMPLES:
+            for stack, _, weight in self.decoded(payload, Samples) or ():
+                key = tuple(stack)
+                self.samples[key] = self.samples.get(key, 0) + weight
+        elif kind == payloads.REPEATED:
+            for group, n in self.decoded(payload, Repeated) or ():
+                self.repeated[group] = self.repeated.get(group, 0) + n
+        elif kind not in (payloads.CAPTURES, payloads.FAILURES):
+            self.report.skip("record of an unknown kind")
+
+    def _add_counts(self, rows: Counts) -> None:
+        for index, calls, resumes, errors, ended, total, own, low, high, durations in rows:
+            row = self.rows.setdefault(index, [0, 0, 0, 0, 0, 0, -1, -1])
+            for place, n in enumerate((calls, resumes, errors, ended, total, own)):
+                row[place] += n
+            if low >= 0:
+                row[6] = low if row[6] < 0 else min(row[6], low)
+            row[7] = max(row[7], high)
+            histogram = self.durations.setdefault(index, {})
+            for bucket, n in durations:
+                histogram[bucket] = histogram.get(bucket, 0) + n
+
+    def facts(self) -> RunFacts:
+        run = self.run
+        assert run is not None
+        end = self.end
+        notes = list(dict.fromkeys(self.notes))
+        if end is None:
+            notes.append("the recording has no end (the process was killed, or runs still): counts are at least")
+        elif end.faults:
+            notes.append(
+                f"the recorder failed {end.faults} times ({end.first_fault}): counts are at least. Please report this"
+            )
+        if self.parked:
+            notes.append(
+                f"{len(self.parked)} functions were called so often that counting stopped (use --exact to count all)"
+            )
+        if run.mode == "profiling":
+            notes.append(
+                "recorded through sys.setprofile (Python below 3.12): times include the recorder's own, several-fold"
+            )
+        return RunFacts(
+            tool="tracelens",
+            started_ns=run.started_ns,
+            duration_ns=end.duration_ns if end else 0,
+            command=run.command,
+            commit=run.commit,
+            interpreter=run.interpreter,
+            environment=run.environment,
+            service=run.service,
+            blobs=tuple(self.blobs.items()),
+            redacted=end.redacted if end else 0,
+            notes=tuple(notes),
+        )
+
+    def _counting(self, index: int) -> Counting:
+        whole = self.end is not None and not self.end.faults and index not in self.end.missed
+        return "exact" if whole and index not in self.parked else "at least"
+
+    def counts(self) -> Iterator[Count]:
+        for index, row in self.rows.items():
+            frame = self.codes.get(index)
+            if frame is None:
+                self.report.skip("numbers of code that is not described")
+                continue
+            calls, resumes, errors, _, total, own, low, high = row
+            yield Count(
+                frame=frame,
+                calls=calls,
+                counting=self._counting(index),
+                resumes=resumes,
+                errors=errors,
+                total_ns=total,
+                self_ns=own,
+                min_ns=low,
+                max_ns=high,
+                durations=tuple(sorted(self.durations[index].items())),
+                tests=tuple(self.test_calls.get(index, {}).items()),
+            )
+
+    def edge_counts(self) -> Iterator[EdgeCount]:
+        for (caller, line, callee), (calls, total) in self.edges.items():
+            if caller in self.codes and callee in self.codes:
+                yield EdgeCount(
+                    caller=self.codes[caller],
+                    callee=self.codes[callee],
+                    calls=calls,
+                    counting=self._counting(callee),
+                    total_ns=total,
+                    site_line=line,
+                )
+            else:
+                self.report.skip("numbers of code that is not described")
+
+    def stacks(self) -> Iterator[Sample]:
+        for stack, weight in self.samples.items():
+            frames = tuple(self._executing(index, line) for index, line in stack if index in self.codes)
+            if frames and weight > 0:
+                yield Sample(frames, weight / 1e9, "seconds")
+
+    def _executing(self, index: int, line: int) -> Frame:
+        frame = self.codes[index]
+        return Frame(frame.path, frame.name, line, "executing")
+
+    def call(self, capture: Capture) -> Call | None:
+        frame = self.codes.get(capture.code)
+        outcome = self._outcome(capture.outcome)
+        if frame is None or outcome is None:
+            self.report.skip("damaged record")
+            return None
+        caller = None
+        if capture.caller is not None and capture.caller[0] in self.codes:
+            caller = self._executing(*capture.caller)
+        return Call(
+            frame=frame,
+            started_ns=capture.started_ns,
+            duration_ns=capture.duration_ns,
+            self_ns=capture.self_ns,
+            arguments=tuple((name, _observed(*value)) for name, *value in capture.arguments),
+            outcome=outcome,
+            id=capture.id,
+            parent=capture.parent,
+            caller=caller,
+            thread=capture.thread,
+            test=self.tests.get(capture.test, ""),
+            counted=False,
+            replay=capture.replay,
+        )
+
+    def _outcome(self, raw: list[Any]) -> Outcome | None:
+        try:
+            match raw:
+                case ["returned", None]:
+                    return Returned(None)
+                case ["returned", value]:
+                    return Returned(_observed(*msgspec.convert(value, Value)))
+                case ["raised", str(kind), str(message), int(line)]:
+                    return Raised(kind, message, line)
+                case ["unfinished"]:
+                    return Unfinished()
+        except msgspec.ValidationError:
+            pass
+        return None
+
+    def failure(self, seen: Seen) -> Failure | None:
+        stack = []
+        for index, path, name, line, source, values in seen.stack:
+            frame = Frame(path, name, line, "executing")
+            if index >= 0:
+                if index not in self.codes:
+                    self.report.skip("damaged record")
+                    return None
+                frame = self._executing(index, line)
+            local = tuple((name, _observed(*value)) for name, *value in values)
+            stack.append(FailureFrame(frame, local, source))
+        return Failure(
+            type=seen.type,
+            message=seen.message,
+            stack=tuple(stack),
+            at_ns=seen.at_ns,
+            test=self.tests.get(seen.test, ""),
+            call=seen.call,
+        )
+
+
+def _observed(kind: str, text: str, number: float | None, size: int | None) -> Observed:
+    return Observed(kind, text, number if number is None or math.isfinite(number) else None, size)

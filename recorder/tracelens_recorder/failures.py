@@ -1,0 +1,212 @@
+"""Exceptions that left a frame of the program, each once, with the stack as it was.
+
+An exception that passes through many frames is one failure: it is recorded in the deepest frame in scope, which is
+where none of the traceback's deeper frames is in scope. No exception is held on to, for it holds the whole stack.
+What a program uses for control flow (StopIteration, GeneratorExit, SystemExit, KeyboardInterrupt, cancellation, skipped
+tests: all that is not an `Exception`, and three that are) is no failure.
+"""
+
+from __future__ import annotations
+
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+
+from tracelens_recorder import payloads
+from tracelens_recorder.code import FUNCTION, Function
+from tracelens_recorder.redact import redact_text
+from tracelens_recorder.values import clean, message_of, type_name
+
+if TYPE_CHECKING:
+    from tracelens_recorder.session import Session
+
+FULL = 5
+"""Failures of one kind at one place that are kept with their stack and locals; from then on the powers of two."""
+MAX_FRAMES = 40
+"""Frames of a stack, the innermost and the outermost: what is between is left out, and said to be."""
+MAX_LOCALS = 16
+MAX_WITH_LOCALS = 8
+"""Frames of a stack, from the innermost, whose locals are kept."""
+MAX_CHAIN = 5
+MAX_GROUPS = 10_000
+
+_traceback_of = BaseException.__dict__["__traceback__"].__get__
+_cause_of = BaseException.__dict__["__cause__"].__get__
+_context_of = BaseException.__dict__["__context__"].__get__
+_suppresses = BaseException.__dict__["__suppress_context__"].__get__
+
+
+def is_failure(exception: BaseException) -> bool:
+    kind = type(exception)
+    if not issubclass(kind, Exception) or issubclass(kind, (StopIteration, StopAsyncIteration)):
+        return False
+    return type_name(kind) != "unittest.case.SkipTest"
+
+
+class Prepared:
+    """A failure of a group, and what is written of it if it is one of those that are kept in full."""
+
+    __slots__ = ("causes", "group", "record")
+
+    def __init__(self, group: List[int], record: Optional[Dict[str, Any]]) -> None:
+        self.group = group
+        self.record = record
+        self.causes: List[Prepared] = []
+
+
+class Failures:
+    """Which failures were seen how often, and which are worth their stack."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.groups: Dict[Tuple[str, int, int], List[int]] = {}
+        """(type, code, line) → [number, seen, kept, written as repeated, prepared]"""
+        self.sources: Dict[str, List[str]] = {}
+
+    def prepare(
+        self, function: Function, frame: FrameType, exception: BaseException, traceback: Optional[TracebackType]
+    ) -> Optional[Prepared]:
+        """What to keep of an exception that may be about to leave a frame; None where a deeper frame has had it."""
+        if traceback is None or traceback.tb_frame is not frame or self._in_scope(traceback.tb_next):
+            return None
+        prepared = self._group(function, frame, exception, traceback)
+        if prepared is not None:
+            self._causes(function, frame, exception, prepared)
+        return prepared
+
+    def commit(self, prepared: Prepared) -> Optional[Dict[str, Any]]:
+        """Count a prepared exception that did leave its frame. Returns what to write, if it is kept in full."""
+        with self.session.lock:
+            prepared.group[1] += 1
+            if prepared.record is not None:
+                prepared.group[2] += 1
+        for cause in prepared.causes:
+            kept = self.commit(cause)
+            if kept is not None:
+                self.session.record(payloads.FAILURES, kept)
+        return prepared.record
+
+    def _in_scope(self, traceback: Optional[TracebackType]) -> bool:
+        functions = self.session.functions
+        while traceback is not None:
+            if id(traceback.tb_frame.f_code) in functions:
+                return True
+            traceback = traceback.tb_next
+        return False
+
+    def _causes(self, function: Function, frame: FrameType, exception: BaseException, prepared: Prepared) -> None:
+        """Prepare the exceptions behind this one that were handled where they were raised: they left no frame."""
+        for _ in range(MAX_CHAIN):
+            cause = _cause_of(exception)
+            if cause is None and not _suppresses(exception):
+                cause = _context_of(exception)
+            if cause is None:
+                return
+            exception = cause
+            traceback = _traceback_of(cause)
+            if traceback is None or traceback.tb_frame is not frame or self._in_scope(traceback.tb_next):
+                continue
+            if is_failure(cause):
+                one = self._group(function, frame, cause, traceback)
+                if one is not None:
+                    if one.record is not None:
+                        one.record["handled"] = True
+                    prepared.causes.append(one)
+
+    def _group(
+        self, function: Function, frame: FrameType, exception: BaseException, traceback: TracebackType
+    ) -> Optional[Prepared]:
+        kind = type_name(type(exception))
+        key = (kind, function.index, traceback.tb_lineno or 0)
+        with self.session.lock:
+            group = self.groups.get(key)
+            if group is None:
+                if len(self.groups) >= MAX_GROUPS:
+                    return None
+                group = self.groups[key] = [len(self.groups), 0, 0, 0, 0]
+            group[4] += 1
+            prepared = group[4]
+        if prepared > FULL and prepared & (prepared - 1):
+            return Prepared(group, None)
+        session = self.session
+        message, found = message_of(exception)
+        session.redacted += found
+        record = {
+            "group": group[0],
+            "type": kind,
+            "message": message,
+            "at_ns": session.started_ns + session.clock() - session.started_clock,
+            "test": session.test,
+            "stack": self._stack(frame, traceback),
+        }
+        return Prepared(group, record)
+
+    def repeated(self) -> List[List[int]]:
+        """[group, failures of it since the last time that were counted and not kept]"""
+        rows = []
+        for group in list(self.groups.values()):
+            new = group[1] - group[2] - group[3]
+            if new > 0:
+                group[3] += new
+                rows.append([group[0], new])
+        return rows
+
+    def _stack(self, frame: FrameType, traceback: TracebackType) -> List[Any]:
+        """Outermost first: [code or -1, path, name, line, source, locals]."""
+        places: List[Tuple[FrameType, int]] = []
+        deeper: Optional[TracebackType] = traceback
+        while deeper is not None and len(places) < 2000:
+            places.append((deeper.tb_frame, deeper.tb_lineno or 0))
+            deeper = deeper.tb_next
+        outer: List[Tuple[FrameType, int]] = []
+        back = frame.f_back
+        while back is not None and len(outer) < 2000:
+            outer.append((back, back.f_lineno or 0))
+            back = back.f_back
+        functions = self.session.functions
+        while outer and id(outer[-1][0].f_code) not in functions:
+            outer.pop()
+        outer.reverse()
+        whole = outer + places
+        left_out = len(whole) - MAX_FRAMES
+        if left_out > 0:
+            half = MAX_FRAMES // 2
+            first = outer[:half]
+            last = whole[-(MAX_FRAMES - len(first)) :]
+            stack = [self._frame(one, line, False) for one, line in first]
+            stack.append([-1, "", f"… {len(whole) - len(first) - len(last)} frames left out", 0, "", []])
+            whole = last
+        else:
+            stack = []
+        with_locals = len(whole) - len(places) + 1 - MAX_WITH_LOCALS
+        stack += [self._frame(one, line, index >= with_locals) for index, (one, line) in enumerate(whole)]
+        return stack
+
+    def _frame(self, frame: FrameType, line: int, with_locals: bool) -> List[Any]:
+        code = frame.f_code
+        function = self.session.functions.get(id(code))
+        if function is None:
+            return [-1, clean(code.co_filename, 400), clean(code.co_name), line, "", []]
+        found: List[Any] = []
+        if with_locals and self.session.options.values and function.kind == FUNCTION:
+            for name, value in list(frame.f_locals.items()):
+                if len(found) == MAX_LOCALS:
+                    break
+                if name[:1] != "@":  # pytest's rewritten assertions
+                    found.append([name, *self.session.observed(value, name)])
+        return [function.index, "", "", line, self._source(function, line), found]
+
+    def _source(self, function: Function, line: int) -> str:
+        path = function.file.absolute
+        lines = self.sources.get(path)
+        if lines is None:
+            try:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    lines = file.read(4_000_000).split("\n")
+            except OSError:
+                lines = []
+            if len(self.sources) >= 16:
+                self.sources.clear()
+            self.sources[path] = lines
+        if not 0 < line <= len(lines):
+            return ""
+        return clean(redact_text(lines[line - 1].strip())[0])

@@ -1,0 +1,142 @@
+"""Collects through sys.monitoring (Python 3.12 and newer).
+
+Two tool ids. One listens to the start of any code, decides once per code object whether it is in scope, and always
+switches itself off there: code out of scope runs at full speed from its second call on. The other listens, in code in
+scope alone, to starts, ends and suspensions; it can be parked for one function with set_local_events. Only unwinding
+and throwing cannot be listened to in single code objects.
+
+restart_events() is never called while recording: it would switch on what other tools have switched off.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType
+from typing import Any, List, Optional, Tuple
+
+from tracelens_recorder.code import FUNCTION, Function
+from tracelens_recorder.session import Session
+
+_CANDIDATES = (3, 4, 2, 0, 1, 5)
+"""Free ids first; 0, 1, 2 and 5 are by convention a debugger's, coverage's, a profiler's and an optimiser's."""
+
+NO_TOOL_ID = "sys.monitoring has no two free tool ids: every one is taken by other tools; nothing was recorded"
+
+
+class Monitoring:
+    """Switches recording on and off in this process."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.ids: Optional[Tuple[int, int]] = None
+        self.monitoring: Any = sys.__dict__["monitoring"]
+
+    def start(self) -> bool:
+        """False, with a note in the recording, when no tool id is free."""
+        m, session = self.monitoring, self.session
+        taken: List[int] = []
+        for tool in _CANDIDATES:
+            if len(taken) < 2 and m.get_tool(tool) is None:
+                try:
+                    m.use_tool_id(tool, "tracelens")
+                except ValueError:  # taken meanwhile
+                    continue
+                taken.append(tool)
+        if len(taken) < 2:
+            for tool in taken:
+                m.free_tool_id(tool)
+            session.notes.append(NO_TOOL_ID)
+            return False
+        discovery, calls = self.ids = (taken[0], taken[1])
+        events = m.events
+        local = events.PY_START | events.PY_RETURN | events.PY_YIELD | events.PY_RESUME
+        disable = m.DISABLE
+        set_local_events = m.set_local_events
+        functions = session.functions
+        get_frame = sys._getframe
+        add, started, suspended = session.add, session.started, session.suspended
+        resumed, returned, raised, fault = session.resumed, session.returned, session.raised, session.fault
+
+        def discover(code: CodeType, offset: int) -> Any:
+            try:
+                if id(code) not in functions:
+                    function = add(code)
+                    if function is not None and function.kind == FUNCTION:
+                        # takes effect from the next call on: this one is reported from here
+                        set_local_events(calls, code, local)
+                        started(function, get_frame(1))
+            except BaseException as problem:
+                fault(problem)
+            return disable
+
+        def on_start(code: CodeType, offset: int) -> None:
+            try:
+                started(functions[id(code)], get_frame(1))
+            except BaseException as problem:
+                fault(problem)
+
+        def on_return(code: CodeType, offset: int, value: object) -> None:
+            try:
+                returned(get_frame(1), value)
+            except BaseException as problem:
+                fault(problem)
+
+        def on_yield(code: CodeType, offset: int, value: object) -> None:
+            try:
+                suspended(get_frame(1))
+            except BaseException as problem:
+                fault(problem)
+
+        def on_resume(code: CodeType, offset: int) -> None:
+            try:
+                resumed(functions[id(code)], get_frame(1))
+            except BaseException as problem:
+                fault(problem)
+
+        def on_throw(code: CodeType, offset: int, exception: BaseException) -> None:
+            try:
+                function = functions.get(id(code))
+                if function is not None:
+                    resumed(function, get_frame(1))
+            except BaseException as problem:
+                fault(problem)
+
+        def on_unwind(code: CodeType, offset: int, exception: BaseException) -> None:
+            try:
+                function = functions.get(id(code))
+                if function is not None:
+                    raised(function, get_frame(1), exception)
+            except BaseException as problem:
+                fault(problem)
+
+        def park(function: Function) -> None:
+            set_local_events(calls, function.code, 0)
+
+        def unpark(function: Function) -> None:
+            set_local_events(calls, function.code, local)
+
+        session.park, session.unpark = park, unpark
+        for event, callback in (
+            (events.PY_START, on_start),
+            (events.PY_RETURN, on_return),
+            (events.PY_YIELD, on_yield),
+            (events.PY_RESUME, on_resume),
+            (events.PY_THROW, on_throw),
+            (events.PY_UNWIND, on_unwind),
+        ):
+            m.register_callback(calls, event, callback)
+        m.register_callback(discovery, events.PY_START, discover)
+        m.set_events(calls, events.PY_UNWIND | events.PY_THROW)
+        m.set_events(discovery, events.PY_START)
+        return True
+
+    def stop(self) -> None:
+        if self.ids is None:
+            return
+        m = self.monitoring
+        for tool in self.ids:
+            m.set_events(tool, 0)
+            for event in ("PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "PY_THROW", "PY_UNWIND"):
+                m.register_callback(tool, getattr(m.events, event), None)
+            m.free_tool_id(tool)
+        self.ids = None

@@ -1,0 +1,101 @@
+"""Diagnostics: what went wrong at a place, with the frames that led there. Only with evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
+
+from tracelens.answers import places, values, words
+from tracelens.answers.document import DocumentSnapshot, Span, in_document, placed, state_now
+from tracelens.answers.snapshot import IndexSnapshot, raised_here
+from tracelens_indexer.store.answers import FailureRecord, Profile
+
+Severity = Literal["warning", "information"]
+
+_MOST = 100
+_MOST_FRAMES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedFrame:
+    """A frame of the stack that led to a failure."""
+
+    path: str
+    """Relative to the workspace."""
+    line: int
+    """0-based."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    span: Span
+    severity: Severity
+    rule: Literal["failure"]
+    message: str
+    related: tuple[RelatedFrame, ...]
+    about: str
+    """Id of the failure, for actions."""
+
+
+def diagnostics(document: DocumentSnapshot, snapshot: IndexSnapshot) -> list[Diagnostic]:
+    """Failures that were seen in a file, where their statements are now. One whose statement is gone is not told."""
+    found = []
+    units = placed(document, snapshot.units_in(document.path))
+    for unit, profile in in_document(snapshot.profiles_in(document.path), units):
+        for failure in raised_here(profile):
+            line = places.line_of(document, unit, failure)
+            if not line:
+                continue
+            sure = state_now(profile, unit) in ("fresh", "moved")
+            found.append(
+                Diagnostic(
+                    span=document.whole_line(line - 1),
+                    severity="warning" if sure else "information",
+                    rule="failure",
+                    message=_message(failure, snapshot.profile(profile.unit.id) or profile, stale=not sure),
+                    related=_frames(failure, snapshot),
+                    about=failure.id,
+                )
+            )
+    return sorted(found, key=lambda diagnostic: diagnostic.span.start)[:_MOST]
+
+
+def _message(failure: FailureRecord, profile: Profile, *, stale: bool) -> str:
+    """ "ZeroDivisionError seen here in 3 of 1,884 calls (price = 0.0)"."""
+    often = f"{failure.n:,} of {words.counted(profile.calls, 'call', profile.counting)}"
+    if profile.calls < failure.n:
+        often = f"{failure.n:,} call{'' if failure.n == 1 else 's'}"
+    when = ", ".join(
+        f"{words.clean(name)} = {words.clean(value)}" for name, value in values.common_to_failing(profile, failure)
+    )
+    said = words.clean(failure.message, words.LONGEST_MESSAGE)
+    text = f"{words.type_name(failure.type)} seen here in {often}"
+    text += f" ({when})" if when else ""
+    text += f": {said}" if said else ""
+    return f"{text} [changed since recorded]" if stale else text
+
+
+def _frames(failure: FailureRecord, snapshot: IndexSnapshot) -> tuple[RelatedFrame, ...]:
+    """The frames in the workspace, innermost first, without the failing place itself."""
+    frames = []
+    for unit_id, _, name, line, source in reversed(failure.stack[-_MOST_FRAMES:]):
+        unit = snapshot.index.unit(unit_id) if unit_id else None
+        if unit is None or (unit.id == failure.unit.id and not frames):
+            continue
+        at = _line_now(snapshot, unit.path, unit.first_line, unit.end_line, line, source)
+        what = words.clean(source.strip(), words.LONGEST_NAME)
+        frames.append(RelatedFrame(unit.path, at - 1, f"{words.clean(name)}: {what}" if what else words.clean(name)))
+    return tuple(frames)
+
+
+def _line_now(snapshot: IndexSnapshot, path: str, first: int, last: int, recorded: int, source: str) -> int:
+    """The line of a unit that reads like the recorded one, else the recorded line if it is within the unit."""
+    wanted = source.strip()
+    if wanted and not PurePosixPath(path).is_absolute():
+        lines = snapshot.lines_of(path)
+        same = [n for n in range(first, min(last, len(lines)) + 1) if lines[n - 1].strip() == wanted]
+        if same:
+            return min(same, key=lambda n: abs(n - recorded))
+    return recorded if first <= recorded <= last else first

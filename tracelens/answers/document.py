@@ -1,0 +1,265 @@
+"""A document as it is in the editor now, and which unit of the index each of its units is.
+
+Positions are 0-based lines and 0-based columns in bytes of UTF-8, as in the facts; only the language server's
+`convert` knows the client's units. A snapshot never changes; its units are found once, when first asked for.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from tracelens_indexer.profiles.rows import AnchorState
+from tracelens_indexer.source.facts import Parameter, Unit, unit_id
+from tracelens_indexer.source.outline import outline
+from tracelens_indexer.store.answers import Profile, UnitRecord
+
+SMALL_KINDS = ("lambda", "comprehension")
+_NAMED_KINDS = ("class", "function", "method")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    start: Position
+    end: Position
+
+    def touches(self, other: Span) -> bool:
+        return self.start <= other.end and other.start <= self.end
+
+    def holds(self, position: Position) -> bool:
+        return self.start <= position <= self.end
+
+
+@dataclass(frozen=True)
+class DocumentSnapshot:
+    """One version of one document."""
+
+    path: str
+    """Relative to the workspace, with /."""
+    text: bytes
+    version: int = 0
+    kept: tuple[Unit, ...] = ()
+    """Units of the version before that this one may have lost for a moment, while somebody types; see `following`."""
+
+    @cached_property
+    def line_starts(self) -> list[int]:
+        starts = [0]
+        at = self.text.find(b"\n")
+        while at >= 0:
+            starts.append(at + 1)
+            at = self.text.find(b"\n", at + 1)
+        return starts
+
+    @cached_property
+    def units(self) -> tuple[Unit, ...]:
+        """Units in source order, module first, with those that are kept while the text does not parse."""
+        found = outline(self.text)
+        known = {(unit.scope, unit.ordinal) for unit in found}
+        return (*found, *(unit for unit in self.kept if (unit.scope, unit.ordinal) not in known))
+
+    @cached_property
+    def by_id(self) -> dict[int, Unit]:
+        return {unit_id(self.path, unit.scope, unit.ordinal): unit for unit in self.units}
+
+    def line(self, number: int) -> bytes:
+        """A line without its end; empty beyond the last."""
+        if not 0 <= number < len(self.line_starts):
+            return b""
+        end = self.line_starts[number + 1] - 1 if number + 1 < len(self.line_starts) else len(self.text)
+        return self.text[self.line_starts[number] : end].rstrip(b"\r")
+
+    def offset(self, position: Position) -> int | None:
+        """Byte offset of a position; None beyond the document."""
+        if position.line < 0 or position.column < 0 or position.line >= len(self.line_starts):
+            return None
+        return self.line_starts[position.line] + min(position.column, len(self.line(position.line)))
+
+    def position(self, offset: int) -> Position:
+        line = bisect_right(self.line_starts, offset) - 1
+        return Position(line, offset - self.line_starts[line])
+
+    def whole_line(self, number: int) -> Span:
+        """A line's text, without its indentation."""
+        text = self.line(number)
+        return Span(Position(number, len(text) - len(text.lstrip())), Position(number, len(text.rstrip())))
+
+    def name_span(self, unit: Unit) -> Span:
+        start = Position(unit.name_line - 1, unit.name_column)
+        return Span(start, Position(start.line, start.column + len(unit.name.encode())))
+
+    def def_line_end(self, unit: Unit) -> Position:
+        line = unit.def_line - 1
+        return Position(line, len(self.line(line).rstrip()))
+
+    def around(self, position: Position) -> list[Unit]:
+        """The units that hold a position, innermost first."""
+        offset = self.offset(position)
+        if offset is None:
+            return []
+        holding = [
+            unit for unit in self.units if unit.kind != "module" and unit.start_byte <= offset <= unit.end_byte
+        ]
+        holding.sort(key=lambda unit: unit.end_byte - unit.start_byte)
+        return [*holding, *self.units[:1]]
+
+    def named_at(self, position: Position) -> Unit | None:
+        """The function, method or class whose name in its definition is at the position."""
+        for unit in self.units:
+            if (
+                unit.kind in _NAMED_KINDS
+                and unit.name_line - 1 == position.line
+                and self.name_span(unit).holds(position)
+            ):
+                return unit
+        return None
+
+    def parameter_at(self, position: Position) -> tuple[Unit, Parameter] | None:
+        """The parameter whose name in a signature is at the position."""
+        for unit in self.units:
+            for parameter in unit.parameters:
+                if (
+                    parameter.line - 1 == position.line
+                    and parameter.column <= position.column <= parameter.column + len(parameter.name.encode())
+                ):
+                    return unit, parameter
+        return None
+
+    def defined_on(self, first_line: int, last_line: int) -> list[Unit]:
+        """Functions and methods whose `def` line is within the 0-based lines."""
+        return [
+            unit
+            for unit in self.units
+            if unit.kind in ("function", "method") and first_line <= unit.def_line - 1 <= last_line
+        ]
+
+    def word_span(self, position: Position) -> Span | None:
+        """The identifier that a position is in or at the end of."""
+        text = self.line(position.line)
+        if position.column > len(text):
+            return None
+        start = end = position.column
+        while start > 0 and _is_word(text[start - 1]):
+            start -= 1
+        while end < len(text) and _is_word(text[end]):
+            end += 1
+        if not text[start:end].decode("utf-8", "replace").isidentifier():
+            return None
+        return Span(Position(position.line, start), Position(position.line, end))
+
+    def slice(self, span: Span) -> str:
+        """The text of a span on one line."""
+        return self.line(span.start.line)[span.start.column : span.end.column].decode("utf-8", "replace")
+
+
+def _is_word(byte: int) -> bool:
+    return byte == 0x5F or byte >= 0x80 or chr(byte).isalnum()
+
+
+def following(previous: DocumentSnapshot, text: bytes, version: int) -> DocumentSnapshot:
+    """The next version of a document.
+
+    Half-typed code may hide units from the parser for a moment. Those whose `def` line stands unchanged before or
+    after the edited lines are kept, shifted with the text, so that nothing shown about them flickers away.
+    """
+    fresh = DocumentSnapshot(previous.path, text, version)
+    if "units" not in previous.__dict__:
+        # Nothing was shown of the version before: there is nothing to keep still.
+        return replace(fresh, kept=_shifted(previous.kept, previous, fresh))
+    return replace(fresh, kept=_shifted(previous.units, previous, fresh))
+
+
+def _shifted(units: Sequence[Unit], before: DocumentSnapshot, after: DocumentSnapshot) -> tuple[Unit, ...]:
+    if not units:
+        return ()
+    old, new = before.text, after.text
+    head = _common_prefix(old, new)
+    tail = _common_prefix(old[::-1], new[::-1])
+    tail = min(tail, min(len(old), len(new)) - head)
+    first_changed = before.position(head).line
+    last_changed = before.position(len(old) - tail).line
+    lines = len(after.line_starts) - len(before.line_starts)
+    size = len(new) - len(old)
+    kept = []
+    for unit in units:
+        if unit.kind not in ("function", "method"):
+            continue
+        place = unit.def_line - 1
+        if place < first_changed:
+            end = unit.end_byte + size if unit.end_byte > head else unit.end_byte
+            end_line = unit.end_line + lines if unit.end_line - 1 >= first_changed else unit.end_line
+            kept.append(_moved(unit, 0, 0, end_line, end))
+        elif unit.first_line - 1 > last_changed:
+            kept.append(_moved(unit, lines, size, unit.end_line + lines, unit.end_byte + size))
+    return tuple(kept)
+
+
+def _moved(unit: Unit, lines: int, size: int, end_line: int, end_byte: int) -> Unit:
+    from msgspec import structs
+
+    return structs.replace(
+        unit,
+        parent=0,
+        first_line=unit.first_line + lines,
+        def_line=unit.def_line + lines,
+        name_line=unit.name_line + lines,
+        end_line=end_line,
+        start_byte=unit.start_byte + size,
+        end_byte=end_byte,
+        parameters=tuple(structs.replace(p, line=p.line + lines) for p in unit.parameters),
+    )
+
+
+def _common_prefix(a: bytes, b: bytes) -> int:
+    """Length of the common beginning: by halving, so that the comparison runs at the speed of memory."""
+    low, high = 0, min(len(a), len(b))
+    if a[:high] == b[:high]:
+        return high
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def placed(document: DocumentSnapshot, records: Sequence[UnitRecord]) -> dict[int, Unit]:
+    """Id of each indexed unit of the document's file to the unit of the buffer that it is now.
+
+    By scope and ordinal; a function that was renamed or moved by an edit that is not indexed yet is recognised by its
+    body, when exactly one has it.
+    """
+    found = {record.id: document.by_id[record.id] for record in records if record.id in document.by_id}
+    lost = [record for record in records if record.id not in found and record.kind in _NAMED_KINDS]
+    if lost:
+        known = {record.id for record in records}
+        new: dict[str, list[Unit]] = {}
+        for identity, unit in document.by_id.items():
+            if identity not in known and unit.kind in _NAMED_KINDS:
+                new.setdefault(unit.body_hash, []).append(unit)
+        for record in lost:
+            same = [unit for unit in new.get(record.body_hash, ()) if unit.kind in ("function", "method")]
+            if len(same) == 1:
+                found[record.id] = same[0]
+    return found
+
+
+def state_now(profile: Profile, unit: Unit | None) -> AnchorState:
+    """The freshness of a profile against the buffer: an edit that is not saved or indexed yet makes it stale too."""
+    if unit is not None and unit.body_hash != profile.unit.body_hash:
+        return "stale"
+    return profile.state
+
+
+def in_document(profiles: Mapping[int, Profile], units: Mapping[int, Unit]) -> list[tuple[Unit, Profile]]:
+    """Profiles with the buffer's units they are about, in source order."""
+    pairs = [(units[identity], profile) for identity, profile in profiles.items() if identity in units]
+    return sorted(pairs, key=lambda pair: (pair[0].first_line, pair[0].name_column))

@@ -1,0 +1,168 @@
+"""What a parameter or a return took, in one line, and as a small histogram."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from tracelens.answers import words
+from tracelens.answers.text import Bars, Line, Piece, code, joined, line
+from tracelens_indexer.profiles.rows import RESULT
+from tracelens_indexer.store.answers import FailureRecord, Observation, Profile, Value
+
+_FEW = 4
+"""Up to so many distinct values are listed; more are described."""
+_USUAL = 0.25
+"""A value that makes up this share is worth naming among many."""
+_BARS = 8
+_COVERED_BY: dict[str, set[str]] = {
+    "float": {"float", "int", "bool"},
+    "int": {"int", "bool"},
+    "complex": {"complex", "float", "int", "bool"},
+    "str": {"str"},
+    "bytes": {"bytes"},
+    "bool": {"bool"},
+    "list": {"list"},
+    "dict": {"dict", "defaultdict", "OrderedDict", "Counter"},
+    "tuple": {"tuple"},
+    "set": {"set"},
+    "None": {"None", "NoneType"},
+}
+"""Annotations that are understood well enough to say that a value contradicts them."""
+
+
+def slot_line(observation: Observation, annotation: str = "") -> Line:
+    """ "price  float, 0.0 … 120.5, usually 9.99 · 0.0 in 3 calls (each failed)"."""
+    label = "→" if observation.slot == RESULT else words.clean(observation.slot, words.LONGEST_NAME)
+    totals = _totals(observation)
+    listed = sum(totals.values())
+    known = [key for key in totals if key[1] is not None]
+    pieces: list[Piece] = []
+    if known and len(known) <= _FEW and listed and len(known) == len(totals):
+        if len(known) == 1:
+            pieces = [Piece("always "), _value(known[0])]
+        else:
+            pieces = joined([_value(key), Piece(f" {words.percentage(totals[key], listed)}")] for key in known)
+    else:
+        pieces = _described(observation, totals, listed)
+    pieces += _failing(observation)
+    if observation.slot != RESULT and contradicted(annotation, observation):
+        pieces += [Piece("   (annotated "), code(words.clean(annotation)), Piece(")")]
+    return line(*pieces, label=label)
+
+
+def histogram(observation: Observation) -> Bars:
+    """The most frequent values, those beyond the cap together."""
+    totals = _totals(observation)
+    whole = sum(totals.values())
+    each_failed = _always_failing(observation)
+    rows = []
+    known = [key for key in totals if key[1] is not None]
+    for key in known[:_BARS]:
+        note = words.percentage(totals[key], whole) + (" (each failed)" if key in each_failed else "")
+        rows.append((words.clean(key[1] or "", 32), totals[key] / whole, note))
+    rest = whole - sum(totals[key] for key in known[:_BARS])
+    if rest > 0:
+        rows.append(("others", rest / whole, words.percentage(rest, whole)))
+    return Bars(tuple(rows))
+
+
+def common_to_failing(profile: Profile, failure: FailureRecord) -> list[tuple[str, str]]:
+    """(parameter, value) that all failing calls share and that other calls seldom have, at most two."""
+    found = []
+    for observation in profile.observations:
+        if observation.slot == RESULT:
+            continue
+        failing = Counter[str | None]()
+        others = Counter[str | None]()
+        for value in observation.values:
+            (failing if value.outcome == failure.type else others)[value.text] += value.n
+        if len(failing) != 1:
+            continue
+        text = next(iter(failing))
+        seen = sum(others.values())
+        if text is None or (seen and others[text] > seen * 0.1) or (not seen and failing[text] < 2):
+            continue
+        found.append((observation.slot, text))
+    return found[:2]
+
+
+def contradicted(annotation: str, observation: Observation) -> bool:
+    """Whether values of a type were seen that a plain annotation does not allow. Unsure is no."""
+    annotation = annotation.strip().strip("\"'")
+    if optional := re.fullmatch(r"(?:typing\.)?Optional\[(.+)\]", annotation):
+        annotation = f"{optional[1]} | None"
+    allowed: set[str] = set()
+    for part in annotation.split("|"):
+        base = part.strip().partition("[")[0]
+        if base not in _COVERED_BY:
+            return False
+        allowed |= _COVERED_BY[base]
+    return any(value.type and value.type not in allowed for value in observation.values)
+
+
+def _totals(observation: Observation) -> dict[tuple[str, str | None], int]:
+    """(type, text) to calls whatever their outcome, most frequent first, those beyond the cap last."""
+    totals = Counter[tuple[str, str | None]]()
+    for value in observation.values:
+        totals[value.type if value.text is not None else "", value.text] += value.n
+    return dict(sorted(totals.items(), key=lambda item: (item[0][1] is None, -item[1], item[0][1] or "")))
+
+
+def _described(
+    observation: Observation, totals: dict[tuple[str, str | None], int], listed: int
+) -> list[Piece]:
+    """Types with their ranges, then the usual value."""
+    pieces: list[Piece] = []
+    whole = sum(r.n for r in observation.ranges) or listed
+    for index, found in enumerate(observation.ranges[:3]):
+        part = [code(words.type_name(found.type))] if found.type else []
+        if len(observation.ranges) > 1 and whole:
+            part.append(Piece(f" {words.percentage(found.n, whole)}"))
+        if found.low is not None and found.high is not None and found.type != "bool":
+            low, high = words.number(found.low, found.type), words.number(found.high, found.type)
+            span = low if low == high else f"{low} … {high}"
+            part.append(Piece(f", {'length ' if found.measures == 'size' else ''}{span}"))
+        if index and part:
+            pieces.append(Piece("; "))
+        pieces += part
+    if not pieces:
+        types = list(dict.fromkeys(kind for kind, _ in totals if kind))[:3]
+        pieces = joined([code(words.type_name(kind)) for kind in types])
+    top = next(iter(totals), None)
+    if top is not None and top[1] is not None and listed:
+        often = totals[top] / listed
+        several = len([key for key in totals if key[1] is not None]) > 1 or len(totals) > 1
+        if several and often >= _USUAL:
+            pieces += [Piece(", usually " if pieces else "usually "), _value(top)]
+        elif not any(r.low is not None for r in observation.ranges):
+            examples = [_value(key) for key in list(totals)[:2] if key[1] is not None]
+            pieces += [Piece(", such as " if pieces else "such as "), *joined(examples)]
+    return pieces or [Piece(f"{words.counted(observation.n, 'value')} not kept")]
+
+
+def _always_failing(observation: Observation) -> dict[tuple[str, str | None], int]:
+    good, bad = Counter[tuple[str, str | None]](), Counter[tuple[str, str | None]]()
+    for value in observation.values:
+        (bad if value.outcome else good)[value.type, value.text] += value.n
+    return {key: n for key, n in bad.items() if key[1] is not None and not good[key]}
+
+
+def _failing(observation: Observation) -> list[Piece]:
+    """ "· 0.0 in 3 calls (each failed)", only where other values did not fail."""
+    bad = _always_failing(observation)
+    if not bad or not any(not value.outcome for value in observation.values):
+        return []
+    key, n = max(bad.items(), key=lambda item: item[1])
+    told = "each failed" if n > 1 else "it failed"
+    more = f", {len(bad) - 1} more such" if len(bad) > 1 else ""
+    return [Piece(" · "), _value(key), Piece(f" in {words.counted(n, 'call')} ({told}{more})")]
+
+
+def _value(key: tuple[str, str | None]) -> Piece:
+    return code(words.clean(key[1] or ""))
+
+
+def outcome_count(values: tuple[Value, ...]) -> int:
+    """Number of calls among the values that failed."""
+    return sum(value.n for value in values if value.outcome)

@@ -1,0 +1,96 @@
+"""tracelens failures"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from tracelens.cli.workspace import (
+    chosen_runs,
+    find_root,
+    json_option,
+    one_unit,
+    open_index,
+    print_json,
+    root_option,
+    runs_option,
+)
+from tracelens_indexer.store.answers import FailureRecord
+
+
+@click.command("failures")
+@click.argument("unit", required=False)
+@click.option("--limit", "-n", default=20, show_default=True, help="How many failures.")
+@click.option("--all", "everything", is_flag=True, help="Also where exceptions only passed through.")
+@runs_option
+@root_option
+@json_option
+def command(
+    unit: str | None,
+    limit: int,
+    everything: bool,
+    run_names: tuple[str, ...],
+    root_path: Path | None,
+    as_json: bool,
+) -> None:
+    """Exceptions that were seen, by the place that raised them.
+
+    \b
+      tracelens failures
+      tracelens failures apply_discount --json
+    """
+    root = find_root(root_path)
+    with open_index(root) as index:
+        runs = chosen_runs(index, run_names)
+        of_unit = one_unit(index, unit).id if unit else None
+        found = [f for f in index.failures(runs, unit_id=of_unit) if everything or f.origin]
+        runs_exist = bool(index.runs())
+    if as_json:
+        print_json([_plain(failure) for failure in found[:limit]])
+        return
+    if not found:
+        if not runs_exist:
+            click.echo(
+                "nothing was recorded yet. Record: tracelens record -- pytest · or import a log: tracelens import FILE"
+            )
+        else:
+            click.echo("no exception was seen in the runs shown. `tracelens runs` lists them")
+        return
+    for failure in found[:limit]:
+        for line in _lines(failure):
+            click.echo(line)
+    if len(found) > limit:
+        click.echo(f"… and {len(found) - limit} more (-n {len(found)})")
+    click.echo(f"next: tracelens fix {found[0].id} · tracelens calls {found[0].unit.scope.rpartition('.')[2]} --failed")
+
+
+def _lines(failure: FailureRecord) -> list[str]:
+    from tracelens.answers import words
+
+    of = f" of {failure.calls:,} calls" if failure.calls else ""
+    state = {"stale": " · changed since recorded", "moved": " · moved", "unverified": " · unverified"}
+    head = (
+        f"{failure.id}  {words.type_name(failure.type)}: {words.clean(failure.message, words.LONGEST_MESSAGE)}"
+        if failure.message
+        else f"{failure.id}  {words.type_name(failure.type)}"
+    )
+    place = f"{failure.unit.path}:{failure.line or failure.unit.def_line}"
+    lines = [
+        head,
+        f"    {words.clean(failure.unit.qualname, 200)}   {place} · {failure.n:,}{of}"
+        f"{' · ' + words.ago(failure.last_ns) if failure.last_ns else ''}{state.get(failure.state, '')}",
+    ]
+    if failure.tests:
+        shown = ", ".join(words.test_name(test) for test in failure.tests[:3])
+        more = f", {len(failure.tests) - 3} more" if len(failure.tests) > 3 else ""
+        lines.append(f"    in {shown}{more}")
+    return lines
+
+
+def _plain(failure: FailureRecord) -> dict[str, object]:
+    record = asdict(failure)
+    unit = failure.unit
+    record["unit"] = {"id": f"u:{unit.id:x}", "qualname": unit.qualname, "path": unit.path, "line": unit.def_line}
+    return record
