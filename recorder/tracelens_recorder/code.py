@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis
 import inspect
 from types import CodeType
-from typing import Dict, List, Tuple
+from typing import Dict, List, Set, Tuple
 
 from tracelens_recorder.scope import SourceFile
 from tracelens_recorder.values import clean
@@ -62,7 +62,7 @@ class Function:
         """The parameters that the function never assigns to: when it raises they still are what it was called with."""
         if self.rebound is None:
             stores = ("STORE_FAST", "DELETE_FAST", "STORE_DEREF", "DELETE_DEREF")
-            found = set()
+            found: Set[str] = set()
             for one in dis.get_instructions(self.code):
                 if one.opname.startswith(stores):
                     values = one.argval if isinstance(one.argval, tuple) else (one.argval,)

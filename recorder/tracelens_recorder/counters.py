@@ -1,9 +1,12 @@
-"""The numbers that one thread adds up, and the calls that are in progress."""
+"""What is added up while the program runs, and the calls that are in progress."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Tuple
+import _thread
+import sys
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from tracelens_recorder import payloads
 from tracelens_recorder.code import Function
 from tracelens_recorder.failures import Prepared
 
@@ -85,3 +88,72 @@ class Unwinding:
         self.type = ""
         self.message = ""
         self.line = 0
+
+
+MAX_STACKS = 50_000
+"""Different stacks that are kept between two writings."""
+
+
+class Numbers:
+    """Counts, edges and samples of all threads. Only `collect` and `settle` need the session's lock."""
+
+    def __init__(self) -> None:
+        self.threads: List[ThreadState] = []
+        self.samples: Dict[Tuple[Tuple[int, int], ...], List[int]] = {}
+        """Stack, outermost first, of (code, line) → [samples, ns]. Only the sampler adds to it."""
+        self.sampled = 0
+        self.by_test: Dict[Tuple[int, int], int] = {}
+
+    def new_thread(self) -> ThreadState:
+        """For the thread that calls."""
+        ident = _thread.get_ident()
+        threading = sys.modules.get("threading")
+        main = threading.__dict__.get("_main_thread") if threading is not None else None
+        state = ThreadState("main" if main is None or getattr(main, "_ident", ident) == ident else str(ident))
+        self.threads.append(state)
+        return state
+
+    def sample(self, stack: Tuple[Tuple[int, int], ...], weight_ns: int) -> None:
+        known = self.samples.get(stack)
+        if known is None:
+            if len(self.samples) >= MAX_STACKS:
+                stack = stack[-1:]
+            known = self.samples.setdefault(stack, [0, 0])
+        known[0] += 1
+        known[1] += weight_ns
+        self.sampled += 1
+
+    def settle(self, test: int) -> None:
+        """Put the calls since the last time down to the test that ran meanwhile; 0 is none."""
+        for thread in list(self.threads):
+            for index, counter in list(thread.counters.items()):
+                new = counter.calls - counter.settled
+                if new:
+                    counter.settled += new
+                    if test:
+                        key = (index, test)
+                        self.by_test[key] = self.by_test.get(key, 0) + new
+
+    def collect(self, table: Sequence[Function]) -> List[Tuple[int, Any]]:
+        """What was added since the last time, as records: (kind, one row)."""
+        counts: Dict[int, List[Any]] = {}
+        edges: Dict[Tuple[int, int, int], List[int]] = {}
+        for thread in list(self.threads):
+            for index, counter in list(thread.counters.items()):
+                payloads.add_counts(counts, index, counter)
+            for (caller, offset, callee), edge in list(thread.edges.items()):
+                calls, total = edge[0] - edge[2], edge[1] - edge[3]
+                if calls or total:
+                    edge[2] += calls
+                    edge[3] += total
+                    place = (caller, table[caller].line_at(offset), callee)
+                    known = edges.setdefault(place, [0, 0])
+                    known[0] += calls
+                    known[1] += total
+        by_test, self.by_test = self.by_test, {}
+        samples, self.samples = self.samples, {}
+        rows: List[Tuple[int, Any]] = [(payloads.COUNTS, [index, *row]) for index, row in counts.items()]
+        rows += [(payloads.EDGES, [*place, *edge]) for place, edge in edges.items()]
+        rows += [(payloads.TEST_COUNTS, [*key, n]) for key, n in by_test.items()]
+        rows += [(payloads.SAMPLES, [stack, *weight]) for stack, weight in samples.items()]
+        return rows

@@ -192,7 +192,7 @@ class Failures:
                 if len(found) == MAX_LOCALS:
                     break
                 if name[:1] != "@":  # pytest's rewritten assertions
-                    found.append([name, *self.session.observed(value, name)])
+                    found.append([name, *self.session.captures.observed(value, name)])
         return [function.index, "", "", line, self._source(function, line), found]
 
     def _source(self, function: Function, line: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, fields
-from typing import Dict, Tuple
+from typing import Any, Dict, Tuple
 
 OUT = "TRACELENS_OUT"
 ROOT = "TRACELENS_ROOT"
@@ -42,7 +42,7 @@ class Options:
             given = json.loads(text) if text else {}
         except ValueError:
             given = {}
-        chosen = {}
+        chosen: Dict[str, Any] = {}
         for field in fields(cls):
             value = given.get(field.name) if isinstance(given, dict) else None
             if field.name == "include":

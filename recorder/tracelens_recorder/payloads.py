@@ -12,7 +12,8 @@ from tracelens_recorder.redact import is_secret_name, redact_text
 from tracelens_recorder.values import clean
 
 if TYPE_CHECKING:
-    from tracelens_recorder.session import Counter, Session
+    from tracelens_recorder.counters import Counter
+    from tracelens_recorder.session import Session
 
 FORMAT = 1
 
@@ -56,7 +57,7 @@ def end(session: Session) -> Dict[str, Any]:
     return {
         "duration_ns": session.clock() - session.started_clock,
         "redacted": session.redacted,
-        "sampled": session.sampled,
+        "sampled": session.numbers.sampled,
         "faults": session.faults,
         "first_fault": session.first_fault,
         "missed": [function.index for function in session.table if function.unfaithful and not function.parked],

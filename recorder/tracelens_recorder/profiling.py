@@ -169,5 +169,5 @@ class Profiling:
                 function.unfaithful = True
         if sys.gettrace() is self._trace:
             sys.settrace(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
-        threading.settrace(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
+        threading.settrace(None)

@@ -7,15 +7,17 @@ Every pattern is gated by a literal test, because one big alternation costs over
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, Match, Pattern, Tuple
+from typing import Callable, Dict, Match, Pattern, Tuple
 
 REDACTED = "[redacted]"
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_SECRET_WORDS = frozenset(
-    "auth authorization bearer cookie cookies credential credentials csrf cvc cvv jwt oauth otp passphrase passwd "
-    "password passwords passwort pwd secret secrets session ssn token xsrf".split()
-)
+# fmt: off
+_SECRET_WORDS = frozenset([
+    "auth", "authorization", "bearer", "cookie", "cookies", "credential", "credentials", "csrf", "cvc", "cvv", "jwt",
+    "oauth", "otp", "passphrase", "passwd", "password", "passwords", "passwort", "pwd", "secret", "secrets", "session",
+    "ssn", "token", "xsrf",
+])
 _SECRET_PARTS = (
     "accesskey",
     "accesstoken",
@@ -29,10 +31,12 @@ _SECRET_PARTS = (
     "secretkey",
     "sessionid",
 )
-_HARMLESS_BESIDE_KEY = frozenset(
-    "attr cache col column default dict field foreign func function group hash index item keys lookup map match name "
-    "order partition primary public route row sort type unique".split()
-)
+_HARMLESS_BESIDE_KEY = frozenset([
+    "attr", "cache", "col", "column", "default", "dict", "field", "foreign", "func", "function", "group", "hash",
+    "index", "item", "keys", "lookup", "map", "match", "name", "order", "partition", "primary", "public", "route",
+    "row", "sort", "type", "unique",
+])
+# fmt: on
 """`cache_key` and `primary_key` name things that are looked up, `api_key` and `signing_key` are secrets."""
 
 _names: Dict[str, bool] = {}
@@ -167,19 +171,3 @@ def is_card_number(text: str) -> bool:
             digit = digit * 2 - 9 if digit > 4 else digit * 2
         total += digit
     return total % 10 == 0
-
-
-def holds_secret(encoded: Any) -> bool:
-    """Whether an encoded argument list holds something that must not be written down. Then there is no replay of it."""
-    waiting = [encoded]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, str):
-            if redact_text(one)[1] or (len(one) < 60 and is_secret_name(one)):
-                return True
-        elif isinstance(one, dict):
-            waiting.extend(one)
-            waiting.extend(one.values())
-        elif isinstance(one, (list, tuple)):
-            waiting.extend(one)
-    return False

@@ -118,4 +118,4 @@ class Sampler:
             frame = None
             if stack:
                 stack.reverse()
-                session.sample(tuple(stack), weight_ns)
+                session.numbers.sample(tuple(stack), weight_ns)

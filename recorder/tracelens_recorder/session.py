@@ -13,22 +13,23 @@ event cannot put later calls under the wrong parent.
 from __future__ import annotations
 
 import _thread
-import itertools
-import json
 import os
 import sys
 import time
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from tracelens_recorder import container, payloads
+from tracelens_recorder import current_test, payloads
+from tracelens_recorder.captures import Captures
 from tracelens_recorder.code import FUNCTION, INLINE, Function
-from tracelens_recorder.failures import Failures, Prepared, is_failure
+from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState, Unwinding
+from tracelens_recorder.failures import Failures, is_failure
+from tracelens_recorder.faults import is_ours, place_of
 from tracelens_recorder.histogram import bucket
 from tracelens_recorder.launch import Options
-from tracelens_recorder.redact import is_secret_name, redact_text
 from tracelens_recorder.scope import Scope
-from tracelens_recorder.values import clean, message_of, observe, type_name
+from tracelens_recorder.values import message_of, type_name
+from tracelens_recorder.writing import RecordingFile
 
 FULL = 16
 """Calls of each function that are captured in full; from then on, those whose number is a power of two."""
@@ -36,6 +37,7 @@ FULL_RAISES = 5
 """Calls of each function that end in an exception of one type, captured whatever their number."""
 FLUSH_RECORDS = 64
 FLUSH_NS = 200_000_000
+"""Nanoseconds after which records are written, and at least as long between two writings of numbers."""
 MAX_CALLER_HOPS = 64
 """Frames out of scope that are climbed over to find the caller in scope."""
 MAX_LIVE = 50_000
@@ -62,15 +64,7 @@ class Session:
         """By id() of the code object."""
         self.table: List[Function] = []
         self.notes: List[str] = []
-        self.failures = Failures(self)
-        self.encode_arguments = _replay_encoder() if options.replay and options.values else None
-        try:
-            environment: Any = os.environ._data  # type: ignore[attr-defined]
-            self._test_key: Any = os.environ.encodekey("PYTEST_CURRENT_TEST")  # type: ignore[attr-defined]
-            environment.get(self._test_key)
-        except AttributeError:
-            environment, self._test_key = os.environ, "PYTEST_CURRENT_TEST"
-        self._environment_get = environment.get
+        self.read_test = current_test.reader()
         self._reset()
 
     def _reset(self) -> None:
@@ -78,32 +72,28 @@ class Session:
         self.pid = os.getpid()
         self.started_ns = self.wall()
         self.started_clock = self.clock()
+        self.lock = _thread.RLock()
         self.local = _thread._local()
-        self.threads: List[ThreadState] = []
+        self.numbers = Numbers()
+        self.captures = Captures(self)
+        self.failures = Failures(self)
         self.live: Dict[int, Call] = {}
-        self.records: List[Tuple[int, Any]] = []
-        self.samples: Dict[Tuple[Tuple[int, int], ...], List[int]] = {}
-        self.sampled = 0
-        self.redacted = 0
-        self.faults = 0
-        self.first_fault = ""
-        self.call_ids = itertools.count(1)
+        """By id() of the frame."""
         self.raises: Dict[Tuple[int, str], int] = {}
         """How often a function let out an exception of a type: decides which of those calls are captured."""
         self.tests: List[str] = [""]
-        self.test_index: Dict[str, int] = {"": 0}
+        self.test_index = {"": 0}
         self.test = 0
-        self._test_raw: Any = None
-        self.by_test: Dict[Tuple[int, int], int] = {}
-        self.lock = _thread.RLock()
+        """Index into `tests` of the one that runs; 0 none."""
+        self.test_seen: object = None
+        self.redacted = 0
+        self.faults = 0
+        self.first_fault = ""
+        self.records: List[Tuple[int, Any]] = []
         self.closed = False
         self._last_flush = self.started_clock
         self._next_counts = 0
-        self._written_codes = 0
-        self._written_tests = 1
-        self._written_notes = 0
-        name = f"{self.started_ns:016x}-{self.pid}.tlrec"
-        self.file = container.Appender(os.path.join(self.out, name))
+        self.file = RecordingFile(os.path.join(self.out, f"{self.started_ns:016x}-{self.pid}.tlrec"))
 
     # What ran
 
@@ -129,16 +119,16 @@ class Session:
         counter = thread.counters.get(function.index)
         if counter is None:
             counter = thread.counters[function.index] = Counter()
-        raw = self._environment_get(self._test_key)
-        if raw is not self._test_raw:
-            self._switch_test(raw)
+        test = self.read_test()
+        if test is not self.test_seen:
+            self._switch_test(test)
         counter.calls += 1
         counter.active += 1
         number = function.calls = function.calls + 1
         call = Call(function, thread, counter)
         self._enter(call, frame, first=True)
         if number <= FULL or not number & (number - 1):
-            self._capture(call, frame)
+            self.captures.begin(call, frame)
             call.start = self.clock()
             thread.overhead += call.start - now
         else:
@@ -183,8 +173,7 @@ class Session:
         now = self.clock()
         self._finish(call, now)
         if call.capture is not None:
-            outcome = ["returned", self.observed(value) if self.options.values else None]
-            self._emit_capture(call, outcome)
+            self.captures.returned(call, value)
             call.thread.overhead += self.clock() - now
 
     def raised(self, function: Function, frame: FrameType, exception: BaseException) -> None:
@@ -223,14 +212,14 @@ class Session:
             self._count_error(function)
         failure = self.failures.commit(exception.prepared) if exception.prepared is not None else None
         if call is not None and call.capture is None and exception.worth:
-            self._capture_late(call, frame)
+            self.captures.begin_late(call, frame)
         if call is not None and call.capture is not None:
             if failure is not None:
                 failure["call"] = call.capture["id"]
             if exception.closing:
-                self._emit_capture(call, ["unfinished"])
+                self.captures.end(call, ["unfinished"])
             else:
-                self._emit_capture(call, ["raised", exception.type, exception.message, exception.line])
+                self.captures.end(call, ["raised", exception.type, exception.message, exception.line])
         if failure is not None:
             self.record(payloads.FAILURES, failure)
             self.flush()
@@ -249,7 +238,7 @@ class Session:
         if call is not None:
             self._finish(call, self.clock())
             if call.capture is not None:
-                self._emit_capture(call, ["raised", "", "", frame.f_lineno or 0])
+                self.captures.end(call, ["raised", "", "", frame.f_lineno or 0])
 
     def _count_error(self, function: Function) -> None:
         try:
@@ -262,14 +251,20 @@ class Session:
         counter.errors += 1
 
     def _new_thread(self) -> ThreadState:
-        ident = _thread.get_ident()
-        threading = sys.modules.get("threading")
-        main = threading.__dict__.get("_main_thread") if threading is not None else None
-        name = "main" if main is None or getattr(main, "_ident", ident) == ident else str(ident)
-        state = self.local.state = ThreadState(name)
-        with self.lock:
-            self.threads.append(state)
+        state = self.numbers.new_thread()
+        self.local.state = state
         return state
+
+    def _switch_test(self, seen: object) -> None:
+        with self.lock:
+            self.numbers.settle(self.test)
+            self.test_seen = seen
+            name = current_test.name()
+            index = self.test_index.get(name)
+            if index is None:
+                index = self.test_index[name] = len(self.tests)
+                self.tests.append(name)
+            self.test = index
 
     # Times and edges
 
@@ -354,7 +349,7 @@ class Session:
                 self.live.pop(key, None)
                 call.counter.active = 0
                 if call.capture is not None:
-                    self._emit_capture(call, ["unfinished"])
+                    self.captures.end(call, ["unfinished"])
         self.record(payloads.PARKED, function.index)
 
     def _forget_suspended(self) -> None:
@@ -363,46 +358,6 @@ class Session:
             if not call.running:
                 self.live.pop(key, None)
 
-    # Values
-
-    def _emit_capture(self, call: Call, outcome: List[Any]) -> None:
-        capture = call.capture
-        if capture is None:
-            return
-        call.capture = None
-        capture["duration_ns"] = call.duration
-        capture["self_ns"] = call.self
-        capture["outcome"] = outcome
-        self.record(payloads.CAPTURES, capture)
-
-    # Tests
-
-    def _switch_test(self, raw: Any) -> None:
-        """pytest says in the environment which test runs: "tests/test_a.py::test_b (call)"."""
-        with self.lock:
-            self._settle()
-            self._test_raw = raw
-            text = "" if raw is None else os.environ.get("PYTEST_CURRENT_TEST", "")
-            if text.endswith(")") and " (" in text:
-                text = text[: text.rindex(" (")]
-            text = clean(redact_text(text)[0], 400)
-            index = self.test_index.get(text)
-            if index is None:
-                index = self.test_index[text] = len(self.tests)
-                self.tests.append(text)
-            self.test = index
-
-    def _settle(self) -> None:
-        """Put the calls since the last time down to the test that ran meanwhile."""
-        for thread in list(self.threads):
-            for index, counter in list(thread.counters.items()):
-                new = counter.calls - counter.settled
-                if new:
-                    counter.settled += new
-                    if self.test:
-                        key = (index, self.test)
-                        self.by_test[key] = self.by_test.get(key, 0) + new
-
     # Writing
 
     def record(self, kind: int, payload: Any) -> None:
@@ -410,18 +365,8 @@ class Session:
         if len(self.records) >= FLUSH_RECORDS:
             self.flush()
 
-    def sample(self, stack: Tuple[Tuple[int, int], ...], weight_ns: int) -> None:
-        known = self.samples.get(stack)
-        if known is None:
-            if len(self.samples) >= 20_000:
-                self.flush(counts=True)
-            known = self.samples[stack] = [0, 0]
-        known[0] += 1
-        known[1] += weight_ns
-        self.sampled += 1
-
     def tick(self) -> None:
-        """Called by the sampler a few times a second: writes what is waiting."""
+        """Called by the sampler's thread, often: writes what is waiting."""
         now = self.clock()
         if now - self._last_flush >= FLUSH_NS:
             counts = now >= self._next_counts
@@ -436,76 +381,15 @@ class Session:
                 return
             self._last_flush = self.clock()
             records, self.records = self.records, []
-            frames: List[Tuple[int, Any]] = []
             if counts:
-                frames = self._counts()
-            if not records and not frames and not closing and not self.notes[self._written_notes :]:
-                return
+                self.numbers.settle(self.test)
+                records += self.numbers.collect(self.table)
+                records += [(payloads.REPEATED, row) for row in self.failures.repeated()]
             try:
-                self.file.append(self._encoded(records, frames, closing))
+                self.file.write(self, records, closing)
             except OSError as problem:
                 self.closed = True
                 self.fault(problem)
-
-    def _encoded(
-        self, records: List[Tuple[int, Any]], frames: List[Tuple[int, Any]], closing: bool
-    ) -> List[container.Frame]:
-        out: List[Tuple[int, Any]] = []
-        if not self.file.size:
-            out.append((payloads.RUN, payloads.run(self)))
-        new = self.table[self._written_codes :]
-        if new:
-            out.append((payloads.CODES, [payloads.code(function) for function in new]))
-            self._written_codes += len(new)
-        tests = self.tests[self._written_tests :]
-        if tests:
-            out.append((payloads.TESTS, [[self._written_tests + i, test] for i, test in enumerate(tests)]))
-            self._written_tests += len(tests)
-        notes = self.notes[self._written_notes :]
-        if notes:
-            out.append((payloads.NOTES, notes))
-            self._written_notes += len(notes)
-        grouped: Dict[int, List[Any]] = {}
-        for kind, payload in records:
-            grouped.setdefault(kind, []).append(payload)
-        out.extend(grouped.items())
-        out.extend(frames)
-        if closing:
-            out.append((payloads.END, payloads.end(self)))
-        return [(kind, json.dumps(payload, separators=(",", ":")).encode("ascii")) for kind, payload in out]
-
-    def _counts(self) -> List[Tuple[int, Any]]:
-        self._settle()
-        counts: Dict[int, List[Any]] = {}
-        edges: Dict[Tuple[int, int, int], List[int]] = {}
-        for thread in list(self.threads):
-            for index, counter in list(thread.counters.items()):
-                payloads.add_counts(counts, index, counter)
-            if thread.edges:
-                for (caller, offset, callee), edge in list(thread.edges.items()):
-                    calls, total = edge[0] - edge[2], edge[1] - edge[3]
-                    if calls or total:
-                        edge[2] += calls
-                        edge[3] += total
-                        key = (caller, self.table[caller].line_at(offset), callee)
-                        known = edges.setdefault(key, [0, 0])
-                        known[0] += calls
-                        known[1] += total
-        frames: List[Tuple[int, Any]] = []
-        if counts:
-            frames.append((payloads.COUNTS, [[index, *row] for index, row in counts.items()]))
-        if edges:
-            frames.append((payloads.EDGES, [[*key, *edge] for key, edge in edges.items()]))
-        by_test, self.by_test = self.by_test, {}
-        if by_test:
-            frames.append((payloads.TEST_COUNTS, [[*key, n] for key, n in by_test.items()]))
-        samples, self.samples = self.samples, {}
-        if samples:
-            frames.append((payloads.SAMPLES, [[stack, *weight] for stack, weight in samples.items()]))
-        repeated = self.failures.repeated()
-        if repeated:
-            frames.append((payloads.REPEATED, repeated))
-        return frames
 
     def close(self) -> None:
         """Write all there is, and the end of the file. A second time does nothing."""
@@ -514,15 +398,14 @@ class Session:
                 return
             for call in list(self.live.values()):
                 if call.capture is not None:
-                    self._emit_capture(call, ["unfinished"])
-            if self.table or self.notes or self.file.size:
+                    self.captures.end(call, ["unfinished"])
+            if self.table or self.notes:
                 self.flush(counts=True, closing=True)
             self.closed = True
 
     def in_child(self) -> None:
         """After a fork: what was counted so far is the parent's. This process writes a file of its own."""
         self._reset()
-        self.failures = Failures(self)
         for function in self.table:
             function.calls = 0
             if function.parked:
@@ -539,12 +422,3 @@ class Session:
         self.faults += 1
         if not self.first_fault:
             self.first_fault = f"{type(problem).__name__} in {place_of(problem)}"
-
-
-def _replay_encoder() -> Optional[Callable[[Dict[str, Any], Tuple[str, ...]], Any]]:
-    try:
-        from tracelens_recorder.replayable import encode_arguments
-    except ImportError:
-        return None
-    encoder: Callable[[Dict[str, Any], Tuple[str, ...]], Any] = encode_arguments
-    return encoder

@@ -46,6 +46,7 @@ _type_mro = type.__dict__["__mro__"].__get__
 _type_dict = type.__dict__["__dict__"].__get__
 _exception_args = BaseException.__dict__["args"].__get__
 
+_module_dict = vars(types.ModuleType)["__dict__"].__get__
 _os_filename = OSError.__dict__["filename"].__get__
 _os_filename2 = OSError.__dict__["filename2"].__get__
 
@@ -435,9 +436,16 @@ _CALLABLES = frozenset(
 )
 
 
+_WORDS = {
+    id(types.GeneratorType): "generator",
+    id(types.CoroutineType): "coroutine",
+    id(types.AsyncGeneratorType): "async generator",
+}
+
+
 def _callable_text(value: Any, kind: type) -> str:
     if kind is types.ModuleType:
-        name = types.ModuleType.__dict__["__dict__"].__get__(value).get("__name__")
+        name = _module_dict(value).get("__name__")
         return f"<module {clean(name)}>" if type(name) is str else "<module>"
     if kind is types.MethodType:
         function = value.__func__
@@ -448,9 +456,7 @@ def _callable_text(value: Any, kind: type) -> str:
         return f"<code {clean(value.co_name)}>"
     if kind is types.FrameType:
         return f"<frame {clean(value.f_code.co_name)}>"
-    word = {types.GeneratorType: "generator", types.CoroutineType: "coroutine"}.get(kind, "function")
-    if kind is types.AsyncGeneratorType:
-        word = "async generator"
+    word = _WORDS.get(id(kind), "function")
     return f"<{word} {clean(value.__qualname__)}>"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tracelens_recorder import replayable
 
 PYTHONS = sorted(Path.home().glob(".pyenv/versions/3.*/bin/python"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Literal
 
 from tracelens.answers import places, values, words
@@ -79,7 +78,7 @@ def _message(failure: FailureRecord, profile: Profile, *, stale: bool) -> str:
 
 def _frames(failure: FailureRecord, snapshot: IndexSnapshot) -> tuple[RelatedFrame, ...]:
     """The frames in the workspace, innermost first, without the failing place itself."""
-    frames = []
+    frames: list[RelatedFrame] = []
     for unit_id, _, name, line, source in reversed(failure.stack[-_MOST_FRAMES:]):
         unit = snapshot.index.unit(unit_id) if unit_id else None
         if unit is None or (unit.id == failure.unit.id and not frames):
@@ -93,7 +92,7 @@ def _frames(failure: FailureRecord, snapshot: IndexSnapshot) -> tuple[RelatedFra
 def _line_now(snapshot: IndexSnapshot, path: str, first: int, last: int, recorded: int, source: str) -> int:
     """The line of a unit that reads like the recorded one, else the recorded line if it is within the unit."""
     wanted = source.strip()
-    if wanted and not PurePosixPath(path).is_absolute():
+    if wanted:
         lines = snapshot.lines_of(path)
         same = [n for n in range(first, min(last, len(lines)) + 1) if lines[n - 1].strip() == wanted]
         if same:

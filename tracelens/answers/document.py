@@ -104,9 +104,7 @@ class DocumentSnapshot:
         offset = self.offset(position)
         if offset is None:
             return []
-        holding = [
-            unit for unit in self.units if unit.kind != "module" and unit.start_byte <= offset <= unit.end_byte
-        ]
+        holding = [unit for unit in self.units if unit.kind != "module" and unit.start_byte <= offset <= unit.end_byte]
         holding.sort(key=lambda unit: unit.end_byte - unit.start_byte)
         return [*holding, *self.units[:1]]
 

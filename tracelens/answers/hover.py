@@ -158,9 +158,7 @@ def _here(site: Site) -> tuple[Line, ...]:
     return (line(f"here: {words.counted(site.calls, 'call', site.counting)}"),)
 
 
-def _failure_lines(
-    profile: Profile, document: DocumentSnapshot | None, unit: Unit | None, now_ns: int
-) -> list[Line]:
+def _failure_lines(profile: Profile, document: DocumentSnapshot | None, unit: Unit | None, now_ns: int) -> list[Line]:
     lines = [_failure_line(profile, failure, document, unit, now_ns) for failure in profile.failures[:_FAILURES]]
     if len(profile.failures) > _FAILURES:
         lines.append(line(f"and {len(profile.failures) - _FAILURES} other failures"))
@@ -187,9 +185,7 @@ def _failure_line(
         pieces.append(Piece("   at a line that is gone"))
     if common := values.common_to_failing(profile, failure):
         pieces.append(Piece(", when "))
-        pieces += joined(
-            ([code(words.clean(n)), Piece(" = "), code(words.clean(v))] for n, v in common), " and "
-        )
+        pieces += joined(([code(words.clean(n)), Piece(" = "), code(words.clean(v))] for n, v in common), " and ")
     if failure.tests:
         pieces += [Piece("   last: "), code(words.test_name(failure.tests[0]))]
     elif last := words.ago(failure.last_ns, now_ns or None):
@@ -204,7 +200,10 @@ def _neighbour_lines(profile: Profile, snapshot: IndexSnapshot) -> list[Line]:
     for verb, edges in (("Called by ", callers), ("Calls ", callees)):
         if edges:
             groups = [
-                [code(words.near(edge.unit.qualname, profile.unit.module)), Piece(f" {words.times(edge.calls, edge.counting)}")]
+                [
+                    code(words.near(edge.unit.qualname, profile.unit.module)),
+                    Piece(f" {words.times(edge.calls, edge.counting)}"),
+                ]
                 for edge in edges[:_NEIGHBOURS]
             ]
             more = f", {len(edges) - _NEIGHBOURS} more" if len(edges) > _NEIGHBOURS else ""
@@ -226,7 +225,7 @@ def _by_unit(edges: Sequence[ObservedEdge]) -> list[ObservedEdge]:
 
 
 def _run_line(profile: Profile, runs: Sequence[RunRecord], state: AnchorState, now_ns: int) -> Line:
-    """ 'Run "pytest" · 2 min ago · values from 64 of 1,884 calls and every failure · fresh'."""
+    """'Run "pytest" · 2 min ago · values from 64 of 1,884 calls and every failure · fresh'."""
     now = now_ns or time.time_ns()
     mine = [run for run in runs if run.id in profile.runs]
     pieces: list[Piece] = []

@@ -80,9 +80,7 @@ def _markdown_link(link: Link) -> str:
 
 def _bar_lines(bars: Bars) -> list[str]:
     width = max(len(value) for value, _, _ in bars.rows)
-    return [
-        f"{value:<{width}}  {_bar(fraction):<{_BAR_CELLS}}  {note}".rstrip() for value, fraction, note in bars.rows
-    ]
+    return [f"{value:<{width}}  {_bar(fraction):<{_BAR_CELLS}}  {note}".rstrip() for value, fraction, note in bars.rows]
 
 
 def _bar(fraction: float) -> str:

@@ -109,9 +109,7 @@ def _totals(observation: Observation) -> dict[tuple[str, str | None], int]:
     return dict(sorted(totals.items(), key=lambda item: (item[0][1] is None, -item[1], item[0][1] or "")))
 
 
-def _described(
-    observation: Observation, totals: dict[tuple[str, str | None], int], listed: int
-) -> list[Piece]:
+def _described(observation: Observation, totals: dict[tuple[str, str | None], int], listed: int) -> list[Piece]:
     """Types with their ranges, then the usual value."""
     pieces: list[Piece] = []
     whole = sum(r.n for r in observation.ranges) or listed

@@ -36,6 +36,8 @@ def command(
       tracelens calls apply_discount
       tracelens calls apply_discount --failed
     """
+    from tracelens.answers import calls, words
+
     root = find_root(root_path)
     with open_index(root) as index:
         found = one_unit(index, unit)
@@ -45,38 +47,9 @@ def command(
     if as_json:
         print_json([_plain(capture) for capture in captures])
         return
-    if not captures:
-        what = "calls that raised" if failed else "calls with values"
-        seen = f"; it was called {profile.calls:,} times" if profile and profile.calls else ""
-        click.echo(f"no {what} of {found.qualname} were kept{seen}. Values come from: tracelens record -- CMD")
-        return
-    for capture in captures:
-        click.echo(_line(capture))
-
-
-def _line(capture: CaptureRecord) -> str:
-    from tracelens.answers import words
-
-    arguments = ", ".join(
-        f"{words.clean(name)}={words.clean(text or f'<{type_name}>')}" for name, type_name, text in capture.arguments
-    )
-    if capture.outcome:
-        message = f": {words.clean(capture.message, words.LONGEST_MESSAGE)}" if capture.message else ""
-        outcome = f"✗ {words.type_name(capture.outcome)}{message}"
-    elif capture.result:
-        outcome = f"→ {words.clean(capture.result[1] or f'<{capture.result[0]}>')}"
-    else:
-        outcome = "→ ?"
-    parts = [f"{capture.id}  {capture.unit.name}({arguments}) {outcome}"]
-    if capture.duration_ns >= 0:
-        parts.append(words.duration(capture.duration_ns))
-    if capture.caller:
-        parts.append(f"from {words.clean(capture.caller[1])} {words.clean(capture.caller[0], 80)}:{capture.caller[2]}")
-    if capture.test:
-        parts.append(words.test_name(capture.test))
-    if capture.replay:
-        parts.append("replayable")
-    return " · ".join(parts)
+    what = "calls that raised" if failed else "calls"
+    seen = f" of {words.count(profile.calls, profile.counting)}" if profile and profile.calls else ""
+    click.echo(calls.listing(f"{found.qualname}: {len(captures)}{seen} {what}, with their values", captures), nl=False)
 
 
 def _plain(capture: CaptureRecord) -> dict[str, object]:

@@ -29,10 +29,10 @@ def command(files: tuple[Path, ...], name: str | None, root_path: Path | None, a
       viztracer --log_func_args --log_func_retval -o trace.json -- run.py && tracelens import trace.json
       tracelens import app.log
     """
-    from tracelens_indexer.traces.importing import import_file
-
+    from tracelens.cli import imported
     from tracelens_indexer.indexing import index_workspace
     from tracelens_indexer.store import Writer
+    from tracelens_indexer.traces.importing import import_file
 
     root = find_root(root_path)
     failed: list[TraceLensError] = []
@@ -55,8 +55,8 @@ def command(files: tuple[Path, ...], name: str | None, root_path: Path | None, a
             }
         )
     else:
-        for path, summary in results:
-            for line in summary.lines(str(path)):
+        for _, summary in results:
+            for line in imported.lines(summary):
                 click.echo(line)
     for failure in failed:
         say(str(failure))

@@ -28,6 +28,7 @@ _COMMANDS = {
     "search": "search",
     "graph": "graph",
     "runs": "runs",
+    "doctor": "doctor",
     "sandbox": "sandbox",
 }
 
@@ -46,8 +47,7 @@ class _Commands(click.Group):
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tracelens")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
+def cli() -> None:
     """Runtime truth on the code that is there now.
 
     \b
@@ -57,14 +57,16 @@ def cli(debug: bool) -> None:
       tracelens show NAME              what was seen of one function
     or with a trace you have already:
       tracelens import profile.pstats trace.json app.log
+
+    With --debug anywhere an error shows its traceback.
     """
 
 
 def main() -> None:
     """Entry point of the console script."""
-    debug = "--debug" in sys.argv[1:] or os.environ.get("TRACELENS_DEBUG") == "1"
+    arguments, debug = _without_debug(sys.argv[1:])
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(arguments, prog_name="tracelens", standalone_mode=False)
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
     except click.Abort:
@@ -92,6 +94,13 @@ def main() -> None:
         )
         code = 70
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
+    """--debug may stand anywhere before the `--` that begins a recorded command."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    own = [argument for argument in arguments[:end] if argument != "--debug"]
+    return own + arguments[end:], len(own) < end
 
 
 def _stopped() -> int:

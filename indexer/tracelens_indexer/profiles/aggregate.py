@@ -40,7 +40,6 @@ from tracelens_indexer.profiles.rows import (
     ValueRow,
 )
 from tracelens_indexer.source.facts import unit_id
-from tracelens_indexer.source.statements import statement_hash
 from tracelens_indexer.traces.anchors import Anchors
 from tracelens_indexer.traces.join import Joined, Joiner, UnitLike
 from tracelens_indexer.traces.records import (
@@ -246,17 +245,16 @@ class Aggregate:
             if (unit.key, line) not in seen:
                 seen.add((unit.key, line))
                 unit.add_failure(failure, line, statement, message, origin=at == inner, stack=stack)
+                if failure.stack[at].locals and not failure.call:
+                    unit.add_call(_failing_call(failure, failure.stack[at], unit.unit), resume=False, source="")
 
     def _place(self, unit: _UnitState, entry: FailureFrame) -> tuple[int, str]:
         """(line counted from the unit's first, statement hash); -1 and "" where the trace does not say."""
         frame = entry.frame
         if frame.line_kind == "first" or frame.line <= 0:
             return -1, ""
-        line = frame.line - unit.unit.first_line
-        version = self._anchors.version(unit.key.path)
-        if version.lines is not None and frame.line <= len(version.lines):
-            return line, statement_hash(version.lines[frame.line - 1])
-        return line, statement_hash(entry.source) if entry.source else ""
+        statement = self._anchors.statement_hash(unit.key.path, frame.line, entry.source)
+        return frame.line - unit.unit.first_line, statement
 
     def _stack(self, failure: Failure, units: list[_UnitState | None]) -> str:
         entries = list(zip(failure.stack, units, strict=True))
@@ -275,6 +273,21 @@ class Aggregate:
             ],
             ensure_ascii=False,
         )
+
+
+def _failing_call(failure: Failure, entry: FailureFrame, unit: UnitLike) -> Call:
+    """The call that a frame of a traceback was, where the trace shows its locals but holds no call: its parameters as
+    they were when it failed."""
+    parameters = {parameter.name for parameter in unit.parameters}
+    return Call(
+        entry.frame,
+        started_ns=failure.at_ns,
+        duration_ns=-1,
+        arguments=tuple((name, value) for name, value in entry.locals if name in parameters),
+        outcome=Raised(failure.type, failure.message, entry.frame.line),
+        test=failure.test,
+        counted=False,
+    )
 
 
 def merged(first: RunFacts, more: RunFacts) -> RunFacts:
@@ -550,8 +563,8 @@ class _UnitState:
             self._errors += raised is not None and outcome not in NO_FAILURES
             self._add_duration(call.duration_ns)
             self.self_ns += max(0, call.self_ns)
-        if call.test and not resume and (call.test in self._tests or len(self._tests) < MAX_TESTS):
-            self._tests[call.test] = self._tests.get(call.test, 0) + 1
+            if call.test and not resume:
+                self._add_test(call.test, 1)
         result = call.outcome.value if isinstance(call.outcome, Returned) else None
         arguments = call.arguments
         if resume:
@@ -647,6 +660,12 @@ class _UnitState:
         for slot, n in count.durations:
             self._durations[slot] = self._durations.get(slot, 0) + n
         self._extremes(count.min_ns, count.max_ns)
+        for test, n in count.tests:
+            self._add_test(test, n)
+
+    def _add_test(self, test: str, calls: int) -> None:
+        if calls > 0 and test and (test in self._tests or len(self._tests) < MAX_TESTS):
+            self._tests[test] = self._tests.get(test, 0) + calls
 
     def add_edge(self, callee: AnchorKey, site_line: int, calls: int, counting: Counting, total_ns: int) -> None:
         site = site_line - self.unit.first_line if site_line >= self.unit.first_line > 0 else -1
@@ -714,9 +733,7 @@ class _UnitState:
                 for (callee, site), (calls, total_ns) in self._edges.items()
             ],
             failures=[
-                FailureRow(
-                    type_name, line, statement, found.message, found.n, found.last_ns, origin, found.stack, test
-                )
+                FailureRow(type_name, line, statement, found.message, found.n, found.last_ns, origin, found.stack, test)
                 for (type_name, line, statement, origin, test), found in self._failures.items()
             ],
             captures=self._captures.rows() if self._captures else [],

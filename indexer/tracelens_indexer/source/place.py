@@ -111,9 +111,13 @@ def place_at(
             break
         if around.kind_id == _CALL and node is not around.child_by_field_id(_FUNCTION):
             arguments = around.child_by_field_id(_ARGUMENTS)
-            if arguments is not None and arguments.start_byte <= node.start_byte and node.end_byte <= arguments.end_byte:
+            if arguments is not None and _inside(node, arguments):
                 return _call(source, around, unit)
     return _place("none", unit, node, "", "", None, empty=(line, column))
+
+
+def _inside(node: Node, outer: Node) -> bool:
+    return outer.start_byte <= node.start_byte and node.end_byte <= outer.end_byte
 
 
 def _chain(root: Node, node: Node) -> list[Node]:
@@ -134,8 +138,10 @@ def _on_name(source: bytes, node: Node, chain: list[Node], units: tuple[Unit, ..
     parent = chain[1] if len(chain) > 1 else None
     for around in chain[1:]:
         if around.kind_id in _IMPORTS:
+            # The whole dotted name that is imported, or imported from, without what it is called here.
             whole = chain[chain.index(around) - 1]
-            return _place("import", unit, node, text(source, whole) if whole is not node else name, "", None)
+            original = whole.child_by_field_id(_NAME) or whole
+            return _place("import", unit, original, text(source, original), "", None)
         if around.kind_id in _STATEMENT_BLOCKS:
             break
     if parent is None:
@@ -182,9 +188,9 @@ def _declared_parameter(node: Node, chain: list[Node], units: tuple[Unit, ...]) 
                 if any((p.line, p.column) == (line, column) for p in one.parameters):
                     return index
             return None
-        if around.kind_id not in _PARAMETER_NODES or around.start_byte != inner.start_byte:
-            if around.kind_id not in _PARAMETER_NODES or inner is not node:
-                return None
+        splat = inner is node  # *args: the name is inside, not first
+        if around.kind_id not in _PARAMETER_NODES or not (splat or around.start_byte == inner.start_byte):
+            return None
         inner = around
     return None
 

@@ -56,4 +56,3 @@ def resolve_anchors(connection: sqlite3.Connection, run: int | None = None) -> N
         if (unit, state) != (old_unit, old_state):
             updates.append((unit, state, anchor_id))
     connection.executemany("UPDATE anchors SET unit = ?, state = ? WHERE id = ?", updates)
-

@@ -83,21 +83,30 @@ class Writer:
 
     def _open(self) -> sqlite3.Connection:
         database = self.layout.database
+        why = ""
         try:
-            return open_for_writing(database)
+            connection = open_for_writing(database)
         except (Corrupt, OtherVersion) as error:
             why = "of another version" if isinstance(error, OtherVersion) else "damaged"
-        for name in ("index.db", "index.db-wal", "index.db-shm"):
-            (self.layout.folder / name).unlink(missing_ok=True)
-        connection = open_for_writing(database)
+            for name in ("index.db", "index.db-wal", "index.db-shm"):
+                (self.layout.folder / name).unlink(missing_ok=True)
+            connection = open_for_writing(database)
         self._connection = connection
-        restored = 0
-        for run, profiles in run_files.load_all(self.layout.runs):
-            with self.transaction():
-                self._insert_run(run, profiles)
-            restored += 1
-        self._said(f"index was {why}: rebuilt, {restored} run{'' if restored == 1 else 's'} kept")
+        if not self.noted("restored"):
+            self._restore_runs(why)
         return connection
+
+    def _restore_runs(self, why: str) -> None:
+        """Fill a new database with the runs whose files are there; `why` the old one could not be used, or ""."""
+        restored = 0
+        with self.transaction():
+            for run, profiles in run_files.load_all(self.layout.runs):
+                self._insert_run(run, profiles)
+                restored += 1
+            self.note("restored", "yes")
+        if why or restored:
+            kept = f"{restored} run{'' if restored == 1 else 's'} kept"
+            self._said(f"index was {why or 'missing'}: rebuilt, {kept}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -229,7 +238,7 @@ class Writer:
 
     def add_run(self, run: RunRow, profiles: Mapping[AnchorKey, UnitProfile]) -> int | None:
         """Store what one run left; None when a run of the same content is there already."""
-        if self._connection.execute("SELECT 1 FROM runs WHERE content_hash = ?", (run.content_hash,)).fetchone():
+        if self.has_run(run.content_hash):
             return None
         run_files.save(self.layout.runs, run, profiles)
         with self.transaction():

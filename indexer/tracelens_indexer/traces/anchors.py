@@ -4,8 +4,8 @@ For each file of a trace, in this order:
 
 1. the trace holds the source, or its git blob id: that very source, from the trace, the workspace or git;
 2. the run's commit is known: the file as of that commit;
-3. the file has not been written since the run began (mtime): the file as it is. A trace without a clock counts as recorded when
-   its own file was written, which copying it later can only make later: then an edit in between would go unnoticed, so
+3. the file has not been written since the run began (mtime): the file as it is. A trace without a clock counts as
+   recorded when its own file was written. Copying it later makes that later, and an edit in between goes unnoticed, so
    prefer formats that say more;
 4. else unknown: units are those of the index and their anchors are unverified (no body hash).
 
@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 
+from tracelens_indexer.source.outline import outline
+from tracelens_indexer.source.statements import statement_at, statement_hash
 from tracelens_indexer.traces.join import UnitLike
 from tracelens_indexer.traces.paths import Paths
 from tracelens_indexer.traces.records import RunFacts
@@ -41,8 +43,8 @@ class SourceVersion:
     units: Sequence[UnitLike]
     verified: bool
     """Whether it is known that this is what it looked like."""
-    lines: tuple[str, ...] | None
-    """The text, where it is known; for statements' hashes."""
+    source: bytes | None
+    """The text, where it is known."""
 
 
 class Anchors:
@@ -65,6 +67,7 @@ class Anchors:
         self._blobs = {path: blob for raw, blob in facts.blobs if isinstance(path := paths.find(raw), str)}
         self._texts = {path: text for raw, text in facts.texts if isinstance(path := paths.find(raw), str)}
         self._known: dict[str, SourceVersion] = {}
+        self._statements: dict[tuple[str, int], str] = {}
         self._git_calls = 0
 
     def units(self, path: str) -> Sequence[UnitLike]:
@@ -79,6 +82,21 @@ class Anchors:
     def body_hash(self, path: str, unit: UnitLike) -> str:
         """Of the unit when it was recorded; "" unknown."""
         return unit.body_hash if self.version(path).verified else ""
+
+    def statement_hash(self, path: str, line: int, shown: str) -> str:
+        """Of the statement at a 1-based line when it was recorded, by which the place is found again after an edit.
+
+        `shown` is the line as the trace shows it: it stands in where the source is not known. "" unknown.
+        """
+        found = self._statements.get((path, line))
+        if found is None:
+            statement = None
+            source = self.version(path).source
+            if source is not None:
+                statement = statement_at(source, line)
+            found = statement_hash(statement.text) if statement else ""
+            self._statements[path, line] = found
+        return found or (statement_hash(shown) if shown else "")
 
     def _version(self, path: str) -> SourceVersion:
         current = self._current(path)
@@ -96,12 +114,9 @@ class Anchors:
         if source is None:
             # Nothing says what it was; the lines of the text now may not be those of the trace.
             return SourceVersion(units, False, None)
-        lines = tuple(source.decode("utf-8", "replace").splitlines())
         if indexed_blob != blob_id(source, 40):
-            from tracelens_indexer.source.outline import outline
-
             units = outline(source)
-        return SourceVersion(units, True, lines)
+        return SourceVersion(units, True, source)
 
     def _current(self, path: str) -> bytes | None:
         try:

@@ -24,11 +24,21 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 from tracelens_indexer.errors import NotATrace
 from tracelens_indexer.traces.json_stream import Broken, JsonStream
-from tracelens_indexer.traces.records import Call, Frame, Observed, Outcome, Raised, Record, Returned, RunFacts
+from tracelens_indexer.traces.records import (
+    Call,
+    Counting,
+    Frame,
+    Observed,
+    Outcome,
+    Raised,
+    Record,
+    Returned,
+    RunFacts,
+)
 from tracelens_indexer.traces.report import Report
 from tracelens_indexer.traces.spans import Spans
 from tracelens_indexer.traces.values import observed
@@ -88,7 +98,7 @@ def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
     if events.unnamed_exceptions:
         notes.append("recorded below Python 3.12: VizTracer does not say which exception was raised")
     yield RunFacts(tool="", duration_ns=events.spans.extent_ns(), notes=tuple(notes))
-    counting = "estimated" if events.sampled else "at least" if overflow else "exact"
+    counting: Counting = "estimated" if events.sampled else "at least" if overflow else "exact"
     yield from events.spans.records(counting)
 
 
@@ -146,8 +156,10 @@ class _Events:
         outcome: Outcome
         if raised is not None:
             outcome = raised
+        elif type(result) is str:
+            outcome = Returned(observed(result))
         else:
-            outcome = Returned(observed(result) if type(result) is str else None)
+            outcome = Returned(None)
         return Call(
             self.spans.frames[frame],
             started_ns=0,
@@ -226,11 +238,7 @@ def _frame(name: str) -> Frame:
 
 def _arguments(arguments: dict[str, Any]) -> tuple[tuple[str, Observed], ...]:
     return tuple(
-        [
-            (name, observed(value))
-            for name, value in list(arguments.items())[:_MAX_ARGUMENTS]
-            if type(value) is str
-        ]
+        [(name, observed(value)) for name, value in list(arguments.items())[:_MAX_ARGUMENTS] if type(value) is str]
     )
 
 
@@ -249,7 +257,7 @@ def _raised(text: str) -> Raised | None:
     return Raised(match[1], message[:MAX_MESSAGE])
 
 
-def _is_time(value: Any) -> bool:
+def _is_time(value: Any) -> TypeGuard[float]:
     return type(value) in (int, float) and abs(value) < 1e18 and math.isfinite(value)
 
 
@@ -281,12 +289,10 @@ def _tail(stream: BinaryIO) -> tuple[bool | None, tuple[tuple[str, str], ...]]:
 
 
 def _member(tail: bytes, key: bytes) -> Any:
-    found = None
-    for found in re.finditer(rb'[,{]\s*"' + key + rb'"\s*:\s*(?=\{)', tail):
-        pass
-    if found is None:
+    places = [found.end() for found in re.finditer(rb'[,{]\s*"' + key + rb'"\s*:\s*(?=\{)', tail)]
+    if not places:
         return None
-    text = codecs.decode(tail[found.end() :], "utf-8", "replace")
+    text = codecs.decode(tail[places[-1] :], "utf-8", "replace")
     try:
         return json.JSONDecoder(strict=False).raw_decode(text)[0]
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
 """Importing: from a trace file to a run in the store.
 
-The way of one file: open (unpack, hash) → recognise → read records → map paths, join frames, find the source of each file as
-it was → aggregate → one run in the store, in one transaction. Importing the same content twice changes nothing.
+The way of one file: open (unpack, hash) → recognise → read records → map paths, join frames, find the source of each
+file as it was → aggregate → one run in the store, in one transaction. Importing the same content twice changes nothing.
 """
 
 from __future__ import annotations
@@ -151,7 +151,9 @@ def _import(
     report: Report,
     mapping: Sequence[tuple[str, str]],
 ) -> ImportSummary:
-    sources = [_Source(trace, found, report, f"{number}:" if len(traces) > 1 else "") for number, trace in enumerate(traces)]
+    sources = [
+        _Source(trace, found, report, f"{number}:" if len(traces) > 1 else "") for number, trace in enumerate(traces)
+    ]
     sources = [source for source in sources if source.begins()]
     if not sources:
         raise NotATrace("holds nothing that can be read")
@@ -238,9 +240,7 @@ def _recorded_ns(facts: RunFacts, traces: Sequence[OpenTrace]) -> int:
     return max(0, written - facts.duration_ns) if written else 0
 
 
-def _row(
-    result: Aggregated, name: str, file: str, content_hash: str, frames: JoinSummary, report: Report
-) -> RunRow:
+def _row(result: Aggregated, name: str, file: str, content_hash: str, frames: JoinSummary, report: Report) -> RunRow:
     facts = result.facts
     return RunRow(
         name=name[:200],

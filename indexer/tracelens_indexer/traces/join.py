@@ -1,8 +1,8 @@
 """Joining a frame of a trace to a unit of the source.
 
-The rule (it joined every in-app frame of samples of 18 formats): the path names the file; of the units whose name is the
-last segment of the frame's name, take the one whose first line is the frame's line, else the one whose `def` line it
-is, else the smallest that contains the line. Formats seldom say which of the line conventions they use, so the rule
+The rule (it joined every in-app frame of samples of 18 formats): the path names the file; of the units whose name is
+the last segment of the frame's name, take the one whose first line is the frame's line, else the one whose `def` line
+it is, else the smallest that contains the line. Formats seldom say which of the line conventions they use, so the rule
 tries all. Where a qualified name is given, it decides between units that are otherwise equal. Two units that are
 still equal are ambiguous, which is reported and never guessed.
 """
@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tracelens_indexer.source.facts import Parameter
 from tracelens_indexer.traces.paths import Ambiguous, External, Paths
 from tracelens_indexer.traces.records import Frame
 
@@ -37,6 +38,8 @@ class UnitLike(Protocol):
     def end_line(self) -> int: ...
     @property
     def body_hash(self) -> str: ...
+    @property
+    def parameters(self) -> tuple[Parameter, ...]: ...
     @property
     def resumes(self) -> bool: ...
 

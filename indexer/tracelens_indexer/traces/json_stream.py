@@ -34,7 +34,7 @@ class JsonStream:
         self._stream = stream
         self._advance = advance
         self._decode = codecs.getincrementaldecoder("utf-8-sig")("replace").decode
-        self._scan = json.JSONDecoder(strict=False).scan_once
+        self._scan = json.JSONDecoder(strict=False).raw_decode
         self._text = ""
         self._at = 0
         self._read = 0
@@ -88,7 +88,7 @@ class JsonStream:
                     at = end
                     self._at = at
                     yield item
-            except (StopIteration, ValueError, RecursionError):
+            except (ValueError, RecursionError):
                 pass
             self._at = at
             if at < limit and text[at] == "]":
@@ -114,7 +114,7 @@ class JsonStream:
                 if end < len(self._text) or self._over:
                     self._at = end
                     return found
-            except (StopIteration, ValueError, RecursionError):
+            except (ValueError, RecursionError):
                 if self._over:
                     return default
             if len(self._text) - self._at > MAX_ITEM or not (self._more(len(self._text) - self._at) or self._over):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, BinaryIO
 
 from tracelens_indexer.traces.report import Report
@@ -98,7 +98,7 @@ def time_ns(text: str) -> int:
     fraction = int((match[7] or "").ljust(9, "0") or 0) if match[7] else 0
     zone: timezone | None = None
     if match[8] == "Z":
-        zone = timezone.utc
+        zone = UTC
     elif match[8]:
         digits = match[8][1:].replace(":", "")
         offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO, cast
 
 from tracelens_indexer.errors import NotATrace
 
@@ -58,7 +58,7 @@ def open_trace(path: Path) -> Iterator[OpenTrace]:
                     yield _described(stream, path.name, 0)
             elif file.read(2) == b"\x1f\x8b":
                 file.seek(0)
-                with _spooled(gzip.GzipFile(fileobj=file), path.name, path.stat().st_size) as stream:
+                with _spooled(_unpacked(file), path.name, path.stat().st_size) as stream:
                     yield _described(stream, path.name, mtime_ns)
             else:
                 file.seek(0)
@@ -73,24 +73,29 @@ def open_trace(path: Path) -> Iterator[OpenTrace]:
         raise NotATrace(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
+def _unpacked(file: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file))
+
+
 @contextmanager
-def _spooled(source: IO[bytes], name: str, packed: int | None) -> Iterator[BinaryIO]:
+def _spooled(source: BinaryIO, name: str, packed: int | None) -> Iterator[BinaryIO]:
     """All of `source` in a temporary file; one more gzip layer of a pipe is taken off."""
-    with tempfile.TemporaryFile() as spool:
+    with tempfile.TemporaryFile() as file:
+        spool = cast(BinaryIO, file)
         _copy(source, spool, name, packed)
         spool.seek(0)
         if packed is None and spool.read(2) == b"\x1f\x8b":
             spool.seek(0, 2)
             size = spool.tell()
             spool.seek(0)
-            with _spooled(gzip.GzipFile(fileobj=spool), name, size) as inner:
+            with _spooled(_unpacked(spool), name, size) as inner:
                 yield inner
             return
         spool.seek(0)
         yield spool
 
 
-def _copy(source: IO[bytes], target: IO[bytes], name: str, packed: int | None) -> None:
+def _copy(source: BinaryIO, target: BinaryIO, name: str, packed: int | None) -> None:
     written = 0
     while True:
         try:

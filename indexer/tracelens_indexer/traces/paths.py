@@ -6,9 +6,9 @@ Traces come from containers, CI machines, Windows and installed copies, so a pat
 2. a file of the workspace, by absolute path or by path relative to it (after the user's own prefix map);
 3. under site-packages: a package of the workspace that is installed there, else third party;
 4. under lib/python3.x: standard library;
-5. the longest common end with an indexed file. The common part must cover the file's whole import path (`shop/pricing.py`
-   for module shop.pricing): a `pricing.py` of another package is not ours. Two equally long ends are ambiguous, which is
-   reported and never guessed.
+5. the longest common end with an indexed file. The common part must cover the file's whole import path
+   (`shop/pricing.py` for module shop.pricing): a `pricing.py` of another package is not ours. Two equally long ends are
+   ambiguous, which is reported and never guessed.
 
 Nothing here touches the file system: paths in traces are untrusted text.
 """
@@ -86,11 +86,9 @@ class Paths:
             return path[len(self._root) + 1 :]
         if path in self._files:
             return path
-        installed = None
-        for installed in _INSTALLED.finditer(path):
-            pass
-        if installed is not None:
-            return self._installed(path[installed.end() :])
+        installed = [match.end() for match in _INSTALLED.finditer(path)]
+        if installed:
+            return self._installed(path[installed[-1] :])
         if _STANDARD.search(path) or _ZIPPED.search(path):
             return STANDARD_LIBRARY
         return self._by_end(path)
@@ -127,9 +125,7 @@ class Paths:
         return found[0] if found else OUTSIDE
 
 
-def _covers(
-    common: int, parts: tuple[str, ...], own: tuple[str, ...], needed: int, absolute: bool
-) -> bool:
+def _covers(common: int, parts: tuple[str, ...], own: tuple[str, ...], needed: int, absolute: bool) -> bool:
     """Whether a common end of so many parts says that two paths are the same file."""
     if common == len(own):
         return True

@@ -3,7 +3,8 @@
 short (`--tb=short`): `shop/pricing.py:25: in line_total`, the source line indented, `E   shop.models.OrderError: …`.
 long (the default for the first and last frame, `--tb=long` for all): the function's source with `>` before the line
 that was executing and `E` before the message, then, with `-l`, the locals as `name   = repr`, and last
-`shop/pricing.py:25: OrderError` (or nothing after the line for frames that were passed through); frames are divided by `_ _ _`.
+`shop/pricing.py:25: OrderError` (or nothing after the line for frames that were passed through); frames are divided by
+`_ _ _`.
 The long style does not name the function: it is the first `def` of the source shown; comprehensions have none, and are
 joined by their line alone. Paths are relative to the folder that pytest was started in.
 """
@@ -21,9 +22,7 @@ CHAINED = (
     "The above exception was the direct cause of the following exception:",
     "During handling of the above exception, another exception occurred:",
 )
-EXCEPTION = re.compile(
-    r"((?:[^\W\d]\w*|<locals>|<unknown>)(?:\.(?:[^\W\d]\w*|<locals>))*)(?:: (.*)|:)?$", re.DOTALL
-)
+EXCEPTION = re.compile(r"((?:[^\W\d]\w*|<locals>|<unknown>)(?:\.(?:[^\W\d]\w*|<locals>))*)(?:: (.*)|:)?$", re.DOTALL)
 MAX_FRAMES = 400
 MAX_MESSAGE = 2_000
 _PLACE = re.compile(r"((?:[A-Za-z]:)?[^:]{1,1000}\.pyx?|<[^<>]{1,200}>):(\d{1,9}): ?(?:in (.+)|([\w.]+))?$")
@@ -93,9 +92,7 @@ class PytestSection:
         elif first == type_name:
             message = message[len(first) :].strip()
         if self._stack:
-            self.failures.append(
-                Failure(type_name, message[:MAX_MESSAGE], tuple(self._stack), test=self._test())
-            )
+            self.failures.append(Failure(type_name, message[:MAX_MESSAGE], tuple(self._stack), test=self._test()))
         self._stack = []
         self._errors = []
 

@@ -335,7 +335,7 @@ class _Sums:
             started_ns=capture.started_ns,
             duration_ns=capture.duration_ns,
             self_ns=capture.self_ns,
-            arguments=tuple((name, _observed(*value)) for name, *value in capture.arguments),
+            arguments=_named(capture.arguments),
             outcome=outcome,
             id=capture.id,
             parent=capture.parent,
@@ -370,8 +370,7 @@ class _Sums:
                     self.report.skip("damaged record")
                     return None
                 frame = self._executing(index, line)
-            local = tuple((name, _observed(*value)) for name, *value in values)
-            stack.append(FailureFrame(frame, local, source))
+            stack.append(FailureFrame(frame, _named(values), source))
         return Failure(
             type=seen.type,
             message=seen.message,
@@ -380,6 +379,10 @@ class _Sums:
             test=self.tests.get(seen.test, ""),
             call=seen.call,
         )
+
+
+def _named(values: list[NamedValue]) -> tuple[tuple[str, Observed], ...]:
+    return tuple((name, _observed(kind, text, number, size)) for name, kind, text, number, size in values)
 
 
 def _observed(kind: str, text: str, number: float | None, size: int | None) -> Observed:

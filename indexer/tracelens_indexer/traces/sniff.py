@@ -162,9 +162,7 @@ def _sqlite(head: bytes) -> Refusal:
 
 def _binary(head: bytes) -> Refusal:
     if head[0] == 0x0A:
-        return Refusal(
-            "protobuf: Perfetto, OTLP or pprof", "Perfetto converts it:  traceconv json FILE shop.json"
-        )
+        return Refusal("protobuf: Perfetto, OTLP or pprof", "Perfetto converts it:  traceconv json FILE shop.json")
     if head[4:5] == b"\x0a" and int.from_bytes(head[:4], "big") < 1 << 28:
         return Refusal("OpenTelemetry collector protobuf", _NOT_YET)
     return Refusal("binary, of no known format")
@@ -173,7 +171,9 @@ def _binary(head: bytes) -> Refusal:
 def _undecodable(head: bytes) -> bool:
     """Whether too much of it is neither UTF-8 nor a plain control character to be a log."""
     text = head.decode("utf-8", "replace")
-    strange = sum(1 for character in text if character == "\ufffd" or (character < " " and character not in "\t\n\r\x1b\f\b"))
+    strange = sum(
+        1 for character in text if character == "\ufffd" or (character < " " and character not in "\t\n\r\x1b\f\b")
+    )
     return strange > max(4, len(text) // 20)
 
 
@@ -188,7 +188,7 @@ def _json(text: bytes) -> Format | Refusal | None:
     for wanted, what, advice in _JSON:
         if wanted <= keys:
             return Refusal(what, advice)
-    if keys == {"data"} or "data" in keys and b'"traceID"' in text:
+    if keys == {"data"} or ("data" in keys and b'"traceID"' in text):
         return Refusal("Jaeger JSON", _NOT_YET)
     if not keys and tracebacks.recognises(text) is False and text.strip() in (b"{}", b"[]"):
         return Refusal("empty JSON")
@@ -267,5 +267,3 @@ def readable() -> tuple[Format, ...]:
 
     own = Format("tracelens", "a TraceLens recording", recording.read)
     return (own, CHROME, PSTATS, SPEEDSCOPE, TRACEBACKS, JUNIT)
-
-

@@ -1,8 +1,8 @@
 """Call trees from intervals: which of many timed spans were nested in which, in bounded memory.
 
-Spans may come in any order: VizTracer writes them when they end, others when they start. They are kept in columns (28
-bytes a span), sorted once by (thread, start, longest first), and walked with a stack. A span lies inside the one that was
-open when it began; self time is its duration without its children's. What remains is per code object: counts, times
+Spans may come in any order: VizTracer writes them when they end, others when they start. They are kept in columns (24
+bytes a span), sorted once by (thread, start, longest first), and walked with a stack. A span lies inside the one that
+was open when it began; self time is its duration without its children's. What remains is per code object: counts, times
 and histograms, edges with counts, and the exceptions that spans are known to have raised.
 """
 

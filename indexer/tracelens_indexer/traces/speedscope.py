@@ -3,10 +3,10 @@
     py-spy record --format speedscope -o shop.json -- python run.py
     pyinstrument -r speedscope -o shop.json run.py
 
-{"shared": {"frames": [{name, file, line, col}]}, "profiles": [{type, unit, …}]}, one profile per thread. `sampled` holds
-stacks of frame indices, root first, and their weights; `evented` holds O (open) and C (close) events with times. Both
-are read as weighted stacks, also the evented ones: their open events are merged samples in all exporters known, so
-counting them as calls would invent numbers. Line conventions differ (py-spy: executing; pyinstrument: first).
+{"shared": {"frames": [{name, file, line, col}]}, "profiles": [{type, unit, …}]}, one profile per thread. `sampled`
+holds stacks of frame indices, root first, and their weights; `evented` holds O (open) and C (close) events with times.
+Both are read as weighted stacks, also the evented ones: they are merged samples in all exporters known, so counting
+them as calls would invent numbers. Line conventions differ (py-spy: executing; pyinstrument: first).
 
 Units: seconds, milliseconds, microseconds, nanoseconds become seconds; none becomes samples; bytes (memray) is refused.
 """
@@ -17,7 +17,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 from tracelens_indexer.errors import NotATrace
 from tracelens_indexer.traces.records import Frame, Record, RunFacts, Sample
@@ -163,7 +163,7 @@ def _bounded(stack: list[int]) -> tuple[int, ...]:
     return (*stack[: MAX_DEPTH // 2], *stack[-MAX_DEPTH // 2 :])
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     # The order matters: isfinite of a very big integer would overflow.
     return type(value) in (int, float) and abs(value) < 1e18 and math.isfinite(value)
 

@@ -20,7 +20,9 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _INTEGER = re.compile(r"-?[0-9]{1,300}")
 _FLOAT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,4})?|-?inf|nan")
 _OBJECT = re.compile(r"<([A-Za-z_][\w.]*(?:\.<locals>[\w.]*)*) object(?: at 0x[0-9a-fA-F]+)?>")
-_NAMED = re.compile(r"<(function|built-in function|bound method|built-in method|class|module|generator object|coroutine object) ")
+_NAMED = re.compile(
+    r"<(function|built-in function|bound method|built-in method|class|module|generator object|coroutine object) "
+)
 _STRING = re.compile(r"(b?)('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
 _CONTAINERS = {"[": "list", "(": "tuple", "{": "dict"}

@@ -8,7 +8,8 @@ import os
 import sys
 
 
-def _start(here):  # type: ignore[no-untyped-def]
+def _start(here):
+    # type: (str) -> None
     """Load the recorder from beside this folder, by its path: nothing is put on sys.path for the program to see."""
     import importlib.util
 
@@ -26,7 +27,8 @@ def _start(here):  # type: ignore[no-untyped-def]
     process.start_from_environment()
 
 
-def _chain(here):  # type: ignore[no-untyped-def]
+def _chain(here):
+    # type: (str) -> None
     """Leave sys.path, and run the sitecustomize that would have been found without us, as if we were not there."""
     sys.path[:] = [entry for entry in sys.path if not entry or os.path.abspath(entry) != here]
     sys.path_importer_cache.pop(here, None)

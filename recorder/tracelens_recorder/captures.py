@@ -1,0 +1,118 @@
+"""Calls kept with their values: arguments as they were at entry, and how the call ended."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
+
+from tracelens_recorder import payloads
+from tracelens_recorder.counters import Call
+from tracelens_recorder.values import observe
+
+if TYPE_CHECKING:
+    from tracelens_recorder.session import Session
+
+MAX_REPLAY = 64 * 1024 * 1024
+"""Bytes of replayable arguments in one recording."""
+MAX_REPLAY_OF_FUNCTION = 256 * 1024
+"""Bytes of them of one function; calls that were captured because they raised may go beyond."""
+
+Encoder = Callable[[Dict[str, Any], Tuple[str, ...]], Any]
+
+
+class Captures:
+    """Makes the records of captured calls. `call.capture` holds what is known of one until it ends."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._ids = itertools.count(1)
+        options = session.options
+        self._values = options.values
+        self._replay_left = MAX_REPLAY
+        self._replay_spent: Dict[int, int] = {}
+        self._encode = _replay_encoder() if options.values and options.replay else None
+
+    def begin(self, call: Call, frame: FrameType) -> None:
+        """At the entry of a call."""
+        parameters = call.function.parameters
+        capture = call.capture = self._new(call)
+        if not self._values or not parameters:
+            return
+        values = frame.f_locals
+        arguments = {name: values[name] for name in parameters if name in values}
+        if sys.version_info[:2] == (3, 12):
+            # The snapshot stays on the frame, and would keep alive what the function deletes. Nobody else has it yet.
+            # Before 3.12 the interpreter writes it back after a trace function, and from 3.13 on there is none.
+            values.clear()
+        self._put(capture, arguments, replayable=True)
+
+    def begin_late(self, call: Call, frame: FrameType) -> None:
+        """At the end of a call that turned out to be worth it: only the parameters that it did not rebind, and what
+        they refer to as it is now."""
+        capture = call.capture = self._new(call)
+        capture["late"] = True
+        parameters = call.function.parameters
+        if self._values and parameters:
+            values = frame.f_locals
+            names = call.function.never_rebound()
+            arguments = {name: values[name] for name in names if name in values}
+            self._put(capture, arguments, replayable=len(names) == len(parameters))
+
+    def end(self, call: Call, outcome: List[Any]) -> None:
+        """`outcome`: ["returned", value or None], ["raised", type, message, line] or ["unfinished"]."""
+        capture, call.capture = call.capture, None
+        if capture is not None:
+            capture["duration_ns"] = call.duration
+            capture["self_ns"] = call.self
+            capture["outcome"] = outcome
+            self._session.record(payloads.CAPTURES, capture)
+
+    def returned(self, call: Call, value: object) -> None:
+        self.end(call, ["returned", self.observed(value) if self._values else None])
+
+    def observed(self, value: object, name: str = "") -> List[Any]:
+        """[type, text, number, size] of a value that goes under a name."""
+        kind, text, number, size, found = observe(value, name)
+        self._session.redacted += found
+        return [kind, text, number, size]
+
+    def _new(self, call: Call) -> Dict[str, Any]:
+        session = self._session
+        parent = call.parent.capture if call.parent is not None else None
+        capture = {
+            "id": str(next(self._ids)),
+            "parent": parent["id"] if parent is not None else "",
+            "code": call.function.index,
+            "started_ns": session.started_ns + session.clock() - session.started_clock,
+            "thread": call.thread.name,
+            "test": session.test,
+        }
+        if call.caller is not None:
+            index, offset = call.caller
+            capture["caller"] = [index, session.table[index].line_at(offset)]
+        return capture
+
+    def _put(self, capture: Dict[str, Any], arguments: Dict[str, Any], replayable: bool) -> None:
+        capture["arguments"] = [[name, *self.observed(value, name)] for name, value in arguments.items()]
+        if not replayable or self._encode is None or self._replay_left <= 0:
+            return
+        spent = self._replay_spent.get(capture["code"], 0)
+        if spent > MAX_REPLAY_OF_FUNCTION and "late" not in capture:
+            return
+        encoded = self._encode(arguments, self._session.scope.roots)
+        if encoded is not None:
+            size = len(json.dumps(encoded))
+            self._replay_spent[capture["code"]] = spent + size
+            self._replay_left -= size
+            capture["replay"] = encoded
+
+
+def _replay_encoder() -> Optional[Encoder]:
+    try:
+        from tracelens_recorder.replayable import encode_arguments
+    except ImportError:
+        return None
+    return encode_arguments

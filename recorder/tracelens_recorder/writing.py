@@ -1,0 +1,53 @@
+"""The recording of one process on its way to its file: what a frame refers to is always written before it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Dict, List, Sequence, Tuple
+
+from tracelens_recorder import payloads
+from tracelens_recorder.container import Appender
+
+if TYPE_CHECKING:
+    from tracelens_recorder.session import Session
+
+MAX_ROWS = 20_000
+"""Rows in one frame."""
+
+
+class RecordingFile:
+    """Created with the first thing that is written. Not thread-safe: the session's lock is held around it."""
+
+    def __init__(self, path: str) -> None:
+        self._appender = Appender(path)
+        self._codes = 0
+        self._tests = 1
+        self._notes = 0
+
+    def write(self, session: Session, records: Sequence[Tuple[int, Any]], closing: bool) -> None:
+        """Append records (kind, row), and before them the codes, tests and notes that are new. Raises OSError."""
+        rows: List[Tuple[int, Any]] = []
+        rows += [(payloads.CODES, payloads.code(function)) for function in session.table[self._codes :]]
+        self._codes = len(session.table)
+        rows += [(payloads.TESTS, [self._tests + i, test]) for i, test in enumerate(session.tests[self._tests :])]
+        self._tests = len(session.tests)
+        rows += [(payloads.NOTES, note) for note in session.notes[self._notes :]]
+        self._notes = len(session.notes)
+        if not rows and not records and not closing:
+            return
+        frames = []
+        if not self._appender.size:
+            frames.append((payloads.RUN, _json(payloads.run(session))))
+        grouped: Dict[int, List[Any]] = {}
+        for kind, row in (*rows, *records):
+            grouped.setdefault(kind, []).append(row)
+        for kind, group in grouped.items():
+            for start in range(0, len(group), MAX_ROWS):
+                frames.append((kind, _json(group[start : start + MAX_ROWS])))
+        if closing:
+            frames.append((payloads.END, _json(payloads.end(session))))
+        self._appender.append(frames)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode("ascii")

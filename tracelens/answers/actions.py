@@ -1,0 +1,72 @@
+"""Code actions: what can be done about what was seen. Everything here works in every client; nothing is computed yet
+when the menu opens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tracelens.answers import places, words
+from tracelens.answers.document import DocumentSnapshot, Span, placed
+from tracelens.answers.hover import FIX, SHOW_CALLS, WHY
+from tracelens.answers.snapshot import IndexSnapshot, raised_here
+from tracelens_indexer.store.answers import FailureRecord
+
+Kind = Literal["fix", "show"]
+SHOW = "tracelens.show"
+
+_MOST_FAILURES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    title: str
+    kind: Kind
+    """fix: resolves to an edit; show: runs the command."""
+    command: str
+    arguments: tuple[str, ...]
+    failure: str = ""
+    """Id of the failure that the action is about, "" none."""
+
+
+def actions(
+    document: DocumentSnapshot, snapshot: IndexSnapshot, selection: Span, *, asked: bool = True
+) -> list[Action]:
+    """What can be done at a selection: on a failing line, on the `def` line of a unit, or on a call site's line.
+
+    `asked` says that a person opened the menu: then a unit without data offers to say why it has none.
+    """
+    found: list[Action] = []
+    units = placed(document, snapshot.units_in(document.path))
+    profiles = snapshot.profiles_in(document.path)
+    first, last = selection.start.line, selection.end.line
+    for identity, unit in units.items():
+        if unit.kind == "module" or not (unit.first_line - 1 <= last and unit.end_line - 1 >= first):
+            continue
+        on_definition = unit.first_line - 1 <= last and unit.def_line - 1 >= first
+        profile = profiles.get(identity)
+        if profile is None:
+            if asked and on_definition and unit.kind in ("function", "method"):
+                title = f"Why is nothing shown for {words.clean(unit.name)}?"
+                found.append(Action(title, "show", WHY, (f"u:{identity:x}",)))
+            continue
+        failures = [
+            failure
+            for failure in raised_here(profile)
+            if on_definition or first <= places.line_of(document, unit, failure) - 1 <= last
+        ]
+        for failure in failures[:_MOST_FAILURES]:
+            found += _for_failure(failure)
+        if on_definition or failures:
+            name = words.clean(unit.name)
+            found.append(Action(f"Show what was recorded of {name}", "show", SHOW, (f"u:{identity:x}",)))
+    return found
+
+
+def _for_failure(failure: FailureRecord) -> list[Action]:
+    kind = words.type_name(failure.type)
+    calls = "the failing call" if failure.n == 1 else f"the {failure.n:,} failing calls"
+    return [
+        Action(f"Fix: {kind} in {words.clean(failure.unit.name)}", "fix", FIX, (failure.id,), failure.id),
+        Action(f"Show {calls}", "show", SHOW_CALLS, (failure.id,), failure.id),
+    ]

@@ -1,0 +1,56 @@
+"""tracelens show"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from tracelens.cli.workspace import (
+    chosen_runs,
+    find_root,
+    json_option,
+    one_unit,
+    open_index,
+    print_json,
+    root_option,
+    runs_option,
+)
+
+
+@click.command("show")
+@click.argument("unit")
+@runs_option
+@root_option
+@json_option
+def command(unit: str, run_names: tuple[str, ...], root_path: Path | None, as_json: bool) -> None:
+    """All that was seen of one unit: calls, times, values, failures, who calls it.
+
+    UNIT is a qualname, a part of its end, or path:line.
+
+    \b
+      tracelens show apply_discount
+      tracelens show shop/pricing.py:22
+    """
+    from tracelens.answers import hover, nothing, render
+    from tracelens.answers.snapshot import IndexSnapshot
+
+    root = find_root(root_path)
+    with open_index(root) as index:
+        found = one_unit(index, unit)
+        runs = chosen_runs(index, run_names)
+        snapshot = IndexSnapshot(index, runs)
+        profile = snapshot.profile(found.id)
+        if as_json:
+            print_json({"unit": asdict(found), "profile": asdict(profile) if profile else None})
+            return
+        click.echo(f"{found.qualname}   {found.path}:{found.def_line}")
+        if found.signature:
+            click.echo(found.signature)
+        if profile is None:
+            for line in nothing.why(snapshot, found.path, found).lines[1:]:
+                click.echo(line)
+            return
+        click.echo()
+        click.echo(render.plain(hover.about_unit(profile, index, snapshot=snapshot).blocks))
