@@ -265,12 +265,13 @@ def _become(request: dict[str, Any], done: list[str], as_root: bool, failed: int
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     os.chdir(request["folder"])
+    alone = "namespaces" not in done and version < 6
+    filter_ = _seccomp_program(alone, "read-only mounts" not in done, version < 3)
     if "landlock" in layers:
         _landlock(version, request["scratch"], request["readable"], request["usable"])
         own.append(f"Landlock {version}")
     if "seccomp" in layers:
-        alone = "namespaces" not in done and version < 6
-        _seccomp(alone, "read-only mounts" not in done, version < 3)
+        _seccomp(filter_)
         own.append("seccomp")
     os.write(failed, b"layers " + ",".join([*own, "limits"]).encode() + b"\n")
     os.execve(request["command"][0], request["command"], request["environment"])
@@ -393,7 +394,7 @@ def _permit(ruleset: int, path: str, rights: int) -> None:
     os.close(place)
 
 
-def _seccomp(signals: bool, metadata: bool, truncation: bool) -> None:
+def _seccomp_program(signals: bool, metadata: bool, truncation: bool) -> bytes:
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     import seccomp  # type: ignore[import-not-found,unused-ignore]
 
@@ -401,6 +402,10 @@ def _seccomp(signals: bool, metadata: bool, truncation: bool) -> None:
     code: bytes = seccomp.program(machine, signals=signals, metadata=metadata, truncation=truncation)
     if not code:
         raise OSError(errno.ENOSYS, f"no seccomp filter for {machine}")
+    return code
+
+
+def _seccomp(code: bytes) -> None:
     instructions = ctypes.create_string_buffer(code, len(code))
     header = struct.pack("@HxxxxxxQ", len(code) // 8, ctypes.addressof(instructions))
     buffer = ctypes.create_string_buffer(header, len(header))

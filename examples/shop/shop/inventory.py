@@ -12,10 +12,9 @@ class Warehouse:
         self.rows = [{"sku": f"SKU-{n:04d}", "left": 10_000} for n in range(size)]
 
     def find(self, sku: str) -> dict:
-        """The row of an article. Looks at one row after the other."""
-        wanted = normalise(sku)
+        """The row of an article. Looks at one row after the other, and at each in full."""
         for row in self.rows:
-            if row["sku"] == wanted:
+            if normalise(row["sku"]) == normalise(sku):
                 return row
         raise KeyError(sku)
 

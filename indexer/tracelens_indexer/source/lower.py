@@ -145,7 +145,10 @@ class Lowering:
         self._current = 0
         """The unit that executes what is being read."""
         self._scope = flow.module if flow else Scope(0, "module", None)
-        self._raw_string = False
+        self._string_start = b""
+        """How the string that is being read begins: f", rb''', …"""
+        self._literal = -1
+        """Where in the tokens the last part of its text is; -1 before the first."""
         self._expressions = Expressions(source, flow) if flow else None
         self._handlers: dict[int, Callable[[Node], None] | None] = dict(_NO_HANDLERS)
         self._register()
@@ -168,7 +171,9 @@ class Lowering:
             handlers[number] = self._comprehension
         handlers |= {
             tokens.STRING: self._string,
-            tokens.STRING_START: self._string_start,
+            tokens.CONCATENATED: self._concatenated,
+            tokens.FORMAT_SPECIFIER: self._format_specifier,
+            tokens.STRING_START: self._on_string_start,
             tokens.STRING_CONTENT: self._string_content,
             tokens.STRING_END: self._skip,
             _BLOCK: self._block,
@@ -292,19 +297,50 @@ class Lowering:
         self._stack += tokens.list_children(node)[::-1]
 
     def _number(self, node: Node) -> None:
-        self._tokens.append(self.source[node.start_byte : node.end_byte].lower())
+        self._tokens.append(tokens.number(self.source[node.start_byte : node.end_byte]))
+
+    # Strings. Parts that stand side by side are one token, however they are quoted and split: "a" "b" is "ab".
 
     def _string(self, node: Node) -> None:
+        self._stack.append((self._set_string, self._string_start, self._literal))
         self._stack += node.children[::-1]
+        self._string_start, self._literal = b"", -1
 
-    def _string_start(self, node: Node) -> None:
-        token = tokens.string_start(self.source[node.start_byte : node.end_byte])
-        self._raw_string = b"r" in token
-        self._tokens.append(token)
+    def _concatenated(self, node: Node) -> None:
+        self._stack.append((self._set_string, self._string_start, self._literal))
+        for child in node.children[::-1]:
+            if child.kind_id == tokens.STRING:
+                self._stack += child.children[::-1]
+            else:
+                self._stack.append(child)
+        self._string_start, self._literal = b"", -1
+
+    def _set_string(self, start: bytes, literal: int) -> None:
+        self._string_start, self._literal = start, literal
+
+    def _on_string_start(self, node: Node) -> None:
+        self._string_start = self.source[node.start_byte : node.end_byte]
+        if self._literal < 0:
+            self._on_text(b"")
 
     def _string_content(self, node: Node) -> None:
-        content = self.source[node.start_byte : node.end_byte]
-        self._tokens.append(tokens.string_content(content, raw=self._raw_string))
+        self._on_text(self.source[node.start_byte : node.end_byte])
+
+    def _on_text(self, content: bytes) -> None:
+        mark, content = tokens.literal(content, self._string_start)
+        if self._literal == len(self._tokens) - 1 and self._literal >= 0 and (last := self._tokens[-1]):
+            if last.startswith(mark):
+                self._tokens[-1] = last + content
+                return
+            if last == b"''":
+                self._tokens.pop()
+        self._literal = len(self._tokens)
+        self._tokens.append(mark + content)
+
+    def _format_specifier(self, node: Node) -> None:
+        # Its own text is in no node of its own.
+        self._tokens.append(self.source[node.start_byte : node.end_byte])
+        self._children(node)
 
     def _token(self, token: bytes) -> None:
         self._tokens.append(token)

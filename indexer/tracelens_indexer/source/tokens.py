@@ -1,7 +1,8 @@
 """The canonical tokens of a source: what a body hash is made of.
 
 Two sources have the same tokens when a formatter turns one into the other: comments, white space, docstrings, quote
-style, the case of numbers, trailing commas and the parentheses that formatters add and remove do not count.
+style, how strings are split and numbers are written, trailing commas and the parentheses that formatters add and
+remove do not count.
 Everything that Python gives a meaning does, the block structure and the ends of statements included.
 """
 
@@ -21,6 +22,8 @@ STATEMENT_END = b"\n"
 COMMENT = kind("comment")
 LINE_CONTINUATION = kind("line_continuation")
 STRING = kind("string")
+CONCATENATED = kind("concatenated_string")
+FORMAT_SPECIFIER = kind("format_specifier")
 STRING_START = kind("string_start")
 STRING_CONTENT = kind("string_content")
 STRING_END = kind("string_end")
@@ -69,7 +72,7 @@ FIXED: dict[int, bytes] = {
 }
 """The text of keywords and punctuation."""
 
-_ESCAPED_QUOTE = re.compile(rb"\\(.)", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL)
 
 
 def digest(tokens: list[bytes]) -> str:
@@ -124,15 +127,38 @@ def without_parentheses(node: Node) -> list[Node]:
     return result
 
 
-def string_start(source: bytes) -> bytes:
-    """The prefix of a string in lower case, without u, marked as a string; its quotes do not count."""
-    return b"'" + source.rstrip(b"'\"").lower().replace(b"u", b"")
+def number(source: bytes) -> bytes:
+    """A number as its value: 0XFF is 0xff, 1_000 is 1000, .5 is 0.5, 1e+3 is 1000.0."""
+    plain = source.lower().replace(b"_", b"")
+    suffix = b"j" if plain.endswith(b"j") else b""
+    if not plain.startswith((b"0x", b"0b", b"0o")) and (b"." in plain or b"e" in plain):
+        try:
+            return repr(float(plain.removesuffix(b"j"))).encode() + suffix
+        except ValueError:
+            return plain
+    return plain
 
 
-def string_content(source: bytes, *, raw: bool) -> bytes:
-    """The content of a string as written, but for the escapes that only its quotes ask for."""
-    if b"\r" in source:
-        source = source.replace(b"\r\n", b"\n")
-    if raw or (b"\\'" not in source and b'\\"' not in source):
-        return source
-    return _ESCAPED_QUOTE.sub(lambda found: found[1] if found[1] in b"'\"" else found[0], source)
+def literal(content: bytes, start: bytes) -> tuple[bytes, bytes]:
+    """(mark, content) of a part of a string that began with `start`: f", rb''', …
+
+    The mark says what kind of string it is. Quotes do not count, nor f and r where they change nothing in the
+    content, nor the escapes that only the quotes ask for.
+    """
+    prefix = start.rstrip(b"'\"").lower()
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n")
+    mark = b"'b" if b"b" in prefix else b"'t" if b"t" in prefix else b"'"
+    if b"f" in prefix or b"t" in prefix:
+        content = content.replace(b"{{", b"{").replace(b"}}", b"}")
+    if b"\\" in content:
+        if b"r" in prefix:
+            mark += b"r"
+        else:
+            content = _ESCAPE.sub(_canonical_escape, content)
+    return mark + b"'", content
+
+
+def _canonical_escape(found: re.Match[bytes]) -> bytes:
+    escape = found[0]
+    return escape[1:] if escape[1:] in (b"'", b'"') else escape[:2] + escape[2:].lower() if len(escape) > 2 else escape

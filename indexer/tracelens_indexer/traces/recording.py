@@ -252,12 +252,11 @@ class _Sums:
             )
         if self.parked:
             notes.append(
-                f"{len(self.parked)} functions were called so often that counting stopped (use --exact to count all)"
+                f"{len(self.parked)} functions were called so often that counting stopped: their numbers are at least, "
+                "and their time is in their callers' own (--exact counts all)"
             )
         if run.mode == "profiling":
-            notes.append(
-                "recorded through sys.setprofile (Python below 3.12): times include the recorder's own, several-fold"
-            )
+            notes.append("recorded on Python below 3.12, where recording slows calls several-fold: times are too long")
         return RunFacts(
             tool="tracelens",
             started_ns=run.started_ns,
