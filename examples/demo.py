@@ -54,7 +54,7 @@ def main() -> None:
     tracelens("show", "apply_discount", "--run", "pytest")
 
     title("5  Search by words and meaning; the call graph, said and seen")
-    tracelens("search", "how much cheaper for loyal customers", "-n", "3")
+    tracelens("search", "rebate for loyal clients", "-n", "3")
     tracelens("graph", "apply_discount")
 
     title("6  The same in an editor: a session with tracelens-lsp")

@@ -53,6 +53,12 @@ def uri_of(path: Path) -> str:
     return "file://" + quote(os.fsencode(text if text.startswith("/") else f"/{text}"), safe="/:")
 
 
+def encoding_named(name: object) -> Encoding:
+    """The negotiated encoding as the library gives it."""
+    text = str(getattr(name, "value", name))
+    return cast(Encoding, text) if text in ("utf-8", "utf-16", "utf-32") else "utf-16"
+
+
 # -- positions -------------------------------------------------------------------------------------------------
 
 
@@ -158,7 +164,11 @@ def call_ranges(call: Call, caller: UnitRecord, lines: list[str], encoding: Enco
     ranges = []
     for number, byte_column in call.places:
         text = lines[number].encode() if 0 <= number < len(lines) else b""
-        character = units(text[:byte_column], encoding) if byte_column else units(text, encoding) - units(text.lstrip(), encoding)
+        character = (
+            units(text[:byte_column], encoding)
+            if byte_column
+            else units(text, encoding) - units(text.lstrip(), encoding)
+        )
         at = lsp.Position(max(number, 0), character)
         ranges.append(lsp.Range(at, at))
     if not ranges:

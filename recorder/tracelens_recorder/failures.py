@@ -140,14 +140,14 @@ class Failures:
         }
         return Prepared(group, record)
 
-    def repeated(self) -> List[List[int]]:
-        """[group, failures of it since the last time that were counted and not kept]"""
-        rows = []
-        for group in list(self.groups.values()):
+    def repeated(self) -> List[List[Any]]:
+        """[group, failures of it since the last time that were counted and not kept, type, code, line]"""
+        rows: List[List[Any]] = []
+        for (kind, index, line), group in list(self.groups.items()):
             new = group[1] - group[2] - group[3]
             if new > 0:
                 group[3] += new
-                rows.append([group[0], new])
+                rows.append([group[0], new, kind, index, line])
         return rows
 
     def _stack(self, frame: FrameType, traceback: TracebackType) -> List[Any]:

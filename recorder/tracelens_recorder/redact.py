@@ -114,7 +114,7 @@ _GATED: Tuple[Tuple[Tuple[str, ...], Pattern[str], _Replacement], ...] = (
 )
 
 _CARD_GATE = re.compile(r"\d{4}[ -]?\d{2}")
-_CARD = re.compile(r"(?<![\w.])[2-6](?:[ -]?\d){12,18}(?![\w.])")
+_CARD = re.compile(r"(?<!\w)(?<!\d\.)[2-6](?:[ -]?\d){12,18}(?!\w|\.\d)")
 _ASSIGNMENT_GATES = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "session", "ssn", "cvv", "cvc")
 _ASSIGNMENT = re.compile(r"""([A-Za-z_][\w-]*)((?:["']\s*)?[=:]\s*["']?)([^\s"',;&(){}]+)""")
 

@@ -24,7 +24,7 @@ from tracelens_recorder.captures import Captures
 from tracelens_recorder.code import FUNCTION, INLINE, Function
 from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState, Unwinding
 from tracelens_recorder.failures import Failures, is_failure
-from tracelens_recorder.faults import is_ours, place_of
+from tracelens_recorder.faults import is_the_programs, place_of
 from tracelens_recorder.histogram import bucket
 from tracelens_recorder.launch import Options
 from tracelens_recorder.scope import Scope
@@ -417,7 +417,7 @@ class Session:
     def fault(self, problem: BaseException) -> None:
         """Take note of an error of the recorder's own. Raises what is not its own: an exception from a signal handler
         of the program, which ran while we did."""
-        if isinstance(problem, KeyboardInterrupt) or not is_ours(problem):
+        if is_the_programs(problem):
             raise problem
         self.faults += 1
         if not self.first_fault:

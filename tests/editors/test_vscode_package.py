@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tracelens_lsp.server import make_server
+
 ROOT = Path(__file__).parents[2]
 EXTENSION = ROOT / "editors" / "vscode"
 
@@ -86,6 +88,19 @@ def test_interpreters_that_a_workspace_names_need_its_trust() -> None:
     properties = manifest()["contributes"]["configuration"]["properties"]
     runs = {name for name in properties if name.lower().endswith("interpreter")}
     assert set(manifest()["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"]) == runs
+
+
+def test_every_server_command_that_the_extension_names_exists_and_no_id_is_registered_twice() -> None:
+    # The client library registers the server's commands under the server's own names.
+    server = set(make_server().protocol.fm.commands)
+    palette = {command["command"] for command in manifest()["contributes"]["commands"]}
+    sent = set(re.findall(r"execute\(\s*'(tracelens\.\w+)'", (EXTENSION / "src" / "commands.ts").read_text()))
+    linked = re.search(r"LINKED_COMMANDS = \[([^]]*)]", (EXTENSION / "src" / "server.ts").read_text())
+    assert linked is not None
+    assert sent >= {"tracelens.index", "tracelens.import", "tracelens.why"}
+    assert sent <= server
+    assert set(re.findall(r"'([^']*)'", linked[1])) <= server
+    assert not palette & server
 
 
 def manifest() -> dict[str, Any]:

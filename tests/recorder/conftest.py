@@ -30,7 +30,9 @@ def _interpreters() -> dict[str, str]:
         candidates = [str(one / "bin/python") for home in homes for one in sorted(home.glob(version + ".*"))]
         on_path = shutil.which(f"python{version}")
         for candidate in [*candidates, *([on_path] if on_path else [])]:
-            said = subprocess.run([candidate, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, text=True)
+            said = subprocess.run(
+                [candidate, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, text=True
+            )
             if said.stdout.strip() == str(tuple(map(int, version.split(".")))):
                 found[version] = candidate
                 break

@@ -178,6 +178,21 @@ def test_data_follows_the_code(root: Path) -> None:
     assert state_of(root)["shop.price"] == ("fresh", 10), "back where it was"
 
 
+def test_what_was_before_an_edit_is_not_counted_with_what_is_after(root: Path) -> None:
+    with Writer(root) as writer:
+        writer.add_run(run_row("log", content="1" * 32), profile_of(root, calls=10))
+    (root / "shop.py").write_text(SOURCE.replace("amount / rate", "amount * rate"))
+    index_workspace(root, searchable=False)
+    assert [f.state for f in Index.open(root).failures()] == ["stale"]
+    with Writer(root) as writer:
+        writer.add_run(run_row(content="2" * 32), {anchor(root, "price"): UnitProfile(UnitRow(calls=7))})
+    assert state_of(root) == {"shop.price": ("fresh", 7), "shop.rate": ("fresh", 10)}
+    index = Index.open(root)
+    assert index.failures() == [] and index.captures(index.find("price")[0].id) == []
+    before = index.profile(index.find("price")[0].id, [1])
+    assert before is not None and (before.state, before.calls) == ("stale", 10), "still there when asked for"
+
+
 def test_what_is_not_known_is_unverified(root: Path) -> None:
     with Writer(root) as writer:
         writer.add_run(run_row(), {anchor(root, "price", body=""): UnitProfile(UnitRow(calls=1))})

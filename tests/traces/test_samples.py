@@ -132,7 +132,9 @@ def test_a_viztracer_file_joins_with_values_exceptions_and_its_own_sources(
     skus = [row for row in find.values if row.slot == "sku"]
     assert sum(row.n for row in skus) == 96
     assert any(row.text is None for row in skus), "more than 64 distinct ones: the rest is one honest row"
-    tiers = {(row.type, row.text, row.outcome, row.n) for row in shop.profile("apply_discount").values if row.slot == "tier"}
+    tiers = {
+        (row.type, row.text, row.outcome, row.n) for row in shop.profile("apply_discount").values if row.slot == "tier"
+    }
     assert tiers == {("str", "'gold'", "", 32)}
     total = shop.profile("line_total")
     assert total.unit.errors == 2

@@ -53,7 +53,7 @@ def actions(
         failures = [
             failure
             for failure in raised_here(profile)
-            if on_definition or first <= places.line_of(document, unit, failure) - 1 <= last
+            if on_definition or _on(places.place_of(document, unit, failure), first, last)
         ]
         for failure in failures[:_MOST_FAILURES]:
             found += _for_failure(failure)
@@ -61,6 +61,11 @@ def actions(
             name = words.clean(unit.name)
             found.append(Action(f"Show what was recorded of {name}", "show", SHOW, (f"u:{identity:x}",)))
     return found
+
+
+def _on(place: places.Place | None, first: int, last: int) -> bool:
+    """Whether a statement has a line between two 0-based ones."""
+    return place is not None and place.first_line - 1 <= last and place.last_line - 1 >= first
 
 
 def _for_failure(failure: FailureRecord) -> list[Action]:

@@ -32,13 +32,16 @@ class Call:
 def prepare(document: DocumentSnapshot, snapshot: IndexSnapshot, position: Position) -> Item | None:
     """The unit defined at a position, else the one called there, else none."""
     records = snapshot.units_in(document.path)
+    place = document.place(position) if records else None
+    if place is None or place.kind not in ("definition", "call"):
+        return None
     in_buffer = placed(document, records)
-    named = document.named_at(position)
-    for record in records:
-        if named is not None and in_buffer.get(record.id) is named:
-            return item(snapshot, record)
-    site = site_at(document, snapshot, in_buffer, position)
-    return item(snapshot, site.callee) if site else None
+    if place.kind == "call":
+        site = site_at(document, snapshot, in_buffer, place)
+        return item(snapshot, site.callee) if site else None
+    unit = document.units[place.unit]
+    record = next((record for record in records if in_buffer.get(record.id) is unit), None)
+    return item(snapshot, record) if record else None
 
 
 def item(snapshot: IndexSnapshot, unit: UnitRecord) -> Item:

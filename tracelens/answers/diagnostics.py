@@ -44,13 +44,13 @@ def diagnostics(document: DocumentSnapshot, snapshot: IndexSnapshot) -> list[Dia
     units = placed(document, snapshot.units_in(document.path))
     for unit, profile in in_document(snapshot.profiles_in(document.path), units):
         for failure in raised_here(profile):
-            line = places.line_of(document, unit, failure)
-            if not line:
+            place = places.place_of(document, unit, failure)
+            if place is None:
                 continue
             sure = state_now(profile, unit) in ("fresh", "moved")
             found.append(
                 Diagnostic(
-                    span=document.whole_line(line - 1),
+                    span=place.span(document),
                     severity="warning" if sure else "information",
                     rule="failure",
                     message=_message(failure, snapshot.profile(profile.unit.id) or profile, stale=not sure),

@@ -7,16 +7,19 @@ Positions are 0-based lines and 0-based columns in bytes of UTF-8, as in the fac
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from tree_sitter import Tree
+
 from tracelens_indexer.profiles.rows import AnchorState
-from tracelens_indexer.source.facts import Parameter, Unit, unit_id
+from tracelens_indexer.source.facts import Unit, unit_id
 from tracelens_indexer.source.outline import outline
+from tracelens_indexer.source.place import Place, place_at
+from tracelens_indexer.source.syntax import parse
 from tracelens_indexer.store.answers import Profile, UnitRecord
 
-SMALL_KINDS = ("lambda", "comprehension")
 _NAMED_KINDS = ("class", "function", "method")
 
 
@@ -30,12 +33,6 @@ class Position:
 class Span:
     start: Position
     end: Position
-
-    def touches(self, other: Span) -> bool:
-        return self.start <= other.end and other.start <= self.end
-
-    def holds(self, position: Position) -> bool:
-        return self.start <= position <= self.end
 
 
 @dataclass(frozen=True)
@@ -59,9 +56,15 @@ class DocumentSnapshot:
         return starts
 
     @cached_property
+    def tree(self) -> Tree:
+        return parse(self.text)
+
+    @cached_property
     def units(self) -> tuple[Unit, ...]:
         """Units in source order, module first, with those that are kept while the text does not parse."""
-        found = outline(self.text)
+        found = outline(self.text, self.tree)
+        if not self.tree.root_node.has_error:
+            return found
         known = {(unit.scope, unit.ordinal) for unit in found}
         return (*found, *(unit for unit in self.kept if (unit.scope, unit.ordinal) not in known))
 
@@ -99,66 +102,19 @@ class DocumentSnapshot:
         line = unit.def_line - 1
         return Position(line, len(self.line(line).rstrip()))
 
-    def around(self, position: Position) -> list[Unit]:
-        """The units that hold a position, innermost first."""
-        offset = self.offset(position)
-        if offset is None:
-            return []
-        holding = [unit for unit in self.units if unit.kind != "module" and unit.start_byte <= offset <= unit.end_byte]
-        holding.sort(key=lambda unit: unit.end_byte - unit.start_byte)
-        return [*holding, *self.units[:1]]
-
-    def named_at(self, position: Position) -> Unit | None:
-        """The function, method or class whose name in its definition is at the position."""
-        for unit in self.units:
-            if (
-                unit.kind in _NAMED_KINDS
-                and unit.name_line - 1 == position.line
-                and self.name_span(unit).holds(position)
-            ):
-                return unit
-        return None
-
-    def parameter_at(self, position: Position) -> tuple[Unit, Parameter] | None:
-        """The parameter whose name in a signature is at the position."""
-        for unit in self.units:
-            for parameter in unit.parameters:
-                if (
-                    parameter.line - 1 == position.line
-                    and parameter.column <= position.column <= parameter.column + len(parameter.name.encode())
-                ):
-                    return unit, parameter
-        return None
-
-    def defined_on(self, first_line: int, last_line: int) -> list[Unit]:
-        """Functions and methods whose `def` line is within the 0-based lines."""
-        return [
-            unit
-            for unit in self.units
-            if unit.kind in ("function", "method") and first_line <= unit.def_line - 1 <= last_line
-        ]
-
-    def word_span(self, position: Position) -> Span | None:
-        """The identifier that a position is in or at the end of."""
-        text = self.line(position.line)
-        if position.column > len(text):
+    def place(self, position: Position) -> Place | None:
+        """What stands at a position; None beyond the document."""
+        if self.offset(position) is None:
             return None
-        start = end = position.column
-        while start > 0 and _is_word(text[start - 1]):
-            start -= 1
-        while end < len(text) and _is_word(text[end]):
-            end += 1
-        if not text[start:end].decode("utf-8", "replace").isidentifier():
-            return None
-        return Span(Position(position.line, start), Position(position.line, end))
+        return place_at(self.text, position.line + 1, position.column, tree=self.tree, units=self.units)
 
-    def slice(self, span: Span) -> str:
-        """The text of a span on one line."""
-        return self.line(span.start.line)[span.start.column : span.end.column].decode("utf-8", "replace")
-
-
-def _is_word(byte: int) -> bool:
-    return byte == 0x5F or byte >= 0x80 or chr(byte).isalnum()
+    def around(self, unit: Unit) -> Iterator[Unit]:
+        """A unit and those it lies in, innermost first."""
+        while True:
+            yield unit
+            if unit.parent < 0:
+                return
+            unit = self.units[unit.parent]
 
 
 def following(previous: DocumentSnapshot, text: bytes, version: int) -> DocumentSnapshot:

@@ -46,12 +46,16 @@ def failed(profile: Profile, failures: list[FailureRecord]) -> str:
     return f"{n:,} failed: {named}"
 
 
+def own_share(profile: Profile) -> str:
+    """ "~61 % of run in itself"; "" when it is not known."""
+    if not profile.self_share:
+        return ""
+    return f"{words.share(profile.self_share, profile.share_counting)} of run in itself"
+
+
 def hot(profile: Profile) -> str:
     """ "~61 % of run in itself · ≥ 942 calls · p50 3.1 ms"."""
-    found = []
-    if profile.self_share:
-        found.append(f"{words.share(profile.self_share, profile.share_counting)} of run in itself")
-    found.append(how_often(profile))
+    found = [own_share(profile), how_often(profile)]
     if profile.p50_ns is not None:
         found.append(f"p50 {words.duration(profile.p50_ns)}")
     return " · ".join(part for part in found if part)
@@ -63,12 +67,13 @@ def short(profile: Profile, state: AnchorState, failures: int) -> str:
     optional = []
     if failures:
         optional.append(f"{failures:,} error{'' if failures == 1 else 's'}")
-    if profile.self_share and profile.self_share >= 0.01:
-        optional.append(words.share(profile.self_share, profile.share_counting).replace(" ", ""))
-    if profile.p50_ns is not None and not failures:
-        optional.insert(0, f"p50 {words.duration(profile.p50_ns).replace(' ', '')}")
+    else:
+        if profile.p50_ns is not None:
+            optional.append(f"p50 {words.duration(profile.p50_ns).replace(' ', '')}")
+        if profile.self_share and profile.self_share >= 0.01:
+            optional.append(words.share(profile.self_share, profile.share_counting).replace(" ", ""))
     was = "was " if state == "stale" else ""
-    for chosen in (optional, optional[-1:] if not failures else optional[:1], []):
+    for chosen in (optional, optional[-1:], []):
         text = was + " · ".join(part for part in (often, *chosen) if part)
         if text != was and len(text) <= LONGEST_HINT:
             return text

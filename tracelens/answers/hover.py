@@ -66,38 +66,34 @@ class Hover:
 
 def hover(document: DocumentSnapshot, snapshot: IndexSnapshot, position: Position, now_ns: int = 0) -> Hover | None:
     """The answer at a position of a document; None, silently, where nothing was recorded."""
-    if document.offset(position) is None or document.word_span(position) is None:
-        return None
     records = snapshot.units_in(document.path)
-    if not records:
+    place = document.place(position) if records else None
+    if place is None or place.kind not in ("definition", "parameter", "call", "raise"):
         return None
     in_buffer = placed(document, records)
     identities = {id(unit): identity for identity, unit in in_buffer.items()}
+    unit = document.units[place.unit]
+    span = Span(Position(place.start_line - 1, place.start_column), Position(place.end_line - 1, place.end_column))
+    if place.kind == "call":
+        found = site_at(document, snapshot, in_buffer, place)
+        profile = snapshot.profile(found.callee.id) if found else None
+        if found is None or profile is None:
+            return None
+        about = about_unit(profile, snapshot.index, now_ns, snapshot)
+        return Hover(replace(about, site=_here(found)), span)
 
-    if at_parameter := document.parameter_at(position):
-        unit, parameter = at_parameter
-        profile = snapshot.profile(identities.get(id(unit), 0))
-        answer = profile and about_parameter(profile, parameter.name, parameter.annotation, state_now(profile, unit))
-        start = Position(parameter.line - 1, parameter.column)
-        span = Span(start, Position(start.line, start.column + len(parameter.name.encode())))
-        return Hover(answer, span) if answer else None
-
-    if named := document.named_at(position):
-        profile = snapshot.profile(identities.get(id(named), 0))
-        return (
-            Hover(about_unit(profile, snapshot.index, now_ns, snapshot, document, named), document.name_span(named))
-            if profile
-            else None
-        )
-
-    found = site_at(document, snapshot, in_buffer, position)
-    if found is None:
-        return None
-    profile = snapshot.profile(found.callee.id)
+    profile = snapshot.profile(identities.get(id(unit), 0))
     if profile is None:
         return None
-    about = about_unit(profile, snapshot.index, now_ns, snapshot)
-    return Hover(replace(about, site=_here(found)), found.span)
+    if place.kind == "parameter":
+        annotation = next((p.annotation for p in unit.parameters if p.name == place.name), "")
+        answer = about_parameter(profile, place.name, annotation, state_now(profile, unit))
+        return Hover(answer, span) if answer else None
+    if place.kind == "raise":
+        lines = [places.line_of(document, unit, failure) for failure in raised_here(profile)]
+        if not any(place.start_line <= line <= place.end_line for line in lines):
+            return None
+    return Hover(about_unit(profile, snapshot.index, now_ns, snapshot, document, unit), span)
 
 
 def about_unit(

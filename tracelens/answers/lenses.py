@@ -50,6 +50,6 @@ def _told(profile: Profile, snapshot: IndexSnapshot) -> tuple[str, str]:
     if failures:
         title = headline.failed(profile, failures)
         if profile.unit.id in snapshot.hottest:
-            title += f" · {headline.hot(profile)}"
+            title += f" · {headline.own_share(profile)}"
         return title, failures[0].id
     return headline.hot(profile), f"u:{profile.unit.id:x}"

@@ -9,6 +9,8 @@ from tracelens.answers import words
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.store.answers import RunRecord, UnitRecord
 
+_RECORD = "tracelens record -- pytest   or: tracelens import FILE"
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -47,6 +49,18 @@ def no_index(reason: str, where: str) -> Nothing:
     return Nothing(where, (Check(False, told),), todo or "tracelens index")
 
 
+def about_workspace(snapshot: IndexSnapshot, now_ns: int = 0) -> Nothing:
+    """What there is to show in a whole workspace."""
+    state = snapshot.index.state()
+    indexed = words.ago(state.indexed_ns, now_ns or None) or "at an unknown time"
+    checks = [Check(True, f"{state.files:,} files, {state.units:,} units, indexed {indexed}")]
+    runs = snapshot.run_records
+    if not runs:
+        return Nothing(snapshot.root.name, (*checks, Check(False, "no runs yet")), _RECORD)
+    checks.append(Check(True, f"{_runs(len(runs))} shown", _run_details(runs)))
+    return Nothing(snapshot.root.name, tuple(checks), "")
+
+
 def why(snapshot: IndexSnapshot, path: str, unit: UnitRecord | None, now_ns: int = 0) -> Nothing:
     """What is known about a file or one of its units, step by step."""
     record = snapshot.index.file(path)
@@ -60,7 +74,7 @@ def why(snapshot: IndexSnapshot, path: str, unit: UnitRecord | None, now_ns: int
     runs = snapshot.run_records
     if not runs:
         checks.append(Check(False, "no runs yet"))
-        return Nothing(where, tuple(checks), "tracelens record -- pytest   or: tracelens import FILE")
+        return Nothing(where, tuple(checks), _RECORD)
     profiles = snapshot.profiles_in(path)
     if unit is None:
         checks.append(

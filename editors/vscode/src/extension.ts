@@ -1,5 +1,6 @@
 /** Where the editor enters: makes the parts, wires the commands and the events to them, and starts the server. */
 import * as vscode from 'vscode';
+import { registerCommands } from './commands';
 import { PythonExtension } from './pythonExtension';
 import { Server } from './server';
 import { SECTION } from './settings';
@@ -17,10 +18,7 @@ export function activate(context: vscode.ExtensionContext): void {
     log,
     status,
     python,
-    vscode.commands.registerCommand('tracelens.restartServer', () => running.restart()),
-    vscode.commands.registerCommand('tracelens.showOutput', () => log.show()),
-    // The server's own `tracelens.index` is registered by the client library, and only while the server runs.
-    vscode.commands.registerCommand('tracelens.client.index', () => running.execute('tracelens.index')),
+    ...registerCommands(running, log),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration(SECTION)) {
         running.refresh();

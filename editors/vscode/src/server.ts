@@ -23,6 +23,9 @@ const CRASH_WINDOW_MS = 3 * 60_000;
 /** How long a server may take to answer for the first time. */
 const START_MS = 30_000;
 
+/** All that a link in a hover may run, whatever the text around it says: each takes opaque ids and changes nothing unasked. */
+const LINKED_COMMANDS = ['tracelens.showCalls', 'tracelens.fix', 'tracelens.why'];
+
 const OPEN_SETTING = 'Open Setting';
 const SHOW_OUTPUT = 'Show Output';
 const RESTART = 'Restart';
@@ -59,7 +62,7 @@ export class Server implements vscode.Disposable {
     });
   }
 
-  /** Restart soon, if the settings, the interpreter or the trust are other than the server was started with. */
+  /** Restart soon, if an interpreter, the folders or the trust are other than the server was started with. */
   refresh(): void {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => void this.enqueue(() => this.start()), DEBOUNCE_MS);
@@ -103,8 +106,8 @@ export class Server implements vscode.Disposable {
     const trusted = vscode.workspace.isTrusted;
     const chosen = settings.projectInterpreter || (trusted ? await this.python.interpreter() : undefined);
     const wishes = { interpreter, projectInterpreter: chosen, folders: folders(), trusted };
-    const options = { client: 'tracelens-vscode', ...settings, projectInterpreter: chosen ?? '' };
-    const key = JSON.stringify([wishes, options]);
+    // The other settings reach a running server as they change.
+    const key = JSON.stringify(wishes);
     if (key === this.startedWith) {
       return;
     }
@@ -124,7 +127,7 @@ export class Server implements vscode.Disposable {
       this.fail(objection, OPEN_SETTING, SHOW_OUTPUT);
       return;
     }
-    await this.launch(found, options);
+    await this.launch(found, { client: 'tracelens-vscode', ...settings, projectInterpreter: chosen ?? '' });
   }
 
   private async launch(found: Command, initializationOptions: object): Promise<void> {
@@ -133,6 +136,8 @@ export class Server implements vscode.Disposable {
     const clientOptions: LanguageClientOptions = {
       documentSelector: [{ scheme: 'file', language: 'python' }],
       initializationOptions,
+      synchronize: { configurationSection: SECTION },
+      markdown: { isTrusted: { enabledCommands: LINKED_COMMANDS }, supportHtml: false },
       outputChannel: this.log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       // What Python writes to stderr is its log, errors or not.

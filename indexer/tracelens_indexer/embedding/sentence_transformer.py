@@ -35,14 +35,20 @@ class SentenceTransformerEmbedder:
 
     @property
     def dimension(self) -> int:
-        dimension = self._model.get_sentence_embedding_dimension()
-        return int(dimension)
+        # Renamed in sentence-transformers 6.
+        named = ("get_embedding_dimension", "get_sentence_embedding_dimension")
+        measure = next(getattr(self._model, name) for name in named if hasattr(self._model, name))
+        return int(measure())
 
     @cached_property
     def _model(self) -> Any:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         try:
             from sentence_transformers import SentenceTransformer
+            from transformers.utils import logging
+
+            # Loading takes a moment; a bar of its own in the middle of ours says nothing.
+            logging.disable_progress_bar()
         except ImportError as error:
             raise TraceLensError(
                 f"the embedding model {self._model_name} needs sentence-transformers: "

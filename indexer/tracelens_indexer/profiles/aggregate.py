@@ -68,6 +68,7 @@ MAX_CAPTURES = 24
 MAX_FAILURES = 100
 MAX_SLOTS = 60
 MAX_TEXT = 200
+MAX_NAME = 100
 MAX_MESSAGE = 500
 MAX_STACK = 60
 MAX_TESTS = 500
@@ -577,7 +578,7 @@ class _UnitState:
         if not arguments and result is None and raised is None and call.replay is None:
             return
         self._captured += 1
-        clean = [(name, self._scrub.value(name, value)) for name, value in arguments]
+        clean = [(name[:MAX_NAME], self._scrub.value(name, value)) for name, value in arguments]
         for name, value in clean:
             self._slot(name, value, outcome)
         clean_result = None if result is None else self._scrub.value("", result)
@@ -611,8 +612,8 @@ class _UnitState:
     ) -> CaptureRow:
         caller = call.caller
         detail = {
-            "arguments": [[name[:100], value.type[:200], value.text] for name, value in arguments[:MAX_SLOTS]],
-            "result": None if result is None else [result.type[:200], result.text],
+            "arguments": [[name, value.type, value.text] for name, value in arguments[:MAX_SLOTS]],
+            "result": None if result is None else [result.type, result.text],
             "message": self._scrub.text(raised.message, MAX_MESSAGE) if raised else "",
             "line": raised.line if raised else 0,
             "caller": None if caller is None else [caller.path[-500:], caller.name[-200:], caller.line],

@@ -103,6 +103,7 @@ class Expressions:
     def __init__(self, source: bytes, builder: FlowBuilder) -> None:
         self.source = source
         self.flow = builder
+        self._assigned: tuple[Node | None, int] = (None, flow.UNKNOWN)
         self.effects: dict[str, Effect] = {
             "assignment": self._assignment,
             "augmented_assignment": self._augmented,
@@ -281,12 +282,15 @@ class Expressions:
     def _assignment(self, node: Node, scope: Scope) -> None:
         target = node.child_by_field_id(_LEFT)
         value = node.child_by_field_id(_RIGHT)
-        while value is not None and value.kind_id == _ASSIGNMENT:
-            value = value.child_by_field_id(_RIGHT)
+        if value is not None and value.kind_id == _ASSIGNMENT:
+            # `a = b = C()`: the inner assignment came just before, and has the value.
+            value, number = self._assigned
+        else:
+            number = self.value(value, scope)
+        self._assigned = value, number
         if target is None:
             return
         hint = node.child_by_field_id(_TYPE_FIELD)
-        number = self.value(value, scope)
         if hint is not None:
             instance = self.annotation(hint, scope)
             number = instance if value is None else self.flow.expression(flow.HINTED, number, instance)

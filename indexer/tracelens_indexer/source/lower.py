@@ -33,6 +33,8 @@ FACTS_VERSION = f"1/{grammar_version()}"
 """Part of the key of cached facts: grows when the same bytes would give other facts."""
 
 MAX_CALLEE = 80
+MAX_SCOPE = 2000
+"""Characters of a unit's scope. Python compiles nothing that is nested deeply enough to have a longer one."""
 
 _ALTERNATIVE = field("alternative")
 _ARGUMENTS = field("arguments")
@@ -171,6 +173,7 @@ class Lowering:
             handlers[number] = self._comprehension
         handlers |= {
             tokens.STRING: self._string,
+            kind("unary_operator"): self._unary,
             tokens.CONCATENATED: self._concatenated,
             tokens.FORMAT_SPECIFIER: self._format_specifier,
             tokens.STRING_START: self._on_string_start,
@@ -296,6 +299,9 @@ class Lowering:
     def _parenthesized_list(self, node: Node) -> None:
         self._stack += tokens.list_children(node)[::-1]
 
+    def _unary(self, node: Node) -> None:
+        self._stack += tokens.unary_children(node)[::-1]
+
     def _number(self, node: Node) -> None:
         self._tokens.append(tokens.number(self.source[node.start_byte : node.end_byte]))
 
@@ -370,6 +376,8 @@ class Lowering:
         scope = parent.local_prefix + name
         if name in self._scope.globals and unit_kind in ("class", "function", "method"):
             scope = name
+        if len(scope) > MAX_SCOPE:
+            scope = f"{scope[: MAX_SCOPE // 2]}…{scope[-MAX_SCOPE // 4 :]}"
         draft = _Draft(scope, name, unit_kind, self._current, node)
         locals_ = "<locals>." if unit_kind in ("function", "method", "lambda") else ""
         draft.local_prefix = f"{scope}.{locals_}"

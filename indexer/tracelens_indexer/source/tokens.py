@@ -34,6 +34,7 @@ SUBSCRIPT = kind("subscript")
 ARGUMENT_LIST = kind("argument_list")
 TUPLE_PATTERN = kind("tuple_pattern")
 COMMA = kind(",", named=False)
+POWER = kind("**", named=False)
 OPEN = kind("(", named=False)
 CLOSE = kind(")", named=False)
 
@@ -43,15 +44,26 @@ STATEMENTS_WITH_OPTIONAL_PARENTHESES = frozenset(
     map(
         kind,
         (
-            "assert_statement", "assignment", "augmented_assignment", "await", "case_clause", "default_parameter",
-            "delete_statement", "elif_clause", "except_clause", "expression_statement", "for_in_clause",
-            "for_statement", "if_clause", "if_statement", "keyword_argument", "lambda", "match_statement",
-            "named_expression", "parenthesized_expression", "raise_statement", "return_statement",
-            "typed_default_parameter", "while_statement", "with_item", "yield",
+            "as_pattern", "assert_statement", "assignment", "augmented_assignment", "await", "case_clause",
+            "default_parameter", "delete_statement", "elif_clause", "except_clause", "expression_statement",
+            "for_in_clause", "for_statement", "if_clause", "if_statement", "keyword_argument", "lambda",
+            "match_statement", "named_expression", "parenthesized_expression", "raise_statement", "return_statement",
+            "type", "typed_default_parameter", "while_statement", "with_item", "yield",
         ),
     )
 )  # fmt: skip
 """Here parentheses around a whole operand mean nothing, so formatters put and take them away."""
+
+BARE_TUPLES = frozenset(
+    map(
+        kind,
+        (
+            "assignment", "augmented_assignment", "case_clause", "delete_statement", "expression_statement",
+            "for_in_clause", "for_statement", "match_statement", "return_statement", "yield",
+        ),
+    )
+)  # fmt: skip
+"""Of these, the ones in which a tuple needs no parentheses either."""
 
 BRACKETED = frozenset(
     map(
@@ -109,7 +121,10 @@ def list_children(node: Node) -> list[Node]:
 def without_parentheses(node: Node) -> list[Node]:
     """Children of a statement, with the operands that stand in redundant parentheses taken out of them."""
     result: list[Node] = []
-    for child in node.children:
+    children = node.children
+    # In `for x in (a, b),:` the parentheses are of an element.
+    bare = node.kind_id in BARE_TUPLES and not any(child.kind_id == COMMA for child in children)
+    for child in children:
         number = child.kind_id
         while number == PARENTHESIZED:
             inner = [c for c in child.named_children if c.kind_id != COMMENT]
@@ -117,7 +132,7 @@ def without_parentheses(node: Node) -> list[Node]:
                 break
             child = inner[0]
             number = child.kind_id
-        if number in (TUPLE, TUPLE_PATTERN) and child.named_child_count:
+        if bare and number in (TUPLE, TUPLE_PATTERN) and child.named_child_count:
             elements = [c for c in child.children if c.kind_id != COMMENT][1:-1]
             if len(elements) > 2 and elements[-1].kind_id == COMMA:
                 elements.pop()
@@ -137,6 +152,17 @@ def number(source: bytes) -> bytes:
         except ValueError:
             return plain
     return plain
+
+
+def unary_children(node: Node) -> list[Node]:
+    """Children of `-(2**n)`, whose parentheses formatters put in."""
+    children = [child for child in node.children if child.kind_id not in SKIPPED]
+    operand = children[-1] if children else None
+    if operand is not None and operand.kind_id == PARENTHESIZED:
+        inner = [child for child in operand.named_children if child.kind_id != COMMENT]
+        if len(inner) == 1 and any(child.kind_id == POWER for child in inner[0].children):
+            children[-1] = inner[0]
+    return children
 
 
 def literal(content: bytes, start: bytes) -> tuple[bytes, bytes]:

@@ -2,7 +2,8 @@
 
 Each method is a few point reads in SQLite. Which runs are meant is always a parameter; None means the current ones:
 the latest run of each name and tool, so that recording the same thing again replaces what is shown, and a log
-imported beside it adds to it.
+imported beside it adds to it. Where the runs hold data of a unit as it is now, what they hold of it as it was before
+an edit is left out: old behaviour must not be counted with new.
 """
 
 from __future__ import annotations
@@ -193,11 +194,11 @@ class Index(CodeIndex):
             for row in self._connection.execute(
                 "SELECT anchors.unit FROM anchors JOIN profile_units ON anchor = anchors.id"
                 " JOIN units ON units.id = anchors.unit"
-                f" WHERE run IN ({marks}) AND kind != 'module'"
+                f" WHERE run IN ({marks}) AND kind != 'module' AND {_current('anchors', len(chosen))}"
                 " GROUP BY anchors.unit"
                 " ORDER BY sum(samples_self) DESC, sum(self_ns) DESC, sum(samples_total) DESC, sum(calls) DESC,"
                 " units.qualname LIMIT ?",
-                (*chosen, limit),
+                (*chosen, *chosen, limit),
             )
         ]
         units = self.units_by_id(ids)
@@ -219,8 +220,9 @@ class Index(CodeIndex):
         for row in self._connection.execute(
             "SELECT anchors.unit AS unit_id, anchors.id AS anchor_id, run, state, path, scope, profile_units.*"
             " FROM anchors JOIN profile_units ON anchor = anchors.id"
-            f" WHERE anchors.unit IN ({unit_marks}) AND run IN ({run_marks}) ORDER BY run DESC",
-            (*units, *runs),
+            f" WHERE anchors.unit IN ({unit_marks}) AND run IN ({run_marks})"
+            f" AND {_current('anchors', len(runs))} ORDER BY run DESC",
+            (*units, *runs, *runs),
         ):
             rows.setdefault(row["unit_id"], []).append(row)
         found = []
@@ -344,7 +346,8 @@ class Index(CodeIndex):
     ) -> list[FailureRecord]:
         if not runs:
             return []
-        conditions, values = [f"anchors.run IN ({','.join('?' * len(runs))})"], list[object](runs)
+        conditions = [f"anchors.run IN ({','.join('?' * len(runs))})", _current("anchors", len(runs))]
+        values: list[object] = [*runs, *runs]
         if unit_id is not None:
             conditions.append("anchors.unit = ?")
             values.append(unit_id)
@@ -384,9 +387,9 @@ class Index(CodeIndex):
         rows = self._connection.execute(
             "SELECT profile_captures.*, anchors.run, anchors.body_hash FROM profile_captures"
             " JOIN anchors ON anchors.id = anchor"
-            f" WHERE anchors.unit = ? AND run IN ({','.join('?' * len(chosen))}){condition}"
-            " ORDER BY profile_captures.id LIMIT ?",
-            (unit_id, *chosen, *values, limit),
+            f" WHERE anchors.unit = ? AND run IN ({','.join('?' * len(chosen))})"
+            f" AND {_current('anchors', len(chosen))}{condition} ORDER BY profile_captures.id LIMIT ?",
+            (unit_id, *chosen, *chosen, *values, limit),
         )
         return [_capture(row, unit) for row in rows]
 
@@ -420,8 +423,8 @@ class Index(CodeIndex):
             " JOIN anchors AS callee_anchor ON callee_anchor.id = profile_edges.callee"
             " JOIN units AS caller_unit ON caller_unit.id = caller_anchor.unit"
             f" WHERE {known}.unit = ? AND {known}.run IN ({','.join('?' * len(runs))}) AND {wanted}.unit IS NOT NULL"
-            " GROUP BY other, site ORDER BY n DESC",
-            (unit_id, *runs),
+            f" AND {_current('caller_anchor', len(runs))} GROUP BY other, site ORDER BY n DESC",
+            (unit_id, *runs, *runs),
         ).fetchall()
         units = self.units_by_id(row["other"] for row in rows)
         countings: tuple[Counting, ...] = ("exact", "at least", "estimated")
@@ -436,6 +439,14 @@ class Index(CodeIndex):
             for row in rows
             if row["other"] in units
         ]
+
+
+def _current(anchor: str, runs: int) -> str:
+    """Condition that leaves out stale data of units of which the chosen runs hold data as they are now."""
+    return (
+        f"NOT ({anchor}.state = 'stale' AND EXISTS (SELECT 1 FROM anchors AS newer WHERE newer.unit = {anchor}.unit"
+        f" AND newer.state IN ('fresh', 'moved') AND newer.run IN ({','.join('?' * runs)})))"
+    )
 
 
 def open_index(root: Path) -> Index:

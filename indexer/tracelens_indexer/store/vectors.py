@@ -142,12 +142,13 @@ class SearchTable:
         table = self._database.open_table(names[0])
         by_words: tuple[int, ...] = ()
         if words.strip():
-            found = table.search(MatchQuery(words, "words"), query_type="fts").select(["id"]).limit(limit).to_list()
+            found = table.search(MatchQuery(words, "words"), query_type="fts").select(["id", "_score"])
+            found = found.limit(limit).to_list()
             by_words = tuple(row["id"] for row in found)
         by_meaning: tuple[int, ...] = ()
         if vector is not None and "vector" in table.schema.names:
             near = table.search(vector, vector_column_name="vector").distance_type("dot")
-            by_meaning = tuple(row["id"] for row in near.select(["id"]).limit(limit).to_list())
+            by_meaning = tuple(row["id"] for row in near.select(["id", "_distance"]).limit(limit).to_list())
         return Ranked(by_words, by_meaning)
 
 

@@ -157,6 +157,8 @@ def _import(
     sources = [source for source in sources if source.begins()]
     if not sources:
         raise NotATrace("holds nothing that can be read")
+    if any(trace.damaged for trace in traces):
+        report.note("the compressed file is damaged: only what comes before the damage was read")
     facts = sources[0].facts
     for source in sources[1:]:
         facts = merged(facts, source.facts)

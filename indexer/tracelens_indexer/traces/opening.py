@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
+from io import BufferedIOBase
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from tracelens_indexer.errors import NotATrace
 
 MAX_UNPACKED = 16 * 1024**3
-MAX_RATIO = 1000
+MAX_RATIO = 200
 """Bytes out of a byte in, beyond the first 64 MB: text of traces packs 10 to 50 times."""
 _FREE = 64 * 1024 * 1024
 _BLOCK = 1 << 20
@@ -38,14 +39,16 @@ class OpenTrace:
     """blake2b-16 hex of the unpacked bytes: the same trace, packed or not, is imported once."""
     mtime_ns: int
     """When the file was written; 0 for a pipe."""
+    damaged: bool = False
+    """Compressed, and only what came before the damage is here."""
 
 
 @contextmanager
 def open_trace(path: Path) -> Iterator[OpenTrace]:
     """Raises NotATrace. `-` reads standard input."""
     if str(path) == "-":
-        with _spooled(sys.stdin.buffer, "pipe", None) as stream:
-            yield _described(stream, "pipe", 0)
+        with _spooled(cast(BufferedIOBase, sys.stdin.buffer), "pipe", None) as (stream, whole):
+            yield _described(stream, "pipe", 0, whole)
         return
     try:
         if path.is_dir():
@@ -54,12 +57,12 @@ def open_trace(path: Path) -> Iterator[OpenTrace]:
             mtime_ns = path.stat().st_mtime_ns
             if not path.is_file():
                 # A named pipe or process substitution.
-                with _spooled(file, path.name, None) as stream:
-                    yield _described(stream, path.name, 0)
+                with _spooled(file, path.name, None) as (stream, whole):
+                    yield _described(stream, path.name, 0, whole)
             elif file.read(2) == b"\x1f\x8b":
                 file.seek(0)
-                with _spooled(_unpacked(file), path.name, path.stat().st_size) as stream:
-                    yield _described(stream, path.name, mtime_ns)
+                with _spooled(gzip.GzipFile(fileobj=file), path.name, path.stat().st_size) as (stream, whole):
+                    yield _described(stream, path.name, mtime_ns, whole)
             else:
                 file.seek(0)
                 yield _described(file, path.name, mtime_ns)
@@ -73,40 +76,36 @@ def open_trace(path: Path) -> Iterator[OpenTrace]:
         raise NotATrace(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def _unpacked(file: BinaryIO) -> BinaryIO:
-    return cast(BinaryIO, gzip.GzipFile(fileobj=file))
-
-
 @contextmanager
-def _spooled(source: BinaryIO, name: str, packed: int | None) -> Iterator[BinaryIO]:
-    """All of `source` in a temporary file; one more gzip layer of a pipe is taken off."""
+def _spooled(source: BufferedIOBase, name: str, packed: int | None) -> Iterator[tuple[BinaryIO, bool]]:
+    """All of `source` in a temporary file, and whether it was whole; a gzip layer of a pipe is taken off."""
     with tempfile.TemporaryFile() as file:
         spool = cast(BinaryIO, file)
-        _copy(source, spool, name, packed)
+        whole = _copy(source, spool, name, packed)
+        size = spool.tell()
         spool.seek(0)
         if packed is None and spool.read(2) == b"\x1f\x8b":
-            spool.seek(0, 2)
-            size = spool.tell()
             spool.seek(0)
-            with _spooled(_unpacked(spool), name, size) as inner:
+            with _spooled(gzip.GzipFile(fileobj=spool), name, size) as inner:
                 yield inner
             return
         spool.seek(0)
-        yield spool
+        yield spool, whole
 
 
-def _copy(source: BinaryIO, target: BinaryIO, name: str, packed: int | None) -> None:
+def _copy(source: BufferedIOBase, target: BinaryIO, name: str, packed: int | None) -> bool:
+    """Copy up to the end, or to where compressed data is damaged: what came before may still be of use."""
     written = 0
     while True:
         try:
-            block = source.read(_BLOCK)
+            # Not read(): it would lose what it had unpacked before the damage.
+            block = source.read1(_BLOCK)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             if written:
-                # What came before the damage may still be of use; the reader says that the end is missing.
-                return
+                return False
             raise NotATrace(f"{name}: a damaged gzip file. Copy it again") from error
         if not block:
-            return
+            return True
         written += len(block)
         if written > MAX_UNPACKED:
             raise NotATrace(f"{name}: more than {MAX_UNPACKED >> 30} GB unpacked. Import a part of it")
@@ -115,7 +114,7 @@ def _copy(source: BinaryIO, target: BinaryIO, name: str, packed: int | None) -> 
         target.write(block)
 
 
-def _described(stream: BinaryIO, name: str, mtime_ns: int) -> OpenTrace:
+def _described(stream: BinaryIO, name: str, mtime_ns: int, whole: bool = True) -> OpenTrace:
     digest = blake2b(digest_size=16)
     size = 0
     while block := stream.read(_BLOCK):
@@ -124,4 +123,4 @@ def _described(stream: BinaryIO, name: str, mtime_ns: int) -> OpenTrace:
     stream.seek(0)
     if not size:
         raise NotATrace(f"{name}: not a trace I can read (empty)")
-    return OpenTrace(stream, name, size, digest.hexdigest(), mtime_ns)
+    return OpenTrace(stream, name, size, digest.hexdigest(), mtime_ns, not whole)

@@ -95,7 +95,7 @@ Edges = list[tuple[int, int, int, int, int]]
 Tests = list[tuple[int, str]]
 TestCounts = list[tuple[int, int, int]]
 Samples = list[tuple[list[tuple[int, int]], int, int]]
-Repeated = list[tuple[int, int]]
+Repeated = list[tuple[int, int, str, int, int]]
 
 T = TypeVar("T")
 
@@ -141,11 +141,9 @@ def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
                     last[seen.group] = failure
                     yield failure
     for group, n in sums.repeated.items():
-        known = last.get(group)
-        if known is None:
-            report.skip("repeated failure whose first one is lost", n)
-        elif n > 0:
-            yield _again(known, n)
+        failure = last.get(group) or sums.bare_failure(group)
+        if failure is not None and n > 0:
+            yield _again(failure, n)
 
 
 def _again(failure: Failure, n: int) -> Failure:
@@ -172,6 +170,8 @@ class _Sums:
         self.test_calls: dict[int, dict[str, int]] = {}
         self.samples: dict[tuple[tuple[int, int], ...], int] = {}
         self.repeated: dict[int, int] = {}
+        self.places: dict[int, tuple[str, int, int]] = {}
+        """Of the groups of repeated failures: type, code and line."""
 
     def decoded(self, payload: bytes, shape: type[T]) -> T | None:
         try:
@@ -222,8 +222,9 @@ class _Sums:
                 key = tuple(stack)
                 self.samples[key] = self.samples.get(key, 0) + weight
         elif kind == payloads.REPEATED:
-            for group, n in self.decoded(payload, Repeated) or ():
+            for group, n, *place in self.decoded(payload, Repeated) or ():
                 self.repeated[group] = self.repeated.get(group, 0) + n
+                self.places[group] = (str(place[0]), int(place[1]), int(place[2]))
         elif kind not in (payloads.CAPTURES, payloads.FAILURES):
             self.report.skip("record of an unknown kind")
 
@@ -378,6 +379,14 @@ class _Sums:
             test=self.tests.get(seen.test, ""),
             call=seen.call,
         )
+
+    def bare_failure(self, group: int) -> Failure | None:
+        """Of a group of which none was kept: no more than its type and place is known."""
+        kind, index, line = self.places[group]
+        if index not in self.codes:
+            self.report.skip("damaged record")
+            return None
+        return Failure(kind, "", (FailureFrame(self._executing(index, line)),))
 
 
 def _named(values: list[NamedValue]) -> tuple[tuple[str, Observed], ...]:

@@ -205,9 +205,11 @@ class _Traceback:
             return line
         match = self._log.match(line, self._log_length)
         if self._prefixed is None:
-            # Decided by the first line after the header: does it carry the prefix too?
-            self._prefixed = match is not None
-            if match is None:
+            # Decided by the first frame: does it carry the prefix too?
+            if match is not None:
+                self._prefixed = True
+            elif _FRAME.match(line):
+                self._prefixed = False
                 self._indent = 0
                 return line
         return line[match.end() :] if match else None

@@ -1,0 +1,1 @@
+"""One file per method of the protocol: take the snapshots, ask `tracelens.answers`, convert."""

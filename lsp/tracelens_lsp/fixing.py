@@ -1,0 +1,104 @@
+"""A proposed fix as an edit of the client's documents: worked out by `tracelens fix` in a worker."""
+
+from __future__ import annotations
+
+import json
+import logging
+from hashlib import blake2b
+from typing import Any
+
+from lsprotocol import types as lsp
+
+from tracelens.answers import words
+from tracelens.answers.document import DocumentSnapshot, Span
+from tracelens_lsp import convert, worker
+from tracelens_lsp.progress import showing
+from tracelens_lsp.session import Session
+
+_log = logging.getLogger(__name__)
+
+_BOM = b"\xef\xbb\xbf"
+_HARMFUL = ("same", "regressed")
+
+
+async def proposed(session: Session, uri: str, failure: str) -> lsp.WorkspaceEdit | None:
+    """The best fix that was found, as an edit; None, and the person is told why, when there is none to offer."""
+    workspace = session.workspace(uri)
+    if workspace is None:
+        return None
+    async with showing(session, "Looking for a fix") as progress:
+        arguments = ["fix", failure, "--json", "--no-apply"]
+        finished = await worker.run(workspace.root, arguments, progress, session.settings.project_python)
+    try:
+        told = json.loads(finished.output)
+        fixes = list(told["fixes"])
+    except (ValueError, KeyError, TypeError):
+        _say(session, f"no fix: {finished.said or f'the fix command ended with {finished.code}'}", warning=True)
+        return None
+    best = _best(fixes)
+    if best is None:
+        notes = "; ".join(words.clean(str(note), words.LONGEST_MESSAGE) for note in told.get("notes", ())[:3])
+        _say(session, f"no fix was found{f': {notes}' if notes else ''}")
+        return None
+    edit = _edit(session, workspace.root, best)
+    if isinstance(edit, str):
+        _say(session, edit, warning=True)
+        return None
+    verdict = words.clean(str(best.get("verdict", {}).get("words", "not verified")), 400)
+    _say(session, f"{words.clean(str(best.get('title', 'fix')), 200)} — {verdict}")
+    return edit
+
+
+def _best(fixes: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The first that was proved, else the first that was not proved wrong."""
+    usable = [fix for fix in fixes if fix.get("edits") and fix.get("verdict", {}).get("kind") not in _HARMFUL]
+    proved = [fix for fix in usable if fix.get("verdict", {}).get("kind") == "fixed"]
+    return next(iter([*proved, *usable]), None)
+
+
+def _edit(session: Session, root: Any, fix: dict[str, Any]) -> lsp.WorkspaceEdit | str:
+    """The fix as an edit, or why it cannot be applied to what is in the editor now."""
+    edits: dict[str, list[lsp.TextEdit]] = {}
+    versions: dict[str, int | None] = {}
+    hashes = fix.get("base_hash", "")
+    for change in fix["edits"]:
+        path = str(change["path"])
+        file = (root / path).resolve()
+        if not file.is_relative_to(root.resolve()):
+            return f"the fix names {words.clean(path)}, which is outside the workspace"
+        uri, document = _opened(session, convert.uri_of(file))
+        if document is None:
+            return f"{words.clean(path)} cannot be read"
+        shift = _shift(document.text, hashes[path] if isinstance(hashes, dict) else str(hashes))
+        if shift is None:
+            return (
+                f"{words.clean(path)} is not what the fix was made for. Save it, run `tracelens index`, and try again"
+            )
+        span = Span(
+            document.position(int(change["start_byte"]) - shift), document.position(int(change["end_byte"]) - shift)
+        )
+        range_ = convert.range_(document, span, session.client.encoding)
+        edits.setdefault(uri, []).append(lsp.TextEdit(range_, str(change["new_text"])))
+        versions[uri] = session.documents[uri].snapshot.version if uri in session.documents else None
+    return convert.workspace_edit(edits, versions, document_changes=session.client.document_changes)
+
+
+def _opened(session: Session, uri: str) -> tuple[str, DocumentSnapshot | None]:
+    """The document of a file under the URI that the client uses for it, which may be spelled otherwise."""
+    path = convert.path_of(uri)
+    for known, opened in session.documents.items():
+        if known == uri or ((at := convert.path_of(known)) and at.resolve() == path):
+            return known, opened.snapshot
+    return uri, session.document(uri)
+
+
+def _shift(text: bytes, base_hash: str) -> int | None:
+    """Bytes that the file has before the document's text (a byte order mark); None when they differ otherwise."""
+    for prefix in (b"", _BOM):
+        if blake2b(prefix + text, digest_size=16).hexdigest() == base_hash:
+            return len(prefix)
+    return None
+
+
+def _say(session: Session, text: str, *, warning: bool = False) -> None:
+    session.views.say(f"TraceLens: {text}", lsp.MessageType.Warning if warning else lsp.MessageType.Info)

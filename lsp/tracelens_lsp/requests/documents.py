@@ -1,0 +1,35 @@
+"""textDocument/didOpen, didChange, didSave and didClose"""
+
+from __future__ import annotations
+
+from lsprotocol import types as lsp
+
+from tracelens_lsp.documents import OpenDocument
+from tracelens_lsp.session import Session
+
+# These are not async: a request that follows a change must see it.
+
+
+def did_open(session: Session, params: lsp.DidOpenTextDocumentParams) -> None:
+    opened = params.text_document
+    path = session.path_in_workspace(opened.uri)
+    if path is not None:
+        session.documents[opened.uri] = OpenDocument(opened.uri, path, opened.text, opened.version)
+        session.typed(opened.uri)
+
+
+def did_change(session: Session, params: lsp.DidChangeTextDocumentParams) -> None:
+    document = session.documents.get(params.text_document.uri)
+    if document is not None:
+        document.change(params.content_changes, params.text_document.version, session.client.encoding)
+        session.typed(document.uri)
+
+
+def did_save(session: Session, params: lsp.DidSaveTextDocumentParams) -> None:
+    session.look_at_indexes()
+
+
+def did_close(session: Session, params: lsp.DidCloseTextDocumentParams) -> None:
+    uri = params.text_document.uri
+    if session.documents.pop(uri, None) is not None and not session.client.pulls_diagnostics:
+        session.server.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))

@@ -1,0 +1,132 @@
+"""workspace/executeCommand: what lenses, actions and links lead to"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lsprotocol import types as lsp
+
+from tracelens.answers import calls, hover, nothing, render, words
+from tracelens.answers.snapshot import IndexSnapshot
+from tracelens_indexer.store.answers import FailureRecord, UnitRecord
+from tracelens_lsp import convert, worker
+from tracelens_lsp.fixing import proposed
+from tracelens_lsp.progress import showing
+from tracelens_lsp.session import Session
+from tracelens_lsp.workspaces import Workspace
+
+
+async def show_calls(session: Session, about: Any = None) -> None:
+    """tracelens.showCalls: the recorded calls of a unit ("u:…"), or the failing ones of a failure ("f:…")."""
+    index, found = _find(session, about)
+    if index is None or found is None:
+        session.views.say(f"TraceLens: nothing is known of {words.clean(str(about))} any more")
+        return
+    if isinstance(found, FailureRecord):
+        kept = calls.of_failure(index, found)
+        title = f"{words.clean(found.unit.qualname, 200)}: calls that failed with {words.type_name(found.type)}"
+        unit = found.unit
+    else:
+        kept = calls.of_unit(index, found)
+        title = f"{words.clean(found.qualname, 200)}: recorded calls"
+        unit = found
+    await session.views.show(f"calls of {unit.name}", calls.listing(title, kept))
+
+
+async def show(session: Session, about: Any = None) -> None:
+    """tracelens.show: all that was recorded of a unit."""
+    index, found = _find(session, about)
+    unit = found.unit if isinstance(found, FailureRecord) else found
+    profile = index.profile(unit.id) if index and unit else None
+    if index is None or unit is None or profile is None:
+        await why(session, about)
+        return
+    answer = hover.about_unit(profile, index.index, 0, index)
+    text = f"{render.plain(answer.blocks)}\n\n\n{calls.listing('Recorded calls', calls.of_unit(index, unit))}"
+    await session.views.show(unit.name, text)
+
+
+async def why(session: Session, about: Any = None) -> None:
+    """tracelens.why: why something, or nothing, is shown; about a unit, a file, or the workspace."""
+    index, found = _find(session, about)
+    unit = found.unit if isinstance(found, FailureRecord) else found
+    if index is not None and unit is not None:
+        told = nothing.why(index, unit.path, unit)
+    else:
+        workspace = session.workspace(str(about)) or next(iter(session.workspaces.known()), None)
+        told = _about_file(session, workspace, str(about or ""))
+    session.views.say("\n".join(told.lines))
+
+
+def _about_file(session: Session, workspace: Workspace | None, uri: str) -> nothing.Nothing:
+    if workspace is None:
+        return nothing.no_index("no folder is open. Open the folder of a project", "TraceLens")
+    index = workspace.snapshot()
+    if index is None:
+        return nothing.no_index(workspace.problem, workspace.root.name)
+    path = session.path_in_workspace(uri)
+    return nothing.why(index, path, None) if path else nothing.about_workspace(index)
+
+
+async def fix(session: Session, about: Any = None) -> None:
+    """tracelens.fix: propose a fix of a failure and have the client apply it."""
+    index, found = _find(session, about)
+    if index is None or not isinstance(found, FailureRecord):
+        session.views.say(f"TraceLens: the failure {words.clean(str(about))} is not known any more")
+        return
+    edit = await proposed(session, convert.uri_of(index.root / found.unit.path), found.id)
+    if edit is not None:
+        label = f"Fix {words.type_name(found.type)} in {words.clean(found.unit.name)}"
+        await session.server.workspace_apply_edit_async(lsp.ApplyWorkspaceEditParams(edit=edit, label=label))
+
+
+async def index(session: Session, *_: Any) -> None:
+    """tracelens.index: index every open workspace again."""
+    for workspace in session.workspaces.known():
+        async with showing(session, f"Indexing {workspace.root.name}") as progress:
+            arguments = ["index", str(workspace.root), "--progress", "json"]
+            finished = await worker.run(workspace.root, arguments, progress, session.settings.project_python)
+        _tell(session, finished)
+    session.workspaces.look_again()
+    session.look_at_indexes()
+
+
+async def import_(session: Session, *files: Any) -> None:
+    """tracelens.import: import trace files, named by path or file URI, into the workspace."""
+    paths = [str(convert.path_of(str(file)) or file) for file in files if file]
+    workspace = next(iter(session.workspaces.known()), None)
+    if workspace is None or not paths:
+        session.views.say("TraceLens: name the trace files to import, with a folder open")
+        return
+    # "--" keeps a file name that begins with a dash from being an option.
+    absolute = [path if Path(path).is_absolute() else str(workspace.root / path) for path in paths]
+    async with showing(session, "Importing") as progress:
+        arguments = ["import", "--root", str(workspace.root), "--progress", "json", "--", *absolute]
+        finished = await worker.run(workspace.root, arguments, progress, session.settings.project_python)
+    _tell(session, finished)
+    session.look_at_indexes()
+
+
+def _tell(session: Session, finished: worker.Finished) -> None:
+    """The last thing a command said, once it is done."""
+    if finished.code == 0:
+        session.views.say(f"TraceLens: {finished.output.strip() or 'done'}")
+    else:
+        session.views.say(f"TraceLens: {finished.said or f'ended with {finished.code}'}", lsp.MessageType.Error)
+
+
+def _find(session: Session, about: Any) -> tuple[IndexSnapshot | None, UnitRecord | FailureRecord | None]:
+    """A unit ("u:7f2") or a failure ("f:3fa9") by its id, in whichever workspace has it."""
+    name = str(about or "")
+    if name[:2] not in ("u:", "f:") or len(name) > 40:
+        return None, None
+    for workspace in session.workspaces.known():
+        index = workspace.snapshot()
+        if index is None:
+            continue
+        found: UnitRecord | FailureRecord | None
+        found = index.index.failure(name) if name.startswith("f:") else next(iter(index.index.find(name)), None)
+        if found is not None:
+            return index, found
+    return None, None

@@ -1,0 +1,32 @@
+"""textDocument/hover"""
+
+from __future__ import annotations
+
+from lsprotocol import types as lsp
+
+from tracelens.answers import hover as answers
+from tracelens.answers import render
+from tracelens_lsp import convert
+from tracelens_lsp.session import Session
+
+
+async def hover(session: Session, params: lsp.HoverParams) -> lsp.Hover | None:
+    asked = session.ask(params.text_document.uri)
+    at = asked and convert.position_from(asked.document, params.position, session.client.encoding)
+    found = answers.hover(asked.document, asked.index, at) if asked and at else None
+    if asked is None or found is None:
+        return None
+    return lsp.Hover(
+        contents=markup(session, found.answer),
+        range=convert.range_(asked.document, found.span, session.client.encoding),
+    )
+
+
+def markup(session: Session, answer: answers.UnitAnswer | answers.ParameterAnswer) -> lsp.MarkupContent:
+    """An answer as the client can show it."""
+    bars = answer.bars if isinstance(answer, answers.ParameterAnswer) else None
+    links = answer.links if isinstance(answer, answers.UnitAnswer) else ()
+    if session.client.markdown:
+        text = render.markdown(answer.blocks, bars, links, commands=session.client.command_links)
+        return lsp.MarkupContent(lsp.MarkupKind.Markdown, text)
+    return lsp.MarkupContent(lsp.MarkupKind.PlainText, render.plain(answer.blocks, bars))

@@ -1,0 +1,28 @@
+"""workspace/didChangeWatchedFiles, didChangeConfiguration and didChangeWorkspaceFolders"""
+
+from __future__ import annotations
+
+from lsprotocol import types as lsp
+
+from tracelens_lsp import convert
+from tracelens_lsp.session import Session
+
+
+def did_change_watched_files(session: Session, params: lsp.DidChangeWatchedFilesParams) -> None:
+    session.look_at_indexes()
+
+
+def did_change_configuration(session: Session, params: lsp.DidChangeConfigurationParams) -> None:
+    settings = params.settings
+    if isinstance(settings, dict) and isinstance(settings.get("tracelens"), dict):
+        session.configure([settings["tracelens"]])
+    elif session.client.has_configuration:
+        session.task(session.pull_configuration())
+
+
+def did_change_folders(session: Session, params: lsp.DidChangeWorkspaceFoldersParams) -> None:
+    removed = {convert.path_of(folder.uri) for folder in params.event.removed}
+    added = [path for folder in params.event.added if (path := convert.path_of(folder.uri))]
+    kept = [folder for folder in session.workspaces.folders if folder not in removed]
+    session.workspaces.open_folders([*kept, *added])
+    session.look_at_indexes()

@@ -1,0 +1,177 @@
+"""What one client has open: documents, workspaces, settings, abilities; and when it is told that something changed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types as lsp
+
+from tracelens.answers.document import DocumentSnapshot
+from tracelens.answers.snapshot import IndexSnapshot
+from tracelens_lsp import convert
+from tracelens_lsp.capabilities import Client
+from tracelens_lsp.documents import OpenDocument
+from tracelens_lsp.settings import Settings, updated
+from tracelens_lsp.views import Views
+from tracelens_lsp.worker import SearchWorker
+from tracelens_lsp.workspaces import Workspace, Workspaces
+
+if TYPE_CHECKING:
+    from pygls.lsp.server import LanguageServer
+
+_log = logging.getLogger(__name__)
+
+_WATCH_SECONDS = 1.0
+_TYPING_SECONDS = 0.3
+_LARGEST_FILE = 20 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request is answered from: one version of a document and one generation of its index."""
+
+    document: DocumentSnapshot
+    index: IndexSnapshot
+
+
+class Session:
+    def __init__(self, server: LanguageServer) -> None:
+        self.server = server
+        self.client = Client()
+        self.settings = Settings()
+        self.workspaces = Workspaces()
+        self.documents: dict[str, OpenDocument] = {}
+        self.views = Views(self)
+        self._searchers: dict[Path, SearchWorker] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._pushes: dict[str, asyncio.TimerHandle] = {}
+        self.on_changed: Callable[[], None] = lambda: None
+        """Called after the index changed, to refresh what is shown; set by the server."""
+        self.push: Callable[[str], None] = lambda uri: None
+        """Publishes the diagnostics of a document; set by the server."""
+
+    # -- questions ---------------------------------------------------------------------------------------------
+
+    def ask(self, uri: str) -> Asked | None:
+        """The snapshots to answer from; None for what is not a file of an indexed workspace."""
+        document = self.document(uri)
+        workspace = self.workspace(uri)
+        index = workspace.snapshot() if workspace else None
+        return Asked(document, index) if document and index else None
+
+    def document(self, uri: str) -> DocumentSnapshot | None:
+        """An open document as it is now, else the file on disk; None when there is neither."""
+        opened = self.documents.get(uri)
+        if opened:
+            return opened.snapshot
+        path = convert.path_of(uri)
+        at = self.workspaces.of(path) if path else None
+        if path is None or at is None or path.suffix not in (".py", ".pyi", ".pyw"):
+            return None
+        try:
+            if path.stat().st_size > _LARGEST_FILE:
+                return None
+            return DocumentSnapshot(at[1], path.read_bytes())
+        except OSError:
+            return None
+
+    def workspace(self, uri: str) -> Workspace | None:
+        path = convert.path_of(uri)
+        at = self.workspaces.of(path) if path else None
+        return at[0] if at else None
+
+    def path_in_workspace(self, uri: str) -> str | None:
+        path = convert.path_of(uri)
+        at = self.workspaces.of(path) if path else None
+        return at[1] if at else None
+
+    def forget_indexes(self) -> None:
+        for workspace in self.workspaces.known():
+            workspace.forget()
+
+    def searcher(self, root: Path) -> SearchWorker:
+        return self._searchers.setdefault(root, SearchWorker(root))
+
+    # -- time --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """After `initialized`: watch the indexes, and ask for configuration where the client has some."""
+        self.task(self._watch())
+        if self.client.has_configuration:
+            self.task(self.pull_configuration())
+
+    async def stop(self) -> None:
+        for timer in self._pushes.values():
+            timer.cancel()
+        for task in list(self._tasks):
+            if task is not asyncio.current_task():
+                task.cancel()
+        await asyncio.gather(*(searcher.stop() for searcher in self._searchers.values()))
+        self.views.remove()
+        self.forget_indexes()
+
+    def task(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run beside the requests; its errors are logged and end nothing else."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("in the background: %s", error, exc_info=error)
+
+    def typed(self, uri: str) -> None:
+        """A document changed: its diagnostics are published once the typing pauses, where the client does not pull."""
+        if self.client.pulls_diagnostics:
+            return
+        if timer := self._pushes.pop(uri, None):
+            timer.cancel()
+        self._pushes[uri] = asyncio.get_running_loop().call_later(_TYPING_SECONDS, self._push, uri)
+
+    def _push(self, uri: str) -> None:
+        self._pushes.pop(uri, None)
+        self.push(uri)
+
+    def look_at_indexes(self) -> None:
+        """Tell the client when an index is another than it was."""
+        # Every one is asked: each remembers what it last told.
+        changed = [workspace for workspace in self.workspaces.known() if workspace.changed()]
+        if changed:
+            self.on_changed()
+
+    async def _watch(self) -> None:
+        self.look_at_indexes()
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            try:
+                if any(workspace.problem for workspace in self.workspaces.known()):
+                    self.workspaces.look_again()
+                self.look_at_indexes()
+            except Exception:
+                _log.exception("looking at the index")
+                self.forget_indexes()
+
+    # -- settings ----------------------------------------------------------------------------------------------
+
+    async def pull_configuration(self) -> None:
+        items = [lsp.ConfigurationItem(section="tracelens")]
+        with contextlib.suppress(Exception):
+            answer = await asyncio.wait_for(
+                self.server.workspace_configuration_async(lsp.ConfigurationParams(items)), 5.0
+            )
+            self.configure(answer)
+
+    def configure(self, said: Sequence[Any] | None) -> None:
+        """Take over what a client says of the section `tracelens`."""
+        before = self.settings
+        self.settings = updated(self.settings, said[0] if said else None)
+        if self.settings != before:
+            self.on_changed()

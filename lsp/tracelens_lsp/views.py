@@ -1,0 +1,54 @@
+"""Texts shown beside the code: recorded calls, a profile, an explanation.
+
+They are written to a private folder of this process, since they hold recorded values, and opened by the client; a
+client that cannot open documents gets their first lines as a message.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsprotocol import types as lsp
+
+from tracelens_lsp import convert
+
+if TYPE_CHECKING:
+    from tracelens_lsp.session import Session
+
+_MESSAGE_LINES = 12
+
+
+class Views:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._folder: Path | None = None
+
+    async def show(self, name: str, text: str) -> None:
+        """Open a text; `name` is what the person sees as its file name."""
+        session = self._session
+        if session.client.shows_documents:
+            if self._folder is None:
+                # Made by this process for this user alone (mode 0700).
+                self._folder = Path(tempfile.mkdtemp(prefix="tracelens-"))
+            file = self._folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)[:80]}.txt"
+            file.write_text(text, encoding="utf-8", errors="replace")
+            shown = await session.server.window_show_document_async(
+                lsp.ShowDocumentParams(uri=convert.uri_of(file), take_focus=True)
+            )
+            if shown.success:
+                return
+        lines = text.strip().splitlines()
+        more = f"\n… {len(lines) - _MESSAGE_LINES} more lines" if len(lines) > _MESSAGE_LINES else ""
+        self.say("\n".join(lines[:_MESSAGE_LINES]) + more)
+
+    def say(self, text: str, kind: lsp.MessageType = lsp.MessageType.Info) -> None:
+        self._session.server.window_show_message(lsp.ShowMessageParams(kind, text))
+
+    def remove(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None

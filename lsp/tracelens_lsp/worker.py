@@ -1,0 +1,202 @@
+"""Long work in other processes: the command line run as a child, and one search process that stays.
+
+Nothing heavy is ever loaded here, and no child inherits the protocol's streams. Children run with Python's safe path:
+their working folder is the user's workspace, whose modules must not be imported in place of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_log = logging.getLogger(__name__)
+
+_LONGEST_LINE = 64 * 1024 * 1024
+_PATIENCE_SECONDS = 2.0
+"""How long a child that is told to stop may take."""
+_SEARCH_SECONDS = 1.0
+"""How long a search may take before names alone are answered."""
+_SEARCH_START_SECONDS = 60.0
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    code: int
+    output: str
+    said: str
+    """The last line that is not progress, which says what went wrong."""
+
+
+async def run(root: Path, arguments: list[str], progress: Progress | None = None, python: str = "") -> Finished:
+    """Run `tracelens ARGUMENTS` in a workspace. Cancelling stops the child and all that it started."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        "tracelens.cli",
+        *arguments,
+        cwd=root,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=_LONGEST_LINE,
+        env=_environment(python),
+        start_new_session=True,
+    )
+    assert child.stdout and child.stderr
+    said: list[str] = []
+    try:
+        output, _ = await asyncio.gather(child.stdout.read(), _listen(child.stderr, said, progress))
+        code = await child.wait()
+    finally:
+        if child.returncode is None:
+            await _stop(child)
+    return Finished(code, output.decode("utf-8", "replace"), said[-1] if said else "")
+
+
+async def _listen(stream: asyncio.StreamReader, said: list[str], progress: Progress | None) -> None:
+    async for raw in stream:
+        line = raw.decode("utf-8", "replace").strip()
+        if not line:
+            continue
+        step = _progress(line)
+        if step is None:
+            said.append(line.removeprefix("tracelens: "))
+            del said[:-20]
+            _log.info("%s", line)
+        elif progress:
+            progress(*step)
+
+
+def _progress(line: str) -> tuple[str, int, int] | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        step = json.loads(line)
+        return str(step["stage"]), int(step["done"]), int(step["total"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+async def _stop(child: asyncio.subprocess.Process) -> None:
+    for number in (signal.SIGINT, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(child.wait(), _PATIENCE_SECONDS)
+            return
+
+
+def _environment(python: str = "") -> dict[str, str]:
+    environment = {**os.environ, "PYTHONSAFEPATH": "1", "NO_COLOR": "1"}
+    if python:
+        environment["TRACELENS_PYTHON"] = python
+    return environment
+
+
+class SearchWorker:
+    """Hybrid search in a process that keeps its table and model loaded; started by the first search."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._child: asyncio.subprocess.Process | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._answers: dict[int, asyncio.Future[list[int]]] = {}
+        self._next = 0
+        self._ready = False
+        self._failed = False
+
+    async def search(self, query: str, limit: int) -> list[int]:
+        """Unit ids, best first; none while the process is not ready, or when it takes too long."""
+        if self._failed or len(query.strip()) < 3:
+            return []
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        if not self._ready:
+            return []
+        try:
+            return await asyncio.wait_for(self._ask(query, limit), _SEARCH_SECONDS)
+        except TimeoutError:
+            return []
+
+    async def stop(self) -> None:
+        if self._starting:
+            self._starting.cancel()
+        if self._child and self._child.returncode is None:
+            await _stop(self._child)
+
+    async def _start(self) -> None:
+        self._child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",
+            "-m",
+            "tracelens.cli.worker",
+            "search",
+            "--root",
+            str(self._root),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            limit=_LONGEST_LINE,
+            env=_environment(),
+            start_new_session=True,
+        )
+        listening = asyncio.create_task(self._listen(self._child))
+        try:
+            # The first search loads what later ones find loaded.
+            await asyncio.wait_for(self._ask("warm up", 1), _SEARCH_START_SECONDS)
+            self._ready = True
+            await listening
+        except (TimeoutError, OSError) as error:
+            _log.info("search by meaning is not available: %s", error or "it takes too long to start")
+        finally:
+            self._ready, self._failed = False, True
+            listening.cancel()
+
+    async def _ask(self, query: str, limit: int) -> list[int]:
+        child = self._child
+        assert child and child.stdin
+        self._next += 1
+        number = self._next
+        future: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+        self._answers[number] = future
+        try:
+            child.stdin.write(json.dumps({"id": number, "query": query, "limit": limit}).encode() + b"\n")
+            await child.stdin.drain()
+            return await future
+        finally:
+            del self._answers[number]
+
+    async def _listen(self, child: asyncio.subprocess.Process) -> None:
+        assert child.stdout
+        async for line in child.stdout:
+            reply = _reply(line)
+            future = self._answers.get(reply.get("id", -1))
+            if future is None or future.done():
+                continue
+            if "error" in reply:
+                _log.info("search: %s", reply["error"])
+            future.set_result([hit["unit"] for hit in reply.get("hits", ()) if isinstance(hit.get("unit"), int)])
+        for future in self._answers.values():
+            if not future.done():
+                future.set_result([])
+
+
+def _reply(line: bytes) -> dict[str, Any]:
+    try:
+        reply = json.loads(line)
+    except ValueError:
+        return {}
+    return reply if isinstance(reply, dict) else {}

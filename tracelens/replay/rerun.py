@@ -1,0 +1,223 @@
+"""Recorded calls made again in the sandbox, with the code as it is or with a patch."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import tracelens_recorder
+from tracelens.replay import sandbox
+from tracelens.replay.sandbox import Limits, NoSandbox, Rung
+from tracelens.replay.workspace_copy import TooLarge, copy_workspace
+
+_CHILD = Path(__file__).with_name("child.py")
+_RECORDER = Path(tracelens_recorder.__file__).parent
+_RECORDER_FILES = ("__init__.py", "replayable.py", "redact.py", "values.py")
+
+OutcomeKind = Literal["returned", "raised", "timed out", "died", "not called"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the code to be called is."""
+
+    module: str
+    """Dotted name; "__main__" is imported by its path."""
+    path: str
+    """Relative to the workspace, with /."""
+    scope: str
+    """Python's `__qualname__`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """A call that can be made again, and how it ended when it was recorded."""
+
+    id: str
+    """Of the capture: "c:1f3"."""
+    arguments: Mapping[str, Any]
+    """In the encoding of tracelens_recorder.replayable."""
+    outcome: str
+    """"" returned; else the exception's type."""
+    message: str = ""
+    line: int = 0
+    """Where it raised, 1-based in the file as it is now; 0 unknown."""
+    result: tuple[str, str] | None = None
+    """(type, text) that it returned, where the recording has it."""
+
+    @property
+    def redacted(self) -> bool:
+        return bool(self.arguments.get("redacted"))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of making a call again."""
+
+    id: str
+    kind: OutcomeKind
+    type: str = ""
+    """Of the value or the exception."""
+    text: str = ""
+    """The value, bounded and redacted."""
+    message: str = ""
+    line: int = 0
+    value: str | None = field(default=None, repr=False)
+    """The value exactly, as text that is equal when the values are; None when it cannot be written down."""
+    after: str | None = field(default=None, repr=False)
+    """The arguments after the call, likewise."""
+    seconds: float = 0.0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    outcomes: tuple[Outcome, ...]
+    problem: str = ""
+    """Why no call was made, as the end of a sentence; "" when they were."""
+    sandbox: str = ""
+    """Name of the rung."""
+
+    def by_id(self) -> dict[str, Outcome]:
+        return {one.id: one for one in self.outcomes}
+
+
+def replay(
+    workspace: Path,
+    python: str,
+    unit: Place,
+    calls: Sequence[RecordedCall],
+    patch: Mapping[str, bytes] | None = None,
+    *,
+    limits: Limits | None = None,
+    seconds: float = 5.0,
+    unwrap: bool = False,
+    rung: Rung | NoSandbox | None = None,
+) -> Replayed:
+    """Make the calls again in a copy of the workspace; what is outside the copy is neither read nor changed.
+
+    patch: new contents by path; None runs the code as it is. seconds: for each call. unwrap: call the function inside
+    its decorators instead of what its name leads to. rung: from `sandbox.probe`, asked for when it is None. Without a
+    rung nothing is run.
+    """
+    rung = rung if rung is not None else sandbox.probe(python)
+    if isinstance(rung, NoSandbox):
+        return Replayed((), f"no sandbox on this machine ({rung.reason})")
+    limits = limits or Limits(wall_seconds=min(120.0, 20.0 + seconds * len(calls)))
+    with sandbox.scratch_folder() as scratch:
+        copy = scratch / "workspace"
+        try:
+            copy_workspace(workspace, copy)
+            for path, content in (patch or {}).items():
+                _write(copy, path, content)
+            tools = scratch / "replay"
+            (tools / "tracelens_recorder").mkdir(parents=True)
+            for name in _RECORDER_FILES:
+                shutil.copyfile(_RECORDER / name, tools / "tracelens_recorder" / name)
+            shutil.copyfile(_CHILD, tools / _CHILD.name)
+        except (OSError, TooLarge) as error:
+            return Replayed((), f"the workspace cannot be copied: {error}", rung.name)
+        nonce = secrets.token_hex(16)
+        job = {
+            "nonce": nonce,
+            "roots": [str(copy)],
+            "sys_path": [str(copy / one) for one in import_folders(workspace, unit, calls)],
+            "recorder": str(tools / "tracelens_recorder"),
+            "unit": {"module": unit.module, "path": unit.path, "scope": unit.scope},
+            "unwrap": unwrap,
+            "import_seconds": 20.0,
+            "calls": [
+                {
+                    "id": call.id,
+                    "arguments": dict(call.arguments),
+                    "names": [name for name, _ in call.arguments.get("arguments", [])],
+                    "seconds": seconds,
+                }
+                for call in calls
+            ],
+        }
+        finished = sandbox.run(
+            [python, "-B", str(tools / _CHILD.name), "{answer}"],
+            scratch=scratch,
+            folder=copy,
+            readable=sandbox.interpreter_folders(python),
+            request=json.dumps(job).encode(),
+            limits=limits,
+            layers=rung.asked,
+        )
+    return _read(finished, nonce, rung)
+
+
+def _write(copy: Path, path: str, content: bytes) -> None:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts:
+        raise OSError(f"{path} is not in the workspace")
+    target = copy.joinpath(*pure.parts)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+
+
+def _read(finished: sandbox.Finished, nonce: str, rung: Rung) -> Replayed:
+    if finished.error:
+        return Replayed((), f"the sandbox did not start: {finished.error}", rung.name)
+    try:
+        said: dict[str, Any] = json.loads(finished.answer)
+    except ValueError:
+        said = {}
+    if not isinstance(said, dict) or said.get("nonce") != nonce:
+        return Replayed((), _why_no_answer(finished), rung.name)
+    if said["problem"]:
+        return Replayed((), str(said["problem"]), rung.name)
+    outcomes = []
+    for one in said["outcomes"]:
+        known = {name: one[name] for name in Outcome.__dataclass_fields__ if name in one}
+        outcomes.append(Outcome(**known))
+    return Replayed(tuple(outcomes), "", rung.name)
+
+
+def _why_no_answer(finished: sandbox.Finished) -> str:
+    if finished.ended == "time":
+        return "it took too long"
+    if finished.ended == "disk":
+        return "it wrote too much"
+    if finished.signal == 14:
+        return "importing it took too long"
+    if finished.signal is not None:
+        return f"signal {finished.signal} ended it"
+    last = [line for line in finished.output.strip().splitlines() if line.strip()][-1:]
+    return f"it ended with status {finished.exit}" + (f": {last[0][:300]}" if last else "")
+
+
+def import_folders(workspace: Path, unit: Place, calls: Sequence[RecordedCall]) -> list[str]:
+    """Folders, relative to the workspace, that have to be on `sys.path` for the modules concerned."""
+    modules = [(unit.module, unit.path)]
+    for call in calls:
+        modules += [(str(one[0]), str(one[2])) for one in call.arguments.get("classes", [])]
+    found: list[str] = []
+    for module, path in modules:
+        folder = import_folder(module, path)
+        if folder not in found:
+            found.append(folder)
+    for usual in (".", "src"):
+        if usual not in found and (workspace / usual).is_dir():
+            found.append(usual)
+    return found
+
+
+def import_folder(module: str, path: str) -> str:
+    """The folder that `module` is imported from when its file is `path`: "src" for shop.pricing in src/shop/pricing.py.
+
+    For a script, its own folder, as Python has it.
+    """
+    parts = PurePosixPath(path).with_suffix("").parts
+    if parts and parts[-1] == "__init__":
+        parts = parts[:-1]
+    names = tuple(module.split("."))
+    if parts[-len(names) :] == names:
+        return "/".join(parts[: -len(names)]) or "."
+    return PurePosixPath(path).parent.as_posix()
