@@ -72,7 +72,7 @@ def index_workspace(
     clock = _Clock()
     discovery = discover(root)
     if not discovery.files:
-        raise TraceLensError(f"{root}: no Python files found here. Give the folder of your project: tracelens index PATH")
+        raise TraceLensError(f"{root}: no Python files found. Give the folder of your project: tracelens index PATH")
     clock.lap("finding")
     with Writer(root, said) as writer:
         known = writer.known_files()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import dis
-import inspect
+import opcode
 from types import CodeType
-from typing import Dict, List, Set, Tuple
+from typing import Callable, Dict, List, Set, Tuple
 
 from tracelens_recorder.scope import SourceFile
 from tracelens_recorder.values import clean
+
+_OPTIMIZED, _VARARGS, _VARKEYWORDS = 0x1, 0x4, 0x8
+"""Bits of `co_flags`. Not taken from `inspect`, nor instructions from `dis`: a dozen modules come with them, which the
+program would find in place of files of its own."""
 
 FUNCTION = 0
 """Functions, methods and lambdas: counted, timed and captured."""
@@ -61,20 +64,14 @@ class Function:
     def never_rebound(self) -> List[str]:
         """The parameters that the function never assigns to: when it raises they still are what it was called with."""
         if self.rebound is None:
-            stores = ("STORE_FAST", "DELETE_FAST", "STORE_DEREF", "DELETE_DEREF")
-            found: Set[str] = set()
-            for one in dis.get_instructions(self.code):
-                if one.opname.startswith(stores):
-                    values = one.argval if isinstance(one.argval, tuple) else (one.argval,)
-                    found.update(value for value in values if isinstance(value, str))
-            self.rebound = tuple(found)
+            self.rebound = tuple(_assigned(self.code))
         return [name for name in self.parameters if name not in self.rebound]
 
 
 def kind_of(code: CodeType) -> int:
     if code.co_name == "<module>":
         return MODULE
-    if not code.co_flags & inspect.CO_OPTIMIZED:
+    if not code.co_flags & _OPTIMIZED:
         return INLINE
     if code.co_name.startswith("<") and code.co_name != "<lambda>":
         return INLINE
@@ -83,7 +80,7 @@ def kind_of(code: CodeType) -> int:
 
 def parameters_of(code: CodeType) -> Tuple[str, ...]:
     n = code.co_argcount + code.co_kwonlyargcount
-    n += bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+    n += bool(code.co_flags & _VARARGS) + bool(code.co_flags & _VARKEYWORDS)
     return code.co_varnames[:n]
 
 
@@ -95,9 +92,36 @@ def _lines_of(code: CodeType) -> Dict[int, int]:
                 for offset in range(start, end, 2):
                     lines[offset] = line
         return lines
-    line = code.co_firstlineno
-    starts = dict(dis.findlinestarts(code))
-    for offset in range(0, len(code.co_code), 2):
-        line = starts.get(offset, line)
+    line, at = code.co_firstlineno, 0  # Python 3.9: pairs of (bytes on, lines on)
+    for bytes_on, lines_on in zip(code.co_lnotab[::2], code.co_lnotab[1::2]):  # noqa: B905 (3.9 has no strict)
+        for offset in range(at, at + bytes_on, 2):
+            lines[offset] = line
+        at += bytes_on
+        line += lines_on - 256 if lines_on > 127 else lines_on
+    for offset in range(at, len(code.co_code), 2):
         lines[offset] = line
     return lines
+
+
+def _assigned(code: CodeType) -> Set[str]:
+    """The local names that a function, or one inside it, assigns to or deletes."""
+    found: Set[str] = set()
+    extended = 0
+    instructions = code.co_code
+    name_of: Callable[[int], str] | None = getattr(code, "_varname_from_oparg", None)
+    cells = code.co_cellvars + code.co_freevars
+    for place in range(0, len(instructions), 2):
+        name = opcode.opname[instructions[place]]
+        argument = instructions[place + 1] | extended
+        extended = argument << 8 if name == "EXTENDED_ARG" else 0
+        if name.startswith(("STORE_FAST", "DELETE_FAST")):
+            numbers = [argument]
+            if name in ("STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST"):  # two in one, from 3.13 on
+                numbers = [argument >> 4, argument & 15] if name == "STORE_FAST_STORE_FAST" else [argument >> 4]
+            found.update(code.co_varnames[n] if name_of is None else name_of(n) for n in numbers)
+        elif name in ("STORE_DEREF", "DELETE_DEREF"):
+            found.add(cells[argument] if name_of is None else name_of(argument))
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):  # a function inside, with `nonlocal`
+            found.update(_assigned(constant).intersection(code.co_cellvars))
+    return found

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 OUT = "TRACELENS_OUT"
 ROOT = "TRACELENS_ROOT"
@@ -15,9 +14,11 @@ BOOTSTRAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bootstrap"
 """The folder that is put on PYTHONPATH. It holds nothing but sitecustomize.py."""
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to record, and how much of it."""
+class Options(NamedTuple):
+    """What to record, and how much of it.
+
+    No dataclass: that module imports a dozen others, which the program would find in place of its own `token.py`.
+    """
 
     exact: bool = False
     """Count every call: no function is ever parked."""
@@ -33,7 +34,7 @@ class Options:
     """Directories beside the root whose files are in scope too."""
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps(self._asdict())
 
     @classmethod
     def from_json(cls, text: str) -> Options:
@@ -43,19 +44,19 @@ class Options:
         except ValueError:
             given = {}
         chosen: Dict[str, Any] = {}
-        for field in fields(cls):
-            value = given.get(field.name) if isinstance(given, dict) else None
-            if field.name == "include":
+        for name in cls._fields:
+            value = given.get(name) if isinstance(given, dict) else None
+            if name == "include":
                 if isinstance(value, list) and all(isinstance(one, str) for one in value):
-                    chosen[field.name] = tuple(value)
-            elif field.name == "sample_interval":
+                    chosen[name] = tuple(value)
+            elif name == "sample_interval":
                 if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 60:
-                    chosen[field.name] = float(value)
-            elif field.name == "limit":
+                    chosen[name] = float(value)
+            elif name == "limit":
                 if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-                    chosen[field.name] = value
+                    chosen[name] = value
             elif isinstance(value, bool):
-                chosen[field.name] = value
+                chosen[name] = value
         return cls(**chosen)
 
 

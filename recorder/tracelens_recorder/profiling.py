@@ -9,7 +9,7 @@ says so.
 
 from __future__ import annotations
 
-import dis
+import opcode
 import sys
 import threading
 from types import CodeType, FrameType
@@ -18,10 +18,10 @@ from typing import Any, Callable, Dict, Optional, Tuple
 from tracelens_recorder.code import FUNCTION, Function
 from tracelens_recorder.session import Session
 
-_RETURN = dis.opmap["RETURN_VALUE"]
-_YIELD = dis.opmap["YIELD_VALUE"]
-_YIELD_FROM = dis.opmap.get("YIELD_FROM", -1)
-_RESUME = dis.opmap.get("RESUME", -1)
+_RETURN = opcode.opmap["RETURN_VALUE"]
+_YIELD = opcode.opmap["YIELD_VALUE"]
+_YIELD_FROM = opcode.opmap.get("YIELD_FROM", -1)
+_RESUME = opcode.opmap.get("RESUME", -1)
 
 LOST_PROFILE = "another profiler took the place of the recorder: calls are counted up to that moment only"
 LOST_TRACE = (

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from hashlib import sha1
 from typing import Dict, NamedTuple, Optional, Tuple
+
+try:
+    from _sha1 import sha1  # type: ignore[import-not-found]  # without OpenSSL, which takes milliseconds to load
+except ImportError:
+    from hashlib import sha1
 
 _FOREIGN = frozenset(
     ["site-packages", "dist-packages", ".tox", ".nox", ".eggs", "node_modules", ".tracelens", "__pypackages__", ".git"]
@@ -33,6 +37,8 @@ class Scope:
         self._started_in = os.getcwd()
         self._known: Dict[str, Optional[SourceFile]] = {}
         self._environments: Dict[str, bool] = {}
+        self._folders: Dict[str, str] = {}
+        """Folders by what they really are, past symbolic links: the root is named so too."""
         standard_library = os.path.dirname(os.path.realpath(os.__file__))
         recorder = os.path.dirname(os.path.realpath(__file__))
         self._excluded = tuple(one + os.sep for one in (standard_library, recorder))
@@ -50,7 +56,13 @@ class Scope:
     def _decide(self, name: str) -> Optional[SourceFile]:
         if not name or name[0] == "<" or os.path.splitext(name)[1] not in (".py", ".pyw", ""):
             return None
-        path = os.path.realpath(os.path.join(self._started_in, name))
+        if name.startswith(self._excluded) or "site-packages" in name:
+            return None
+        folder, base = os.path.split(os.path.join(self._started_in, name))
+        real = self._folders.get(folder)
+        if real is None:
+            real = self._folders[folder] = os.path.realpath(folder)
+        path = os.path.join(real, base)
         if path.startswith(self._excluded):
             return None
         for root in self.roots:
@@ -95,4 +107,4 @@ def _blob_id(path: str) -> str:
             data = file.read()
     except OSError:
         return ""
-    return sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    return str(sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest())

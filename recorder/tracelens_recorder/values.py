@@ -462,9 +462,9 @@ def _callable_text(value: Any, kind: type) -> str:
 
 def _time_zone(zone: object) -> str:
     """Asks only the two kinds of zone that are written in C; any other would run code of its own."""
-    import datetime
-
-    return f" {datetime.timezone.__str__(zone)}" if type(zone) is datetime.timezone else ""
+    kind = type(zone)
+    known = kind_key(kind) == ("datetime", "timezone") and _genuine(kind)
+    return f" {zone!s}" if known else ""
 
 
 def _datetime(v: Any) -> str:

@@ -3,7 +3,7 @@
 A recorded call is a dictionary, so that a marker file can hold it as a line of JSON:
 
     {"call": "pricing.py:apply_discount", "args": {"price": 0.0}, "raises": "ZeroDivisionError: division by zero",
-     "at": "saving / price", "ms": 0.2, "times": 3, "from": "service.py:checkout", "site": "apply_discount(", "test": "…"}
+     "at": "saving / price", "ms": 0.2, "times": 3, "from": "service.py:checkout", "site": "apply_discount("}
 
 `at` and `site` name a line of the unit and of the caller by a piece of its text.
 """

@@ -19,7 +19,7 @@ IGNORED = shutil.ignore_patterns("__pycache__", ".tracelens", ".pytest_cache", "
 SNIPPETS = (
     "\n\ndef added(value):\n    return helper(value)\n\n\ndef helper(value):\n    return value\n",
     "\nfrom shop.pricing import *\nfrom .models import Order as O\nimport shop.feed as feed\n",
-    "\nclass Extra:\n    def find(self):\n        return self.other()\n\n    def other(self):\n        return Extra()\n",
+    "\nclass Extra:\n    def find(self):\n        return self.other()\n\n    def other(self): return Extra()\n",
     "\nif True:\n    def twice(): ...\nelse:\n    def twice(): ...\n",
     "\ndef broken(:\n    return (\n",
     "\n@staticmethod\ndef odd(): yield from (lambda: [x for x in ()])()\n",

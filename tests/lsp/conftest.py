@@ -76,6 +76,8 @@ class Editor:
         self.root = root
         self.server = answer
         self.refreshed: list[str] = []
+        self.shown: list[str] = []
+        """Texts of the documents that the server opened."""
         self._texts: dict[str, str] = {}
         self._versions: dict[str, int] = {}
 
@@ -180,7 +182,22 @@ def connect(workspace: Path, tmp_path: Path) -> Connect:
             captured["capabilities"].setdefault("general", {})["positionEncodings"] = encodings
         capabilities = get_converter().structure(captured["capabilities"], lsp.ClientCapabilities)
         client = make_test_lsp_client()
+        # The client library takes every action that has a command for a bare command.
+        client.protocol._converter.register_structure_hook(
+            lsp.Command | lsp.CodeAction,
+            lambda raw, _: get_converter().structure(
+                raw, lsp.Command if isinstance(raw.get("command"), str) else lsp.CodeAction
+            ),
+        )
         refreshed: list[str] = []
+        client.protocol.fm.features.pop(lsp.WINDOW_SHOW_DOCUMENT)
+        shown: list[str] = []
+
+        @client.feature(lsp.WINDOW_SHOW_DOCUMENT)
+        def show(params: lsp.ShowDocumentParams) -> lsp.ShowDocumentResult:
+            shown.append(Path(params.uri.removeprefix("file://")).read_text(encoding="utf-8"))
+            return lsp.ShowDocumentResult(success=True)
+
         for method in (lsp.WORKSPACE_CODE_LENS_REFRESH, lsp.WORKSPACE_INLAY_HINT_REFRESH):
             client.feature(method)(lambda params, method=method: refreshed.append(method))
         client.feature(lsp.CLIENT_REGISTER_CAPABILITY)(lambda params: None)
@@ -197,10 +214,12 @@ def connect(workspace: Path, tmp_path: Path) -> Connect:
                 )
             )
             editor = Editor(client, root, answer)
-            editor.refreshed = refreshed
+            editor.refreshed, editor.shown = refreshed, shown
             yield editor
             await asyncio.wait_for(client.shutdown_session(), 10)
         finally:
+            if client._server and client._server.returncode is None:
+                client._server.kill()
             await client.stop()
 
     return connected

@@ -14,7 +14,7 @@ import pytest
 from lsprotocol import types as lsp
 
 from tests.answers import recorded
-from tests.lsp.conftest import Connect
+from tests.lsp.conftest import Connect, eventually
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
@@ -67,7 +67,7 @@ async def test_files_that_are_not_of_the_workspace(connect: Connect, tmp_path: P
             assert await client.text_document_hover_async(at) is None
             assert not await client.text_document_code_lens_async(lsp.CodeLensParams(document))
             report = await client.text_document_diagnostic_async(lsp.DocumentDiagnosticParams(document))
-            assert report.items == []
+            assert not report.items
         assert await editor.hover(editor.open("pricing.py"), "apply_discount") is not None
 
 
@@ -198,19 +198,39 @@ def test_malformed_messages_do_not_end_the_server(workspace: Path) -> None:
     assert server.returncode == 0
 
 
-async def test_a_request_can_be_cancelled(connect: Connect, workspace: Path, tmp_path: Path) -> None:
-    """The slow one, resolving a fix, ends at once, and its child with it."""
+async def test_a_request_can_be_cancelled(connect: Connect) -> None:
     async with connect("vscode") as editor:
         uri = editor.open("pricing.py")
         fix = (await editor.actions(uri, "saving / price"))[0]
         protocol = editor.client.protocol
         asked = asyncio.ensure_future(editor.client.code_action_resolve_async(fix))
-        await asyncio.sleep(0.3)
-        [number] = [id_ for id_ in protocol._request_futures]
+        await asyncio.sleep(0)
+        [number] = list(protocol._request_futures)
         protocol.notify(lsp.CANCEL_REQUEST, lsp.CancelParams(number))
         with pytest.raises(Exception, match="cancel"):
             await asyncio.wait_for(asked, 5)
         assert await editor.hover(uri, "apply_discount") is not None
+
+
+async def test_indexing_shows_progress_and_stops_when_it_is_cancelled(connect: Connect) -> None:
+    async with connect("vscode") as editor:
+        client = editor.client
+        command = lsp.ExecuteCommandParams("tracelens.index")
+        await client.workspace_execute_command_async(command)
+        [steps] = client.progress_reports.values()
+        assert [step.kind for step in steps][0 :: len(steps) - 1] == ["begin", "end"]
+        assert "Indexed shop: 2 files" in client.messages[-1].message
+
+        client.messages.clear()
+        client.progress_reports.clear()
+        asked = asyncio.ensure_future(client.workspace_execute_command_async(command))
+        await eventually(lambda: any(client.progress_reports.values()))
+        [token] = client.progress_reports
+        client.window_work_done_progress_cancel(lsp.WorkDoneProgressCancelParams(token))
+        with pytest.raises(Exception, match="cancel"):
+            await asyncio.wait_for(asked, 5)
+        assert client.progress_reports[token][-1].kind == "end"
+        assert not client.messages
 
 
 def test_starting_and_answering_imports_nothing_heavy(workspace: Path) -> None:

@@ -47,7 +47,7 @@ async def test_an_editor_shows_what_was_recorded(name: str, connect: Connect) ->
         actions = await editor.actions(uri, "saving / price", [found])
         titles = [action.title for action in actions]
         assert titles[:2] == ["Fix: ZeroDivisionError in apply_discount", "Show the 3 failing calls"]
-        assert actions[0].diagnostics == [found]
+        assert list(actions[0].diagnostics or ()) == [found]
 
         symbols = await editor.client.workspace_symbol_async(lsp.WorkspaceSymbolParams("disc"))
         assert symbols and symbols[0].name == "apply_discount"
@@ -158,20 +158,13 @@ async def test_an_index_that_comes_later_is_found_and_one_that_goes_is_missed(co
 async def test_calls_are_shown_as_a_document_or_a_message(connect: Connect) -> None:
     for name in ("vscode", "helix"):
         async with connect(name) as editor:
-            shown: list[str] = []
-
-            @editor.client.feature(lsp.WINDOW_SHOW_DOCUMENT)
-            def show(params: lsp.ShowDocumentParams, shown: list[str] = shown) -> lsp.ShowDocumentResult:
-                shown.append(Path(params.uri.removeprefix("file://")).read_text())
-                return lsp.ShowDocumentResult(success=True)
-
             uri = editor.open("pricing.py")
             actions = await editor.actions(uri, "saving / price")
             command = next(a.command for a in actions if a.title.startswith("Show the"))
             assert command
             params = lsp.ExecuteCommandParams(command.command, command.arguments)
             await editor.client.workspace_execute_command_async(params)
-            text = shown[-1] if name == "vscode" else editor.client.messages[-1].message
+            text = editor.shown[-1] if name == "vscode" else editor.client.messages[-1].message
             assert "apply_discount(price=0.0, tier='gold')" in text
             assert "raised ZeroDivisionError: float division by zero" in text
 

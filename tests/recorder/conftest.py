@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def _interpreters() -> dict[str, str]:
-    found = {".".join(map(str, sys.version_info[:2])): sys.executable}
+    found = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
     homes = [Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"]
     for version in VERSIONS:
         candidates = [str(one / "bin/python") for home in homes for one in sorted(home.glob(version + ".*"))]
@@ -42,7 +42,7 @@ def _interpreters() -> dict[str, str]:
 INTERPRETERS = _interpreters()
 
 
-@pytest.fixture(params=sorted(INTERPRETERS, key=lambda version: int(version.split(".")[1])))
+@pytest.fixture(params=[one for one in VERSIONS if one in INTERPRETERS])
 def python(request: pytest.FixtureRequest) -> str:
     return INTERPRETERS[request.param]
 

@@ -250,3 +250,44 @@ def test_samples_find_where_the_time_goes(python: str, record: Recording) -> Non
         seconds[name] = seconds.get(name, 0) + sample.weight
         assert sample.unit == "seconds"
     assert max(seconds, key=lambda name: seconds[name]) == "slow"
+
+
+def test_threads_that_meet_a_function_at_once_lose_no_call(python: str, record: Recording) -> None:
+    names = [f"f{i}" for i in range(60)]
+    source = "import sys, threading\nsys.setswitchinterval(1e-6)\nstart = threading.Barrier(8)\n"
+    source += "".join(f"def {name}(): pass\n" for name in names)
+    source += "def work():\n    start.wait()\n" + "".join(f"    {name}()\n" for name in names)
+    source += (
+        "ts = [threading.Thread(target=work) for _ in range(8)]\n[t.start() for t in ts]\n[t.join() for t in ts]\n"
+    )
+    counts = record(python, source).counts
+    assert {name: counts[name].calls for name in names} == dict.fromkeys(names, 8)
+
+
+def test_what_the_event_loop_runs_is_not_called_by_whoever_started_it(python: str, record: Recording) -> None:
+    recorded = record(
+        python,
+        """\
+        import asyncio
+
+        async def awaited():
+            await asyncio.sleep(0)
+
+        async def task():
+            await awaited()
+
+        async def main():
+            await asyncio.gather(task(), task())
+
+        asyncio.run(main())
+        """,
+    )
+    assert recorded.edges == {("task", "awaited", 7): 2}
+    assert recorded.counts["awaited"].calls == 2
+
+
+def test_a_script_started_through_a_link_is_in_scope(python: str, record: Recording, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "project")
+    (tmp_path / "project/linked.py").write_text("def f(): pass\nf()\n")
+    recorded = record(python, command=[str(tmp_path / "link/linked.py")])
+    assert recorded.counts["f"].frame.path == "linked.py"

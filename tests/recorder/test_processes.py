@@ -323,3 +323,102 @@ def test_a_python_path_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert added["PYTHONPATH"].split(":")[1:] == ["/one", "/two"]
     assert Options.from_json(added["TRACELENS_OPTIONS"]) == Options()
     assert Options.from_json('{"limit": "x", "exact": 1, "unknown": 2}') == Options()
+
+
+def test_a_debugger_in_the_program_works_and_the_loss_is_said(python: str, record: Recording) -> None:
+    recorded = record(
+        python,
+        """
+        import sys
+
+        lines = []
+
+        def tracer(frame, event, arg):
+            if frame.f_code.co_name == "traced" and event == "line":
+                lines.append(frame.f_lineno)
+            return tracer
+
+        def traced(n):
+            if n:
+                raise ValueError(n)
+
+        def run():
+            for n in (0, 1):
+                try:
+                    traced(n)
+                except ValueError:
+                    pass
+
+        sys.settrace(tracer)
+        run()
+        sys.settrace(None)
+        print(len(lines))
+        """,
+    )
+    assert recorded.process.stdout == "3\n", recorded.process.stderr
+    counts = recorded.counts
+    assert (counts["traced"].calls, counts["traced"].errors) == (2, 1)
+    assert recorded.failures or any("tracer" in note for note in recorded.facts.notes)
+
+
+def test_the_clock_may_be_replaced(python: str, record: Recording) -> None:
+    """As freezegun does it: in every module that has it."""
+    recorded = record(
+        python,
+        """
+        import sys, time
+        real = {name: getattr(time, name) for name in ("time_ns", "perf_counter_ns", "sleep")}
+        for module in list(sys.modules.values()):
+            for name, value in list(vars(module).items()) if hasattr(module, "__dict__") else ():
+                for clock, function in real.items():
+                    if value is function:
+                        setattr(module, name, lambda *args: 0)
+        def f():
+            real["sleep"](0.02)
+        f()
+        """,
+    )
+    assert recorded.counts["f"].total_ns > 15_000_000
+
+
+def test_the_programs_modules_are_found_before_the_standard_librarys(
+    python: str, record: Recording, tmp_path: Path
+) -> None:
+    """As they are without us: what the recorder has imported would be found in place of them."""
+    names = ("token", "inspect", "dis", "ast", "code", "queue", "platform", "tokenize", "linecache", "random", "copy")
+    for name in names:
+        (tmp_path / f"project/{name}.py").write_text("mine = True\n")
+    recorded = record(
+        python,
+        f"def f():\n    for name in {names}:\n        print(name, hasattr(__import__(name), 'mine'))\nf()",
+    )
+    plain = subprocess.run([python, "program.py"], cwd=tmp_path / "project", capture_output=True, text=True)
+    assert recorded.process.stdout == plain.stdout
+    assert recorded.counts["f"].calls == 1
+
+
+def test_only_what_a_function_never_rebinds_is_told_of_a_late_capture(python: str, record: Recording) -> None:
+    recorded = record(
+        python,
+        """
+        def f(kept, rebound, deleted, cell, looped):
+            rebound = rebound + 1
+            del deleted
+            for looped in (5, 6):
+                pass
+            def inner():
+                nonlocal cell
+                cell = 0
+            if kept == 20:
+                raise ValueError(kept)
+
+        for n in range(1, 25):
+            try:
+                f(n, n, n, n, n)
+            except ValueError:
+                pass
+        """,
+    )
+    (late,) = [call for call in recorded.calls if call.arguments[0][1].number == 20]
+    assert [name for name, _ in late.arguments] == ["kept"]
+    assert late.replay is None

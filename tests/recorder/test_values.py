@@ -70,7 +70,8 @@ def test_nothing_of_a_hostile_object_runs(bases: tuple[type, ...]) -> None:
         attributes["__slots__"] = ("slot",)
     kind = Meta("Hostile", bases, attributes)
     arguments = (2024, 1, 1) if bases[0] is datetime.datetime else ()
-    value = bases[0].__new__(kind, *arguments)
+    make: Any = bases[0].__new__
+    value = make(kind, *arguments)
     RAN.clear()
     observe(value)
     observe([value], "x")

@@ -7,6 +7,7 @@ import textwrap
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from types import CodeType
 
 import pytest
@@ -40,7 +41,7 @@ def names_by_lowering(facts: FileFacts) -> Counter[tuple[str, str, int]]:
 
 @needs_qualname
 @pytest.mark.parametrize("path", sample(120), ids=lambda path: str(path.relative_to(STANDARD_LIBRARY)))
-def test_units_of_the_standard_library_are_its_code_objects(path) -> None:
+def test_units_of_the_standard_library_are_its_code_objects(path: Path) -> None:
     source = path.read_bytes()
     try:
         expected = names_by_python(source)

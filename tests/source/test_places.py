@@ -64,7 +64,8 @@ def at(marked: str) -> Place:
         ("# h|i", "none", "", ""),
         ("class |A(B)", "definition", "A", ""),
         ("class A(|B)", "name", "B", ""),
-        ("super()|.m()", "call", "super", "super"),
+        ("sup|er().m()", "call", "super", "super"),
+        ("super()|.m()", "none", "", ""),
         ("super().|m()", "call", "m", "super().m"),
     ],
 )
@@ -106,6 +107,7 @@ def test_places_outside_the_text_are_nothing_special(line: int, column: int) -> 
     ("line", "text", "first_line"),
     [
         (1, "import os.path as p", 1),
+        (4, "@timed(3)", 4),
         (5, 'def f(price, *args, w: Warehouse = Warehouse(), tier="basic"):', 5),
         (7, "total = self.warehouse.find(price, tier)", 7),
         (8, "total = self.warehouse.find(price, tier)", 7),

@@ -293,7 +293,8 @@ def test_an_index_can_be_read_where_nothing_can_be_written(root: Path) -> None:
     try:
         # The interpreter and our packages may lie where the other user cannot read: import first.
         code = "from pathlib import Path\nfrom tracelens_indexer.store.database import open_for_reading\n" + code
-        code += f"print(open_for_reading(Path({str(folder / 'index.db')!r})).execute('select count(*) from files').fetchone()[0])"
+        code += f"database = open_for_reading(Path({str(folder / 'index.db')!r}))\n"
+        code += "print(database.execute('select count(*) from files').fetchone()[0])"
         for parent in (root, *root.parents):
             if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
                 parent.chmod(parent.stat().st_mode | 0o055)

@@ -397,3 +397,27 @@ def test_the_files_of_all_processes_are_one_run(shop: Shop, tmp_path: Path) -> N
 def test_outlines_have_what_the_join_needs() -> None:
     (module, function) = outline(b"def f(a):\n    yield a\n")
     assert (module.kind, function.resumes, function.parameters[0].name) == ("module", True, "a")
+
+
+def test_a_log_that_began_before_an_edit_does_not_make_the_edit_fresh(shop: Shop, tmp_path: Path) -> None:
+    """A log that is still written to is younger than the source; what counts is when it began."""
+    log = tmp_path / "long.log"
+    log.write_text("2025-01-01 00:00:00,000 INFO start\n" + LOG.read_text())
+    touch(shop.root / "shop" / "pricing.py", 1_750_000_000)
+    import_file(shop, log)
+    assert shop.key("line_total").body_hash == ""
+    assert shop.key("OrderService.process").body_hash != ""
+    assert shop.run is not None
+    assert shop.run.started_ns > 0
+
+
+def test_in_a_changed_file_the_only_unit_of_a_name_is_still_found(shop: Shop) -> None:
+    pricing = shop.root / "shop" / "pricing.py"
+    pricing.write_text("# new\n" * 40 + pricing.read_text())
+    index(shop.writer, shop.root)
+    summary = import_file(shop, SAMPLES / "app.jsonl")
+    assert summary.frames.joined == 5
+    assert not summary.frames.unjoined
+    (failure,) = shop.profile("line_total").failures
+    assert failure.line == -1
+    assert failure.statement_hash, "the statement is found by its text"

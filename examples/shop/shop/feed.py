@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 TIERS = ("gold", "basic", "silver", None, "gold")
+PRICES = (9.99, 19.99, 29.99)
 
 
 def make_orders(count: int, free_every: int = 0) -> Iterator[dict]:
@@ -22,7 +23,7 @@ def make_orders(count: int, free_every: int = 0) -> Iterator[dict]:
                 {
                     "sku": f" sku-{(number * 7 + k * 131) % 400:04d} ",
                     "quantity": number % 5 + 1,
-                    "price": 0.0 if free_every and number % free_every == 0 and k == 2 else 9.99 + 10 * k,
+                    "price": 0.0 if free_every and number % free_every == 0 and k == 2 else PRICES[k],
                 }
                 for k in range(3)
             ],

@@ -1,7 +1,7 @@
 """Linking: the facts of all files to edges between units and one resolution for every call site.
 
 A function of all facts, in three steps: every unit gets a number; names, attributes and calls are evaluated to *values*
-on demand (graph/values.py); each call site's values become edges. The order of the input does not matter.
+on demand (graph/evaluate.py); each call site's values become edges. The order of the input does not matter.
 
 What a call of a value means:
 - a function, method or lambda: that unit;
@@ -17,8 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tracelens_indexer.graph.evaluate import Evaluator, Targets
 from tracelens_indexer.graph.links import Confidence, Edge, Links, Resolution, Status
-from tracelens_indexer.graph.values import Evaluator, Program, Targets
+from tracelens_indexer.graph.program import Program
 from tracelens_indexer.source.facts import FileFacts
 
 

@@ -234,6 +234,8 @@ class Aggregate:
         if inner < 0:
             self._report.skip("exception with no frame in the workspace")
             return
+        if failure.test:
+            failure = replace(failure, test=self._joiner.test(failure.test))
         message = self._scrub.text(failure.message, MAX_MESSAGE)
         stack = self._stack(failure, units)
         seen: set[tuple[AnchorKey, int]] = set()
@@ -255,6 +257,9 @@ class Aggregate:
         if frame.line_kind == "first" or frame.line <= 0:
             return -1, ""
         statement = self._anchors.statement_hash(unit.key.path, frame.line, entry.source)
+        if not unit.unit.first_line <= frame.line <= unit.unit.end_line:
+            # The file has changed since in a way that is not known: the statement may still be found by its text.
+            return -1, statement
         return frame.line - unit.unit.first_line, statement
 
     def _stack(self, failure: Failure, units: list[_UnitState | None]) -> str:

@@ -362,7 +362,8 @@ class Expressions:
         manager = self.value(named_child(item, 0), scope)
         entered = self.flow.expression(flow.CALL, self.flow.expression(flow.ATTRIBUTE, manager, "__enter__"))
         awaited = self.flow.expression(flow.CALL, self.flow.expression(flow.ATTRIBUTE, manager, "__aenter__"))
-        self._assign(target, None, self.flow.expression(flow.UNION, entered, awaited), scope)
+        # Whether the statement is an `async with` its item does not say; no class has only the wrong one of the two.
+        self._assign(target, None, self.flow.expression(flow.HINTED, entered, awaited), scope)
 
     def loop_target(self, node: Node, scope: Scope) -> None:
         target = node.child_by_field_id(_LEFT)

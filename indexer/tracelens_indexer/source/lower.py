@@ -461,7 +461,7 @@ class Lowering:
             self._expressions.function(unit, draft.parameters, parameters, returns, self._scope, inner)
         # Pushed last is read first: decorators and parameters belong to the outer scope, the body to the inner.
         self._push_leave()
-        self._push_body(body, docstring)
+        self._push_statements(body, docstring)
         self._stack.append((self._enter, unit, inner))
         self._stack.append((self._bind_definition, unit, name))
         self._push_header(node, name_node, body, decorators)
@@ -482,12 +482,9 @@ class Lowering:
             self._expressions.klass(unit, bases, self._scope, inner)
         self._stack.append((self._bind_definition, unit, name))
         self._push_leave()
-        self._push_body(body, docstring)
+        self._push_statements(body, docstring)
         self._stack.append((self._enter, unit, inner))
         self._push_header(node, name_node, body, decorators)
-
-    def _push_body(self, body: Node, docstring: Node | None) -> None:
-        self._push_statements(body, docstring)
 
     def _push_header(self, node: Node, name: Node, body: Node, decorators: list[Node]) -> None:
         header = [child for child in node.children if child not in (name, body)]

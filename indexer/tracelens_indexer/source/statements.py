@@ -7,16 +7,15 @@ from hashlib import blake2b
 
 from tree_sitter import Node, Tree
 
-from tracelens_indexer.source.syntax import as_utf8, kind, parse
+from tracelens_indexer.source.syntax import ERROR, as_utf8, kind, parse
 
 _BLOCK = kind("block")
-_BLOCKS = frozenset({_BLOCK, kind("module")})
 _COMMENT = kind("comment")
 _DECORATED = kind("decorated_definition")
-_HEADED = frozenset(
+_CLAUSES = frozenset(
     map(
         kind,
-        ("elif_clause", "else_clause", "except_clause", "finally_clause", "case_clause"),
+        ("elif_clause", "else_clause", "except_clause", "finally_clause"),
     )
 )
 
@@ -36,55 +35,52 @@ def statement_hash(text: str) -> str:
 
 
 def statement_at(source: bytes, line: int, *, tree: Tree | None = None) -> Statement | None:
-    """The smallest statement, or header of a compound one, that covers a 1-based line; None where there is none."""
+    """The smallest statement, or header of a compound one, that covers a 1-based line; None where there is none.
+
+    Where statements share a line it is the last of them; a decorator is one by itself.
+    """
     source = as_utf8(source)
-    node: Node | None = (tree or parse(source)).root_node
-    found: Statement | None = None
-    while node is not None:
-        inner: Node | None = None
-        for child in node.children:
-            if child.start_point.row + 1 > line:
-                break
-            if child.end_point.row + 1 < line or child.kind_id == _COMMENT:
-                continue
-            number = child.kind_id
-            if number in _BLOCKS or number in _HEADED or number == _DECORATED or child.child_count:
-                if node.kind_id in _BLOCKS or number in _HEADED:
-                    header = _header(source, child)
-                    if header.first_line <= line <= header.last_line:
-                        found = header
-                inner = child
-        # Expressions hold no statements, but for lambdas, which have none either: only these go further down.
-        node = inner if inner is not None and (found is None or not _simple(inner)) else None
-    return found
+    block: Node | None = (tree or parse(source)).root_node
+    while block is not None:
+        around, block = block, None
+        statement = _covering(around.children, line)
+        if statement is None:
+            return None
+        if statement.kind_id == ERROR:
+            block = statement
+            continue
+        parts = statement.children if statement.kind_id == _DECORATED else [statement]
+        part = _covering(parts, line)
+        if part is None:
+            return None
+        clause = _covering([child for child in part.children if child.kind_id in _CLAUSES], line) or part
+        body = next((child for child in reversed(clause.children) if child.kind_id == _BLOCK), None)
+        header = _header(source, clause, body)
+        if header.first_line <= line <= header.last_line and not (body and _covering(body.children, line)):
+            return header
+        block = body
+    return None
 
 
-def _simple(node: Node) -> bool:
-    return node.kind_id not in _BLOCKS and not any(
-        child.kind_id in _BLOCKS or child.kind_id in _HEADED or child.kind_id == _DECORATED or _compound(child)
-        for child in node.children
-    )
+def _covering(nodes: list[Node], line: int) -> Node | None:
+    """The last of the nodes on a line, comments apart."""
+    for node in reversed(nodes):
+        if node.start_point.row < line <= node.end_point.row + 1 and node.kind_id != _COMMENT and node.is_named:
+            return node
+    return None
 
 
-def _compound(node: Node) -> bool:
-    return any(child.kind_id in _BLOCKS for child in node.children)
+def _header(source: bytes, node: Node, body: Node | None) -> Statement:
+    """A statement's text, up to its body where it has one; a comment behind the colon is no part of it."""
+    if body is None:
+        end = node.end_byte
+    else:
+        ends = [child.start_byte for child in node.children if child.kind_id == _COMMENT]
+        end = min([body.start_byte, *(at for at in ends if _follows_colon(source, node, at))])
+    text = source[node.start_byte : end].decode("utf-8", "replace").strip()
+    first = node.start_point.row + 1
+    return Statement(text, first, first + text.count("\n"))
 
 
-def _header(source: bytes, node: Node) -> Statement:
-    """A statement's text up to the first block inside it."""
-    definition = node
-    if node.kind_id == _DECORATED and node.children:
-        definition = node.children[-1]
-    start = definition.start_byte
-    block = next((child for child in definition.children if child.kind_id == _BLOCK), None)
-    if block is None:
-        end, last = node.end_byte, node.end_point.row + 1
-        first = node.start_point.row + 1
-        return Statement(source[node.start_byte : end].decode("utf-8", "replace").strip(), first, last)
-    header = source[start : block.start_byte].rstrip()
-    # A comment between the colon and the block is not part of the header.
-    comment = next((c for c in definition.children if c.kind_id == _COMMENT and c.end_byte <= block.start_byte), None)
-    if comment is not None:
-        header = source[start : comment.start_byte].rstrip()
-    first = definition.start_point.row + 1
-    return Statement(header.decode("utf-8", "replace"), first, first + header.count(b"\n"))
+def _follows_colon(source: bytes, node: Node, at: int) -> bool:
+    return source[node.start_byte : at].rstrip().endswith(b":")

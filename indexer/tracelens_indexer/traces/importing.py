@@ -165,7 +165,7 @@ def _import(
     index = writer.index
     paths = Paths(_modules(index), str(index.root), mapping)
     anchors = Anchors(index.root, paths, facts, _indexed(index), _recorded_ns(facts, traces))
-    joiner = Joiner(anchors.units, paths)
+    joiner = Joiner(anchors.units, paths, lambda path: anchors.version(path).verified)
     report.wants = lambda frame: isinstance(joiner.join(frame), Joined)
     state = Aggregate(joiner, anchors, facts, report)
     for source in sources:

@@ -77,9 +77,16 @@ class JoinSummary:
 class Joiner:
     """Joins frames; each distinct frame is worked out once."""
 
-    def __init__(self, units_by_path: Callable[[str], Sequence[UnitLike]], paths: Paths) -> None:
-        """`units_by_path` gives the units of an indexed path as they were when the trace was recorded."""
+    def __init__(
+        self,
+        units_by_path: Callable[[str], Sequence[UnitLike]],
+        paths: Paths,
+        lines_hold: Callable[[str], bool] = lambda path: True,
+    ) -> None:
+        """`units_by_path` gives the units of an indexed path as they were when the trace was recorded. `lines_hold`
+        says whether that is certain: where it is not, the only unit of a name is taken wherever it stands now."""
         self._units_by_path = units_by_path
+        self._lines_hold = lines_hold
         self._paths = paths
         self._files: dict[str, dict[str, list[UnitLike]]] = {}
         self._known: dict[Frame, JoinResult] = {}
@@ -89,6 +96,12 @@ class Joiner:
         if result is None:
             result = self._known[frame] = self._join(frame)
         return result
+
+    def test(self, name: str) -> str:
+        """A pytest id with its file as the workspace names it: traces may name it by its absolute path."""
+        file, colons, rest = name.partition("::")
+        found = self._paths.find(file) if colons else None
+        return f"{found}::{rest}" if isinstance(found, str) else name
 
     def summary(self) -> JoinSummary:
         joined = 0
@@ -131,6 +144,8 @@ class Joiner:
             if not units:
                 return Unjoined("no unit of that name in the file")
             found = _at_line(units, frame.line)
+            if not found and not self._lines_hold(path):
+                found = [unit for unit in units if unit.scope == frame.name] or units
         else:
             # pytest's long tracebacks do not always name the function.
             found = _around([unit for several in by_name.values() for unit in several], frame.line)

@@ -8,7 +8,9 @@ Document types and entities are refused before they can grow. What the text says
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 from xml.parsers import expat
 
@@ -31,7 +33,7 @@ def recognises(head: bytes) -> bool:
 
 def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
     """One Failure for each exception in the report; a damaged end is told to `report`."""
-    yield RunFacts(tool="traceback")
+    yield RunFacts(tool="traceback", started_ns=_timestamp(stream))
     document = _Document(report)
     read_bytes = 0
     while block := stream.read(_BLOCK):
@@ -43,6 +45,15 @@ def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
     else:
         document.feed(b"", final=True)
     yield from document.take()
+
+
+def _timestamp(stream: BinaryIO) -> int:
+    """When the tests began, from the first testsuite's attribute."""
+    start = stream.tell()
+    head = stream.read(1 << 14).decode("utf-8", "replace")
+    stream.seek(start)
+    found = re.search(r'timestamp="([^"]{1,40})"', head)
+    return time_ns(found[1]) if found else 0
 
 
 class _Document:
@@ -99,15 +110,7 @@ class _Document:
         if not found:
             self._report.skip("failure without frames")
         for failure in found:
-            self._found.append(
-                Failure(
-                    failure.type,
-                    failure.message,
-                    failure.stack,
-                    at_ns=failure.at_ns or self._at_ns,
-                    test=failure.test,
-                )
-            )
+            self._found.append(replace(failure, at_ns=failure.at_ns or self._at_ns))
 
 
 def _failures(text: str, test: dict[str, str], report: Report) -> list[Failure]:
@@ -121,8 +124,11 @@ def _failures(text: str, test: dict[str, str], report: Report) -> list[Failure]:
     section.end()
     if section.failures or HEADER not in text:
         return section.failures
-    parser = TextParser(report, test=f"{test.get('classname', '')}::{test.get('name', '')}")
+    parser = TextParser(report)
     for line in text.split("\n"):
         parser.feed(line)
     parser.end()
-    return parser.found
+    unknown = f"{test.get('classname', '')}::{test.get('name', '')}"
+    tests = [section.test_of(failure.stack) for failure in parser.found]
+    test_name = next(filter(None, tests), unknown)
+    return [replace(failure, test=test_name) for failure in parser.found]

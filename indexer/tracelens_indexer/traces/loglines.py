@@ -113,6 +113,21 @@ def time_ns(text: str) -> int:
         return 0
 
 
+def first_time_ns(stream: BinaryIO) -> int:
+    """When a log begins: the first time in its first 64 KB; 0 when there is none. The stream stays where it was."""
+    start = stream.tell()
+    head = stream.read(1 << 16)
+    stream.seek(start)
+    text = head.decode("utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
+    for line in text.split("\n")[:500]:
+        found = time_ns(line)
+        if not found and line.startswith("{") and (record := json_record(line)):
+            found = record_time_ns(record)
+        if found:
+            return found
+    return 0
+
+
 def json_record(line: str) -> dict[str, Any] | None:
     """The object of a line of a JSON log, or None."""
     try:

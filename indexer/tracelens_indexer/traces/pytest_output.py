@@ -12,6 +12,7 @@ joined by their line alone. Paths are relative to the folder that pytest was sta
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from tracelens_indexer.traces.records import Failure, FailureFrame, Frame, Observed
 from tracelens_indexer.traces.values import observed
@@ -33,11 +34,11 @@ _TITLE_PREFIX = re.compile(r"ERROR (?:at (?:setup|teardown) of|collecting) ")
 
 
 class PytestSection:
-    """The traceback of one test. Feed it lines; `failures` holds what is complete."""
+    """The exceptions of one test: feed it the lines, then `end()` it and take its `failures`."""
 
     def __init__(self, title: str, file: str = "") -> None:
         self.failures: list[Failure] = []
-        self._title = _TITLE_PREFIX.sub("", title)
+        self.title = _TITLE_PREFIX.sub("", title)
         self._file = file
         self._stack: list[FailureFrame] = []
         self._errors: list[str] = []
@@ -53,7 +54,7 @@ class PytestSection:
             if len(self._errors) < 50:
                 self._errors.append(line[1:])
         elif line in CHAINED:
-            self.end()
+            self._end_one()
         elif match := _PLACE.match(line):
             self._place(match[1], int(match[2]), match[3] or "", match[4] or "")
         elif line.startswith(">"):
@@ -92,24 +93,39 @@ class PytestSection:
         elif first == type_name:
             message = message[len(first) :].strip()
         if self._stack:
-            self.failures.append(Failure(type_name, message[:MAX_MESSAGE], tuple(self._stack), test=self._test()))
+            self.failures.append(Failure(type_name, message[:MAX_MESSAGE], tuple(self._stack)))
         self._stack = []
         self._errors = []
 
-    def end(self) -> None:
-        """The section is over: what is pending is complete."""
+    def _end_one(self) -> None:
         if self._stack and self._errors:
             self._finish("")
         self._stack = []
         self._errors = []
         self._clear()
 
-    def _test(self) -> str:
-        file = self._file or self._stack[0].frame.path
-        head, bracket, parameters = self._title.partition("[")
-        if head.endswith(".py"):
-            return self._title
-        return f"{file}::{head.replace('.', '::')}{bracket}{parameters}"
+    def end(self) -> None:
+        """The section is over: what is pending is complete, and every exception gets the test's id."""
+        self._end_one()
+        # Of a chain, only the last exception's stack begins in the test.
+        test = next((name for failure in reversed(self.failures) if (name := self.test_of(failure.stack))), "")
+        if not test and self.failures:
+            test = test_id(self.title, self._file or self.failures[-1].stack[0].frame.path)
+        self.failures = [replace(failure, test=test) for failure in self.failures]
+
+    def test_of(self, stack: tuple[FailureFrame, ...]) -> str:
+        """The id of this section's test, if its function is in the stack; else ""."""
+        function = self.title.partition("[")[0].rpartition(".")[2]
+        found = next((entry.frame.path for entry in stack if entry.frame.name == function), "")
+        return test_id(self.title, self._file or found) if found else ""
+
+
+def test_id(title: str, file: str) -> str:
+    """ "tests/test_shop.py::TestOrders::test_a[1.5]" of pytest's title "TestOrders.test_a[1.5]"."""
+    head, bracket, parameters = title.partition("[")
+    if head.endswith(".py"):
+        return title
+    return f"{file}::{head.replace('.', '::')}{bracket}{parameters}"
 
 
 def _is_named(full: str, last: str) -> bool:

@@ -222,9 +222,9 @@ class _Sums:
                 key = tuple(stack)
                 self.samples[key] = self.samples.get(key, 0) + weight
         elif kind == payloads.REPEATED:
-            for group, n, *place in self.decoded(payload, Repeated) or ():
+            for group, n, name, index, line in self.decoded(payload, Repeated) or ():
                 self.repeated[group] = self.repeated.get(group, 0) + n
-                self.places[group] = (str(place[0]), int(place[1]), int(place[2]))
+                self.places[group] = (name, index, line)
         elif kind not in (payloads.CAPTURES, payloads.FAILURES):
             self.report.skip("record of an unknown kind")
 

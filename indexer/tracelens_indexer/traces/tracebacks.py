@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 from tracelens_indexer.errors import NotATrace
@@ -54,7 +55,7 @@ def recognises(head: bytes) -> bool:
 
 def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
     """One Failure for each exception. Raises NotATrace when the whole text holds none."""
-    yield RunFacts(tool="traceback")
+    yield RunFacts(tool="traceback", started_ns=loglines.first_time_ns(stream))
     parser = TextParser(report)
     any_found = False
     for line in loglines.lines(stream, report):
@@ -112,8 +113,6 @@ class TextParser:
                 self._end_section()
             else:
                 self._section.feed(line)
-                self.found += self._section.failures
-                self._section.failures.clear()
 
     def _json(self, line: str) -> bool:
         """Take a record of a JSON log; False when the line is not one."""
@@ -147,6 +146,9 @@ class TextParser:
         assert self._traceback is not None
         failure = self._traceback.failure()
         if failure is not None:
+            if self._section is not None and not failure.test:
+                # pytest's native style, and exception groups in any style.
+                failure = replace(failure, test=self._section.test_of(failure.stack))
             self.found.append(failure)
         else:
             self._report.skip("traceback without an end")

@@ -13,8 +13,8 @@ from functools import lru_cache
 
 from tracelens_indexer.traces.records import Observed
 
-MAX_TEXT = 200
-"""Characters of a value's text that are kept."""
+MAX_TEXT = 600
+"""Characters of a value's text that are handed on: more than is stored, so that a secret is seen before it is cut."""
 _MAX_LITERAL = 2_000
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _INTEGER = re.compile(r"-?[0-9]{1,300}")

@@ -1,0 +1,64 @@
+"""AttributeError on a value that is there: a misspelt name, or a dictionary taken for an object."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from tracelens.fix.templates.problem import Candidate, Problem
+
+_BUILT_IN = {
+    "str": str,
+    "list": list,
+    "dict": dict,
+    "set": set,
+    "tuple": tuple,
+    "int": int,
+    "float": float,
+    "bytes": bytes,
+}
+_TWINS = {
+    ("list", "add"): "append",
+    ("set", "append"): "add",
+    ("list", "push"): "append",
+    ("list", "length"): "",
+    ("dict", "has_key"): "",
+    ("str", "contains"): "",
+}
+
+
+def candidates(problem: Problem) -> Iterator[Candidate]:
+    said = re.search(r"'([\w.]+)' object has no attribute '(\w+)'", problem.message)
+    if not said or said.group(1) == "NoneType":
+        return
+    kind, name = said.groups()
+    for node in problem.parts:
+        if not (isinstance(node, ast.Attribute) and node.attr == name):
+            continue
+        holder = problem.source.of(node.value)
+        known = dir(_BUILT_IN[kind]) if kind in _BUILT_IN else _attributes_of(problem, kind)
+        meant = [_TWINS[kind, name]] if _TWINS.get((kind, name)) else []
+        meant += get_close_matches(name, [one for one in known if one != name and not one.startswith("__")], 3, 0.7)
+        for number, other in enumerate(dict.fromkeys(meant)):
+            yield Candidate(
+                f"{other} instead of {name}", problem.replace(node, f"{holder}.{other}"), 0.85 - 0.05 * number
+            )
+        if kind == "dict" and isinstance(node.ctx, ast.Load) and not isinstance(problem.parents.get(node), ast.Call):
+            yield Candidate(f'the key "{name}"', problem.replace(node, f'{holder}["{name}"]'), 0.8)
+
+
+def _attributes_of(problem: Problem, kind: str) -> list[str]:
+    """Names that are used as attributes in the file, those of the class first when it is defined there."""
+    own: list[str] = []
+    for node in ast.walk(problem.source.tree):
+        if isinstance(node, ast.ClassDef) and node.name == kind:
+            own += [one.name for one in node.body if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]
+            own += [
+                one.target.id
+                for one in node.body
+                if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+            ]
+    own += [node.attr for node in ast.walk(problem.source.tree) if isinstance(node, ast.Attribute)]
+    return list(dict.fromkeys(own))
