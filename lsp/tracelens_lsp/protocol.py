@@ -1,4 +1,5 @@
-"""Where this server differs from the protocol library: it keeps the documents' text itself."""
+"""Where this server differs from the protocol library: it keeps the documents' text itself, and commands can be
+cancelled like any other request."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Generator
 from typing import Any
 
 from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcInvalidParams
 from pygls.protocol import LanguageServerProtocol
 from pygls.protocol.language_server import lsp_method
 
@@ -13,7 +15,7 @@ _Steps = Generator[Any, Any, None]
 
 
 class Protocol(LanguageServerProtocol):
-    """Hands text synchronisation to our handlers alone; see documents.py for the reason."""
+    """Hands text synchronisation to our handlers alone (documents.py says why), and runs commands as requests."""
 
     @lsp_method(lsp.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: lsp.DidOpenTextDocumentParams) -> _Steps:
@@ -26,3 +28,11 @@ class Protocol(LanguageServerProtocol):
     @lsp_method(lsp.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: lsp.DidCloseTextDocumentParams) -> _Steps:
         yield self.fm.features[lsp.TEXT_DOCUMENT_DID_CLOSE], (params,), None
+
+    @lsp_method(lsp.WORKSPACE_EXECUTE_COMMAND)
+    async def lsp_workspace__execute_command(self, params: lsp.ExecuteCommandParams) -> Any:
+        # As a generator, which the library has here, a cancelled command would go on and never be answered.
+        command = self.fm.commands.get(params.command)
+        if command is None:
+            raise JsonRpcInvalidParams.of(ValueError(f"there is no command {params.command!r}"))
+        return await command(*(params.arguments or ()))

@@ -1,4 +1,4 @@
-"""From a model's answer to a patch, strictly: edits of the one function, nothing dangerous, or a refusal that says why."""
+"""From a model's answer to a patch, strictly: edits of the one function and nothing dangerous, or a refusal and why."""
 
 from __future__ import annotations
 

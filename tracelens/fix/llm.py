@@ -6,6 +6,7 @@ only effect is text, which answer.py turns into a patch or refuses.
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -38,18 +39,19 @@ def ask(
 ) -> str:
     """The model's answer. Raises LlmError (never anything else of the network) and Cancelled."""
     try:
-        import httpx
         import openai
     except ImportError:
         raise LlmError(
             "an endpoint is configured, but the openai client is not installed: pip install 'tracelens-lsp[llm]'"
         ) from None
 
+    # The HTTP library that this version of the client is built on: its errors come through while an answer streams.
+    httpx: Any = importlib.import_module(openai.Timeout.__module__.partition(".")[0])
     where = f"{endpoint.base_url} ({endpoint.model})"
     deadline = time.monotonic() + endpoint.timeout_seconds
-    timeout = httpx.Timeout(endpoint.timeout_seconds, connect=min(_CONNECT_SECONDS, endpoint.timeout_seconds))
+    timeout = openai.Timeout(endpoint.timeout_seconds, connect=min(_CONNECT_SECONDS, endpoint.timeout_seconds))
     # No redirects: the key and the prompt go to the endpoint that the user named and nowhere else.
-    http = httpx.Client(timeout=timeout, follow_redirects=False, trust_env=not is_loopback(endpoint.base_url))
+    http = openai.DefaultHttpxClient(timeout=timeout, follow_redirects=False, trust_env=not is_loopback(endpoint.base_url))
     try:
         client = openai.OpenAI(
             base_url=endpoint.base_url, api_key=endpoint.key or "none", max_retries=0, http_client=http

@@ -19,7 +19,7 @@ def bucket(duration_ns: int) -> int:
 
 def middle(index: int) -> float:
     """Nanoseconds in the (geometric) middle of a bucket."""
-    return BASE ** (index + 0.5)
+    return math.pow(BASE, index + 0.5)
 
 
 def quantile(buckets: Mapping[int, int], q: float) -> float | None:
