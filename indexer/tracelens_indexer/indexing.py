@@ -7,6 +7,7 @@ by content, so that an interrupted run is continued by the next.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha1
@@ -94,9 +95,7 @@ def index_workspace(
         clock.lap("embedding")
         state = writer.index.state()
         parse_errors = writer.files_with_errors()
-    reasons = dict(discovery.left_out)
-    for reason in left_out.values():
-        reasons[reason] = reasons.get(reason, 0) + 1
+    reasons = Counter([file.reason for file in discovery.left_out] + list(left_out.values()))
     return IndexSummary(
         files=state.files,
         changed=len(changed),
@@ -107,7 +106,7 @@ def index_workspace(
         external=state.external,
         unresolved=state.unresolved,
         parse_errors=parse_errors,
-        left_out=reasons,
+        left_out=dict(reasons),
         embedded=embedded,
         embedder=state.embedder,
         seconds=clock.total(),

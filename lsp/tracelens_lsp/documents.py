@@ -7,6 +7,7 @@ that editors do not count as line ends.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from lsprotocol import types as lsp
 
@@ -18,8 +19,10 @@ from tracelens_lsp.convert import Encoding
 class OpenDocument:
     """One open document. Its snapshot is replaced, never changed."""
 
-    def __init__(self, uri: str, path: str, text: str, version: int) -> None:
+    def __init__(self, uri: str, root: Path, path: str, text: str, version: int) -> None:
         self.uri = uri
+        self.root = root
+        """Of the workspace that the document lies in."""
         self.snapshot = DocumentSnapshot(path, _encoded(text), version)
 
     def change(self, changes: Sequence[lsp.TextDocumentContentChangeEvent], version: int, encoding: Encoding) -> None:

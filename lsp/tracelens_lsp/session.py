@@ -86,10 +86,15 @@ class Session:
         at = self.workspaces.of(path) if path else None
         return at[0] if at else None
 
-    def path_in_workspace(self, uri: str) -> str | None:
+    def path_in_workspace(self, uri: str) -> tuple[Path, str] | None:
+        """(root of the workspace, path in it) of a file; None outside."""
         path = convert.path_of(uri)
         at = self.workspaces.of(path) if path else None
-        return at[1] if at else None
+        return (at[0].root, at[1]) if at else None
+
+    def opened(self, root: Path) -> dict[str, DocumentSnapshot]:
+        """The open documents of one workspace by path."""
+        return {d.snapshot.path: d.snapshot for d in self.documents.values() if d.root == root}
 
     def forget_indexes(self) -> None:
         for workspace in self.workspaces.known():

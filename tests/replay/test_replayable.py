@@ -140,10 +140,7 @@ hashable = st.recursive(scalars, lambda one: st.tuples(one, one) | st.frozensets
 values = st.recursive(
     scalars,
     lambda one: (
-        st.lists(one)
-        | st.tuples(one, one)
-        | st.sets(hashable, max_size=4)
-        | st.dictionaries(hashable, one, max_size=4)
+        st.lists(one) | st.tuples(one, one) | st.sets(hashable, max_size=4) | st.dictionaries(hashable, one, max_size=4)
     ),
     max_leaves=20,
 )
@@ -304,7 +301,8 @@ class Mine:
     value: object
 if __name__ == "__main__":
     import datetime, decimal, pathlib, collections, fractions, uuid
-    everything = [1.5, {"a": (1, {2})}, datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc), decimal.Decimal("1.10"),
+    moment = datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc)
+    everything = [1.5, {"a": (1, {2})}, moment, decimal.Decimal("1.10"),
         pathlib.Path("/a/b"), collections.OrderedDict(a=1), collections.Counter("aab"), collections.deque([1], 3),
         collections.defaultdict(list, {"k": [1]}), fractions.Fraction(1, 3), uuid.UUID(int=5), Mine({1, 2})]
     encoded = replayable.encode_arguments({"v": everything}, (sys.argv[1],))

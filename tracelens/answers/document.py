@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from msgspec import structs
 from tree_sitter import Tree
 
 from tracelens_indexer.profiles.rows import AnchorState
@@ -46,6 +47,9 @@ class DocumentSnapshot:
     kept: tuple[Unit, ...] = ()
     """Units of the version before that this one may have lost for a moment, while somebody types; see `following`."""
 
+    edited: Tree | None = field(default=None, compare=False, repr=False)
+    """The tree of the version before, told of the edit."""
+
     @cached_property
     def line_starts(self) -> list[int]:
         starts = [0]
@@ -57,7 +61,7 @@ class DocumentSnapshot:
 
     @cached_property
     def tree(self) -> Tree:
-        return parse(self.text)
+        return parse(self.text, self.edited)
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
@@ -123,31 +127,64 @@ def following(previous: DocumentSnapshot, text: bytes, version: int) -> Document
     Half-typed code may hide units from the parser for a moment. Those whose `def` line stands unchanged before or
     after the edited lines are kept, shifted with the text, so that nothing shown about them flickers away.
     """
-    fresh = DocumentSnapshot(previous.path, text, version)
-    if "units" not in previous.__dict__:
-        # Nothing was shown of the version before: there is nothing to keep still.
-        return replace(fresh, kept=_shifted(previous.kept, previous, fresh))
-    return replace(fresh, kept=_shifted(previous.units, previous, fresh))
+    edit = _edit(previous.text, text)
+    known = previous.__dict__.get("tree") or previous.edited
+    after = DocumentSnapshot(previous.path, text, version, edited=known and _edited(known, previous, text, edit))
+    # Of a version that was never asked about, nothing is shown but what it kept itself.
+    shown = previous.units if "units" in previous.__dict__ else previous.kept
+    return replace(after, kept=_shifted(shown, previous, after, edit))
 
 
-def _shifted(units: Sequence[Unit], before: DocumentSnapshot, after: DocumentSnapshot) -> tuple[Unit, ...]:
-    if not units:
-        return ()
-    old, new = before.text, after.text
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """The bytes between the common beginning and the common end of two versions."""
+
+    start: int
+    old_end: int
+    new_end: int
+
+
+def _edit(old: bytes, new: bytes) -> _Edit:
     head = _common_prefix(old, new)
-    tail = _common_prefix(old[::-1], new[::-1])
-    tail = min(tail, min(len(old), len(new)) - head)
-    first_changed = before.position(head).line
-    last_changed = before.position(len(old) - tail).line
+    tail = min(_common_prefix(old[::-1], new[::-1]), min(len(old), len(new)) - head)
+    # Both at the beginning of a character: the parser reads characters, not bytes.
+    while head and any(_continues(text, head) for text in (old, new)):
+        head -= 1
+    while tail and _continues(old, len(old) - tail):
+        tail -= 1
+    return _Edit(head, len(old) - tail, len(new) - tail)
+
+
+def _continues(text: bytes, offset: int) -> bool:
+    return offset < len(text) and text[offset] & 0xC0 == 0x80
+
+
+def _edited(tree: Tree, before: DocumentSnapshot, text: bytes, edit: _Edit) -> Tree:
+    """The tree of the version before, told of the edit, so that only what changed is parsed again."""
+    after = DocumentSnapshot(before.path, text)
+    start, old_end, new_end = before.position(edit.start), before.position(edit.old_end), after.position(edit.new_end)
+    copy = tree.copy()
+    copy.edit(
+        edit.start,
+        edit.old_end,
+        edit.new_end,
+        (start.line, start.column),
+        (old_end.line, old_end.column),
+        (new_end.line, new_end.column),
+    )
+    return copy
+
+
+def _shifted(units: Sequence[Unit], before: DocumentSnapshot, after: DocumentSnapshot, edit: _Edit) -> tuple[Unit, ...]:
+    first_changed, last_changed = before.position(edit.start).line, before.position(edit.old_end).line
     lines = len(after.line_starts) - len(before.line_starts)
-    size = len(new) - len(old)
+    size = len(after.text) - len(before.text)
     kept = []
     for unit in units:
         if unit.kind not in ("function", "method"):
             continue
-        place = unit.def_line - 1
-        if place < first_changed:
-            end = unit.end_byte + size if unit.end_byte > head else unit.end_byte
+        if unit.def_line - 1 < first_changed:
+            end = unit.end_byte + size if unit.end_byte > edit.start else unit.end_byte
             end_line = unit.end_line + lines if unit.end_line - 1 >= first_changed else unit.end_line
             kept.append(_moved(unit, 0, 0, end_line, end))
         elif unit.first_line - 1 > last_changed:
@@ -156,8 +193,6 @@ def _shifted(units: Sequence[Unit], before: DocumentSnapshot, after: DocumentSna
 
 
 def _moved(unit: Unit, lines: int, size: int, end_line: int, end_byte: int) -> Unit:
-    from msgspec import structs
-
     return structs.replace(
         unit,
         parent=0,

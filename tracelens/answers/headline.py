@@ -7,6 +7,8 @@ from tracelens_indexer.profiles.rows import AnchorState
 from tracelens_indexer.store.answers import FailureRecord, Profile
 
 LONGEST_HINT = 30
+_FEW = 20
+"""Fewer timed calls than this have no 95th percentile to speak of."""
 
 
 def how_often(profile: Profile) -> str:
@@ -25,8 +27,15 @@ def parts(profile: Profile) -> list[str]:
     found = [how_often(profile)]
     if profile.resumes and profile.calls:
         found.append(words.counted(profile.resumes, "resume", profile.counting))
-    if profile.p50_ns is not None and profile.p95_ns is not None:
-        found += [f"p50 {words.duration(profile.p50_ns)}", f"p95 {words.duration(profile.p95_ns)}"]
+    if profile.timed == 1:
+        found.append(words.duration(profile.total_ns))
+    elif profile.p50_ns is not None and profile.p95_ns is not None:
+        found.append(f"p50 {words.duration(profile.p50_ns)}")
+        # The 95th percentile of a few calls would hide the slowest of them.
+        if profile.timed < _FEW and profile.max_ns is not None:
+            found.append(f"max {words.duration(profile.max_ns)}")
+        else:
+            found.append(f"p95 {words.duration(profile.p95_ns)}")
     elif profile.timed:
         found.append(f"mean {words.duration(profile.total_ns / profile.timed)}")
     if profile.total_share:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tracelens.answers import headline, places, values, words
@@ -64,8 +64,17 @@ class Hover:
     """The name in the document that the answer is about."""
 
 
-def hover(document: DocumentSnapshot, snapshot: IndexSnapshot, position: Position, now_ns: int = 0) -> Hover | None:
-    """The answer at a position of a document; None, silently, where nothing was recorded."""
+def hover(
+    document: DocumentSnapshot,
+    snapshot: IndexSnapshot,
+    position: Position,
+    now_ns: int = 0,
+    opened: Mapping[str, DocumentSnapshot] | None = None,
+) -> Hover | None:
+    """The answer at a position of a document; None, silently, where nothing was recorded.
+
+    `opened`: other open documents of the workspace by path, since what is called may be edited there.
+    """
     records = snapshot.units_in(document.path)
     place = document.place(position) if records else None
     if place is None or place.kind not in ("definition", "parameter", "call", "raise"):
@@ -79,7 +88,9 @@ def hover(document: DocumentSnapshot, snapshot: IndexSnapshot, position: Positio
         profile = snapshot.profile(found.callee.id) if found else None
         if found is None or profile is None:
             return None
-        about = about_unit(profile, snapshot.index, now_ns, snapshot)
+        there = {**(opened or {}), document.path: document}.get(found.callee.path)
+        callee = placed(there, snapshot.units_in(there.path)).get(found.callee.id) if there else None
+        about = about_unit(profile, snapshot.index, now_ns, snapshot, there, callee)
         return Hover(replace(about, site=_here(found)), span)
 
     profile = snapshot.profile(identities.get(id(unit), 0))
@@ -124,6 +135,7 @@ def about_unit(
             values.slot_line(observation, _annotation(profile, observation.slot))
             for observation in profile.observations
             if observation.slot not in ("self", "cls")
+            and not (observation.slot == RESULT and record.name == "__init__")
         ),
         failures=tuple(_failure_lines(profile, document, unit, now_ns)),
         neighbours=tuple(_neighbour_lines(profile, snapshot)),

@@ -46,12 +46,14 @@ def ask(
         ) from None
 
     # The HTTP library that this version of the client is built on: its errors come through while an answer streams.
-    httpx: Any = importlib.import_module(openai.Timeout.__module__.partition(".")[0])
+    httpx: Any = importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
     where = f"{endpoint.base_url} ({endpoint.model})"
     deadline = time.monotonic() + endpoint.timeout_seconds
     timeout = openai.Timeout(endpoint.timeout_seconds, connect=min(_CONNECT_SECONDS, endpoint.timeout_seconds))
     # No redirects: the key and the prompt go to the endpoint that the user named and nowhere else.
-    http = openai.DefaultHttpxClient(timeout=timeout, follow_redirects=False, trust_env=not is_loopback(endpoint.base_url))
+    http = openai.DefaultHttpxClient(
+        timeout=timeout, follow_redirects=False, trust_env=not is_loopback(endpoint.base_url)
+    )
     try:
         client = openai.OpenAI(
             base_url=endpoint.base_url, api_key=endpoint.key or "none", max_retries=0, http_client=http

@@ -220,7 +220,7 @@ def _in_a_fork(job: dict[str, Any], target: _Target, call: dict[str, Any], answe
         if status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM):
             said = {"kind": "timed out", "why": "not done after {:g} s".format(call["seconds"])}
         elif os.WIFSIGNALED(status):
-            said["why"] = "signal %d ended it" % os.WTERMSIG(status)
+            said["why"] = f"signal {os.WTERMSIG(status)} ended it"
     said["id"] = call["id"]
     return said
 

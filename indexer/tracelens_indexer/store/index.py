@@ -327,14 +327,16 @@ class Index(CodeIndex):
         return self._failures(self._chosen(runs), unit_id=unit_id, path=path)
 
     def failure(self, name: str) -> FailureRecord | None:
-        """A failure by its name ("f:3fa9c1d2", or a unique beginning of it), over all runs."""
+        """A failure by its name ("f:3fa9c1d2", or a unique beginning of it), in the current runs, else in any."""
         name = name if name.startswith("f:") else f"f:{name}"
         if not re.fullmatch(r"f:[0-9a-f]{2,16}", name):
             return None
         every = tuple(row[0] for row in self._connection.execute("SELECT id FROM runs"))
-        found = self._failures(every, name=name)
-        named = {record.id for record in found}
-        return next((r for r in found if r.origin), found[0]) if len(named) == 1 else None
+        for runs in (self.current_runs(), every):
+            found = self._failures(runs, name=name)
+            if len({record.id for record in found}) == 1:
+                return next((record for record in found if record.origin), found[0])
+        return None
 
     def _failures(
         self,

@@ -12,9 +12,9 @@ from tracelens_lsp.session import Session
 
 def did_open(session: Session, params: lsp.DidOpenTextDocumentParams) -> None:
     opened = params.text_document
-    path = session.path_in_workspace(opened.uri)
-    if path is not None:
-        session.documents[opened.uri] = OpenDocument(opened.uri, path, opened.text, opened.version)
+    at = session.path_in_workspace(opened.uri)
+    if at is not None:
+        session.documents[opened.uri] = OpenDocument(opened.uri, *at, opened.text, opened.version)
         session.typed(opened.uri)
 
 

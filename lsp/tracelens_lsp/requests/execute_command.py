@@ -65,8 +65,8 @@ def _about_file(session: Session, workspace: Workspace | None, uri: str) -> noth
     index = workspace.snapshot()
     if index is None:
         return nothing.no_index(workspace.problem, workspace.root.name)
-    path = session.path_in_workspace(uri)
-    return nothing.why(index, path, None) if path else nothing.about_workspace(index)
+    at = session.path_in_workspace(uri)
+    return nothing.why(index, at[1], None) if at else nothing.about_workspace(index)
 
 
 async def fix(session: Session, about: Any = None) -> None:

@@ -12,9 +12,11 @@ from tracelens_lsp.session import Session
 
 async def hover(session: Session, params: lsp.HoverParams) -> lsp.Hover | None:
     asked = session.ask(params.text_document.uri)
-    at = asked and convert.position_from(asked.document, params.position, session.client.encoding)
-    found = answers.hover(asked.document, asked.index, at) if asked and at else None
-    if asked is None or found is None:
+    at = convert.position_from(asked.document, params.position, session.client.encoding) if asked else None
+    if asked is None or at is None:
+        return None
+    found = answers.hover(asked.document, asked.index, at, opened=session.opened(asked.index.root))
+    if found is None:
         return None
     return lsp.Hover(
         contents=markup(session, found.answer),

@@ -42,9 +42,8 @@ def _position(problem: Problem, node: ast.Subscript) -> Iterator[Candidate]:
             return
         if isinstance(node.ctx, ast.Load):
             for number, default in enumerate(_fitting(problem, node)):
-                yield Candidate(
-                    f"{default} when {why}", problem.conditional(node, condition, default), 0.7 - 0.05 * number
-                )
+                likely = (0.7 if constant is not None else 0.55) - 0.05 * number
+                yield Candidate(f"{default} when {why}", problem.conditional(node, condition, default), likely)
         if problem.can_be_tested_before(holder) and problem.can_be_tested_before(index):
             negated = f"not {condition}" if constant in (0, -1) else _negated(condition)
             yield from problem.leave_early(negated, why, 0.75 if constant is not None else 0.6)

@@ -80,15 +80,19 @@ def _beginnings(problem: Problem, name: str) -> list[str]:
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
             and node.func.attr in ("append", "extend")
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == name
         ):
-            if isinstance(node.func.value, ast.Name) and node.func.value.id == name:
-                found.append("[]")
+            found.append("[]")
         elif isinstance(node, ast.Return) and isinstance(node.value, ast.Name) and node.value.id == name:
             found += problem.defaults
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            if any(isinstance(one, ast.Name) and one.id == name for one in node.targets):
-                zeros = {int: "0", float: "0.0", str: '""', bool: "False"}
-                found.append(zeros.get(type(node.value.value), "None"))
+        elif (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Constant)
+            and any(isinstance(one, ast.Name) and one.id == name for one in node.targets)
+        ):
+            zeros = {int: "0", float: "0.0", str: '""', bool: "False"}
+            found.append(zeros.get(type(node.value.value), "None"))
     return list(dict.fromkeys([*found, "None"]))
 
 

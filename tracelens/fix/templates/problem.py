@@ -187,9 +187,7 @@ class Problem:
             if isinstance(one, ast.Call):
                 if not isinstance(one.func, ast.Name) or one.func.id not in _PURE_CALLS:
                     return False
-            elif isinstance(
-                one, (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr, ast.Lambda, ast.JoinedStr)
-            ) or isinstance(one, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            elif isinstance(one, _COSTLY):
                 return False
         return True
 

@@ -59,9 +59,9 @@ def _is_text(node: ast.expr) -> bool:
 def _condition(problem: Problem, divisor: ast.expr) -> tuple[str, str]:
     """(what must hold, in words what is the matter when it does not)"""
     text = problem.source.of(divisor)
-    if isinstance(divisor, ast.Call) and isinstance(divisor.func, ast.Name) and divisor.func.id == "len":
-        if len(divisor.args) == 1:
-            return f"{problem.text(divisor.args[0])}", f"{problem.source.of(divisor.args[0])} is empty"
+    called = divisor.func if isinstance(divisor, ast.Call) else None
+    if isinstance(divisor, ast.Call) and isinstance(called, ast.Name) and called.id == "len" and len(divisor.args) == 1:
+        return problem.text(divisor.args[0]), f"{problem.source.of(divisor.args[0])} is empty"
     return problem.text(divisor), f"{text} == 0"
 
 

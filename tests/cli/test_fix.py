@@ -1,0 +1,79 @@
+"""tracelens fix: from a recorded failure to a patch that is proved, through the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run
+
+
+@pytest.fixture
+def recorded(shop: Path, tracelens: Run) -> Path:
+    done = tracelens("record", "--python", sys.executable, "--", "pytest", "-q", "-p", "no:cacheprovider")
+    assert done.returncode == 1, done.stderr
+    return shop
+
+
+def test_a_failure_is_fixed_and_proved(recorded: Path, tracelens: Run) -> None:
+    before = (recorded / "shop/pricing.py").read_bytes()
+    proposed = tracelens("fix", "apply_discount", "--python", sys.executable, "--json")
+    assert proposed.returncode == 0, proposed.stderr
+    told = json.loads(proposed.stdout)
+    best = told["fixes"][0]
+    assert best["verdict"]["kind"] == "fixed", told
+    assert best["verdict"]["words"] == "re-ran: no longer raises"
+    fixed, failing = best["verdict"]["failing"]
+    assert fixed == failing > 0
+    assert any("no endpoint configured" in note for note in told["notes"])
+    assert (recorded / "shop/pricing.py").read_bytes() == before, "nothing is written unless asked for"
+    (edit,) = best["edits"]
+    after = before[: edit["start_byte"]] + edit["new_text"].encode() + before[edit["end_byte"] :]
+
+    applied = tracelens("fix", "--python", sys.executable, "--apply")
+    assert applied.returncode == 0, applied.stderr
+    assert "no longer raises" in applied.stdout and "applied to shop/pricing.py" in applied.stderr
+    assert (recorded / "shop/pricing.py").read_bytes() == after
+
+    again = tracelens("record", "--python", sys.executable, "--", "pytest", "-q", "-p", "no:cacheprovider")
+    assert again.returncode == 0, "the test that failed passes"
+    assert "ZeroDivisionError" not in tracelens("failures").stdout
+
+
+def test_the_prompt_can_be_seen_without_sending_it(recorded: Path, tracelens: Run) -> None:
+    shown = tracelens("fix", "apply_discount", "--show-prompt")
+    assert shown.returncode == 0
+    assert "def apply_discount" in shown.stdout and "ZeroDivisionError" in shown.stdout
+
+
+def test_an_endpoint_that_is_down_is_one_line_and_templates_still_work(recorded: Path, tracelens: Run) -> None:
+    environ = {"TRACELENS_LLM_BASE_URL": "http://127.0.0.1:9/v1", "TRACELENS_LLM_MODEL": "m"}
+    done = tracelens("fix", "apply_discount", "--python", sys.executable, **environ)
+    assert done.returncode == 0, done.stderr
+    assert "127.0.0.1:9" in done.stdout and "no longer raises" in done.stdout
+    assert "Traceback (most recent call last)" not in done.stdout + done.stderr
+
+
+def test_what_is_not_a_failure_is_said(recorded: Path, tracelens: Run) -> None:
+    assert tracelens("fix", "f:00000000").returncode == 2
+    nothing = tracelens("fix", "tax_rate")
+    assert nothing.returncode == 0 and "nothing to fix" in nothing.stdout
+
+
+def test_a_file_that_changed_since_is_not_overwritten(recorded: Path, tracelens: Run) -> None:
+    file = recorded / "shop/pricing.py"
+    file.write_text(file.read_text().replace("saving / price > HIGHEST_DISCOUNT", "HIGHEST_DISCOUNT < saving / price"))
+    done = tracelens("fix", "apply_discount", "--python", sys.executable, "--json")
+    assert done.returncode in (0, 2)
+    assert "Traceback" not in done.stderr
+
+
+def test_the_sandbox_is_named(shop: Path, tracelens: Run) -> None:
+    done = tracelens("sandbox", "--python", sys.executable, "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode == 0) == (told["sandbox"] is not None)
+    assert subprocess.run(["uname"], capture_output=True, check=True).stdout.strip() != b"Linux" or told["sandbox"]
