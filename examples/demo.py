@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -44,7 +45,8 @@ def main() -> None:
         text=True,
         check=False,
     )
-    (SHOP / "app.log").write_text(f"2026-11-20 08:15:02 ERROR worker: order failed\n{log.stderr}")
+    now = time.strftime("%Y-%m-%d %H:%M:%S")
+    (SHOP / "app.log").write_text(f"{now} ERROR worker: order failed\n{log.stderr}")
     tracelens("import", "shop.pstats", "app.log")
     tracelens("runs")
 
@@ -61,9 +63,9 @@ def main() -> None:
     shell([sys.executable, str(HERE / "editor_session.py"), str(SHOP), "shop/pricing.py"])
 
     title("7  A fix, proved by replaying the recorded calls in a sandbox")
-    tracelens("fix", "apply_discount")
+    tracelens("sandbox")
     tracelens("fix", "apply_discount", "--apply")
-    shell(["git", "diff", "--stat"])
+    shell(["git", "--no-pager", "diff", "--stat"])
     tracelens("record", "--", "pytest", "-q", "--no-header")
     tracelens("failures", may_fail=True)
 

@@ -5,6 +5,9 @@ A recorded call is a dictionary, so that a marker file can hold it as a line of 
     {"call": "pricing.py:apply_discount", "args": {"price": 0.0}, "raises": "ZeroDivisionError: division by zero",
      "at": "saving / price", "ms": 0.2, "times": 3, "from": "service.py:checkout", "site": "apply_discount("}
 
+A call with `"counted": false` adds values only, and {"count": "pricing.py:apply_discount", "calls": 1884, "errors": 3}
+counts; {"sample": ["pricing.py:apply_discount"], "weight": 310} is a sample.
+
 `at` and `site` name a line of the unit and of the caller by a piece of its text.
 """
 
@@ -28,6 +31,7 @@ from tracelens_indexer.traces.join import Joiner
 from tracelens_indexer.traces.paths import Paths
 from tracelens_indexer.traces.records import (
     Call,
+    Count,
     Failure,
     FailureFrame,
     Frame,
@@ -116,6 +120,11 @@ def _records(root: Path, call: Mapping[str, Any], number: int) -> Iterable[Recor
         )
         yield Sample(stack, float(call.get("weight", 1)))
         return
+    if "count" in call:
+        path, unit = _unit(root, call["count"])
+        frame = Frame(str(root / path), unit.name, unit.first_line, "first")
+        yield Count(frame, call["calls"], errors=call.get("errors", 0))
+        return
     path, unit = _unit(root, call["call"])
     frame = Frame(str(root / path), unit.name, unit.first_line, "first")
     outcome: Returned | Raised = Returned(observed(call["returns"]) if "returns" in call else None)
@@ -141,6 +150,7 @@ def _records(root: Path, call: Mapping[str, Any], number: int) -> Iterable[Recor
             id=f"{number}.{repeat}",
             caller=caller,
             test=test,
+            counted=call.get("counted", True),
         )
 
 

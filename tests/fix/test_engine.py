@@ -61,6 +61,14 @@ def test_a_failure_that_needs_its_run_is_not_verified(tmp_path: Path) -> None:
 
 
 @needs_sandbox
+def test_a_call_without_arguments_needs_no_recording_of_them(tmp_path: Path) -> None:
+    program = Program(tmp_path, "PRICES = {}\n\ndef first():\n    return PRICES['a']\n")
+    failure = program.record("first", (), replayable=False)
+    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable)
+    assert report.best and report.best.verdict.kind == "fixed"
+
+
+@needs_sandbox
 def test_a_caller_up_the_stack_can_prove_it(tmp_path: Path) -> None:
     text = """
     def outer(values):

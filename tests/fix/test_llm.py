@@ -16,7 +16,7 @@ from tracelens.fix.answer import Refused, patch_from
 from tracelens.fix.engine import FixReport
 from tracelens.fix.evidence import find_function, gather
 from tracelens.fix.patch import Source
-from tracelens.fix.prompt import prompt_for
+from tracelens.fix.prompt import prompt_for, show_message
 from tracelens.replay import sandbox
 from tracelens.replay.sandbox import NoSandbox
 from tracelens.settings import LlmEndpoint
@@ -154,11 +154,19 @@ def test_it_can_be_cancelled(program: Any) -> None:
 def test_what_leaves_the_machine_is_what_the_settings_allow(program: Any) -> None:
     evidence = gather(program.index, program.failure, program.root)
     shapes = prompt_for(evidence, "shapes")
-    assert '"name": "str"' in shapes and "4711" not in shapes.replace(PROGRAM, "").split("What was recorded")[1]
+    assert '"name": "str"' in shapes and "(not sent)" in shapes and "'a'" not in shapes
     redacted = prompt_for(evidence, "redacted")
-    assert "\"str: 'a'\"" in redacted and "4711" in redacted
+    assert "\"str: 'a'\"" in redacted and "(not sent)" not in redacted
     assert "Calls that" not in prompt_for(evidence, "none")
     assert prompt_for(evidence, nonce="n") == prompt_for(evidence, nonce="n")
+
+
+def test_the_interpreters_messages_are_sent_without_their_values() -> None:
+    assert show_message("invalid literal for int() with base 10: 'secret'", "shapes").endswith(": …")
+    assert show_message("'NoneType' object has no attribute 'lower'", "shapes") == (
+        "'NoneType' object has no attribute 'lower'"
+    )
+    assert show_message("'secret'", "shapes") == "…" and show_message("4711", "none") == "…"
 
 
 def test_data_in_the_prompt_cannot_end_its_block(tmp_path: Path) -> None:

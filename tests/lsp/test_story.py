@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from lsprotocol import types as lsp
 
 from tests.answers import recorded
 from tests.lsp.conftest import CALLS, Connect, eventually
+from tracelens_indexer.indexing import index_workspace
 
 CLIENTS = ("vscode", "neovim", "emacs", "helix")
 
@@ -167,6 +169,20 @@ async def test_calls_are_shown_as_a_document_or_a_message(connect: Connect) -> N
             text = editor.shown[-1] if name == "vscode" else editor.client.messages[-1].message
             assert "apply_discount(price=0.0, tier='gold')" in text
             assert "raised ZeroDivisionError: float division by zero" in text
+
+
+async def test_symbols_are_found_by_what_they_do_once_search_is_warm(connect: Connect, workspace: Path) -> None:
+    index_workspace(workspace)
+    async with connect("neovim") as editor:
+        ask = lsp.WorkspaceSymbolParams("price after the discount")
+        assert not await editor.client.workspace_symbol_async(ask)
+        for _ in range(100):
+            if found := await editor.client.workspace_symbol_async(ask):
+                break
+            await asyncio.sleep(0.1)
+        assert found and found[0].name == "apply_discount"
+        assert isinstance(found[0], lsp.SymbolInformation)
+        assert found[0].location.uri == editor.uri("pricing.py")
 
 
 async def test_the_call_hierarchy_has_observed_counts(connect: Connect) -> None:

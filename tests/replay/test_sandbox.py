@@ -243,8 +243,13 @@ def test_nothing_survives_the_end(tmp_path: Path) -> None:
         begun = time.monotonic()
         said, _ = in_sandbox(code, layers=layers)
         assert said == 1 and time.monotonic() - begun < 10
-    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=False).stdout
-    assert "os.setsid()" not in listing
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            assert b"os.setsid()\n" not in command
 
 
 def test_an_interpreter_in_a_home_opens_no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,6 +262,15 @@ def test_an_interpreter_in_a_home_opens_no_home(tmp_path: Path, monkeypatch: pyt
     folders = sandbox.interpreter_folders(str(python))
     assert home not in folders and home.parent not in folders
     assert home / "lib" / "python3.12" in folders
+
+
+def test_a_version_managers_shim_is_seen_through(tmp_path: Path) -> None:
+    shim = tmp_path / "python3"
+    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    shim.chmod(0o755)
+    assert sandbox.real_interpreter(str(shim)) == sys.executable
+    assert isinstance(sandbox.probe(str(shim)), Rung)
+    assert sandbox.real_interpreter(str(shim), tmp_path) == str(shim), "a workspace's own script is not run"
 
 
 def test_another_system_has_no_sandbox_and_runs_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tracelens.answers import places, values, words
+from tracelens.answers import headline, places, values, words
 from tracelens.answers.document import DocumentSnapshot, Span, in_document, placed, state_now
 from tracelens.answers.snapshot import IndexSnapshot, raised_here
 from tracelens_indexer.store.answers import FailureRecord, Profile
@@ -63,13 +63,11 @@ def diagnostics(document: DocumentSnapshot, snapshot: IndexSnapshot) -> list[Dia
 
 def _message(failure: FailureRecord, profile: Profile, *, stale: bool) -> str:
     """ "ZeroDivisionError seen here in 3 of 1,884 calls (price = 0.0)"."""
-    often = f"{failure.n:,} of {words.counted(profile.calls, 'call', profile.counting)}"
-    if profile.calls < failure.n:
-        often = f"{failure.n:,} call{'' if failure.n == 1 else 's'}"
+    often = headline.of_calls(failure.n, profile)
     when = ", ".join(
         f"{words.clean(name)} = {words.clean(value)}" for name, value in values.common_to_failing(profile, failure)
     )
-    said = words.clean(failure.message, words.LONGEST_MESSAGE)
+    said = words.first_line(failure.message)
     text = f"{words.type_name(failure.type)} seen here in {often}"
     text += f" ({when})" if when else ""
     text += f": {said}" if said else ""

@@ -50,9 +50,16 @@ def failed(profile: Profile, failures: list[FailureRecord]) -> str:
     n = sum(failure.n for failure in failures)
     kinds = list(dict.fromkeys(words.type_name(failure.type) for failure in failures))
     named = ", ".join(kinds[:2]) + (f", {len(kinds) - 2} more" if len(kinds) > 2 else "")
-    if profile.calls >= n and profile.calls:
-        return f"{n:,} of {words.counted(profile.calls, 'call', profile.counting)} failed: {named}"
-    return f"{n:,} failed: {named}"
+    return f"{of_calls(n, profile)} failed: {named}"
+
+
+def of_calls(n: int, profile: Profile) -> str:
+    """ "3 of 1,884 calls", "all 3 calls", "its only call"; without "of …" where calls were not counted."""
+    if profile.calls < n:
+        return f"{n:,} call{'' if n == 1 else 's'}"
+    if profile.calls == n and profile.counting == "exact":
+        return "its only call" if n == 1 else f"all {n:,} calls"
+    return f"{n:,} of {words.counted(profile.calls, 'call', profile.counting)}"
 
 
 def own_share(profile: Profile) -> str:
@@ -78,7 +85,8 @@ def short(profile: Profile, state: AnchorState, failures: int) -> str:
         optional.append(f"{failures:,} error{'' if failures == 1 else 's'}")
     else:
         if profile.p50_ns is not None:
-            optional.append(f"p50 {words.duration(profile.p50_ns).replace(' ', '')}")
+            took = words.duration(profile.p50_ns).replace(" ", "")
+            optional.append(took if profile.timed == 1 else f"p50 {took}")
         if profile.self_share and profile.self_share >= 0.01:
             optional.append(words.share(profile.self_share, profile.share_counting).replace(" ", ""))
     was = "was " if state == "stale" else ""

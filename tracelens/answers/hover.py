@@ -132,7 +132,7 @@ def about_unit(
         headline=line(stale, Piece(words.clean(name, words.LONGEST_NAME), "strong"), told),
         site=(),
         values=tuple(
-            values.slot_line(observation, _annotation(profile, observation.slot))
+            values.slot_line(observation, _annotation(profile, observation.slot), values.biased(profile))
             for observation in profile.observations
             if observation.slot not in ("self", "cls")
             and not (observation.slot == RESULT and record.name == "__init__")
@@ -151,7 +151,9 @@ def about_parameter(
     for observation in profile.observations:
         if observation.slot == name and observation.values:
             return ParameterAnswer(
-                values.slot_line(observation, annotation), values.histogram(observation), state or profile.state
+                values.slot_line(observation, annotation, values.biased(profile)),
+                values.histogram(observation, values.biased(profile)),
+                state or profile.state,
             )
     return None
 
@@ -177,7 +179,7 @@ def _failure_line(
     profile: Profile, failure: FailureRecord, document: DocumentSnapshot | None, unit: Unit | None, now_ns: int
 ) -> Line:
     kind = words.type_name(failure.type)
-    message = words.clean(failure.message, words.LONGEST_MESSAGE)
+    message = words.first_line(failure.message)
     pieces = [code(f"{kind}: {message}" if message else kind)]
     place = places.line_of(document, unit, failure)
     if not failure.origin:

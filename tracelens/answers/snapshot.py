@@ -17,8 +17,8 @@ from tracelens_indexer.store.answers import (
 )
 
 HOTTEST = 5
-LEAST_HOT_SHARE = 0.01
-"""Below one per cent of a run nothing is called hot, however little else ran."""
+LEAST_HOT_SHARE = 0.02
+"""Below two per cent of a run nothing is called hot, however little else ran."""
 _MOST_FILES = 64
 
 K = TypeVar("K")

@@ -15,6 +15,8 @@ _FEW = 4
 _USUAL = 0.25
 """A value that makes up this share is worth naming among many."""
 _BARS = 8
+_TELLING_LENGTH = 40
+_SCALAR = re.compile(r"-?[\d.]+(e[-+]?\d+)?|-?inf|nan|None|True|False|b?'[^']*'|b?\"[^\"]*\"|\[\]|\{\}|\(\)")
 _COVERED_BY: dict[str, set[str]] = {
     "float": {"float", "int", "bool"},
     "int": {"int", "bool"},
@@ -31,29 +33,40 @@ _COVERED_BY: dict[str, set[str]] = {
 """Annotations that are understood well enough to say that a value contradicts them."""
 
 
-def slot_line(observation: Observation, annotation: str = "") -> Line:
-    """ "price  float, 0.0 … 120.5, usually 9.99 · 0.0 in 3 calls (each failed)"."""
+def biased(profile: Profile) -> bool:
+    """Whether failing calls are over-represented among the values: all of them are kept, but not all others."""
+    return 0 < profile.captured < profile.calls
+
+
+def slot_line(observation: Observation, annotation: str = "", returned_only: bool = False) -> Line:
+    """ "price  float, 0.0 … 120.5, usually 9.99 · 0.0 in 3 calls (each failed)".
+
+    `returned_only`: shares are told of the calls that returned, because failing ones are over-represented.
+    """
     label = "→" if observation.slot == RESULT else words.clean(observation.slot, words.LONGEST_NAME)
-    totals = _totals(observation)
+    totals = _totals(observation, returned_only)
     listed = sum(totals.values())
     known = [key for key in totals if key[1] is not None]
+    failing = _failing(observation)
     pieces: list[Piece] = []
     if known and len(known) <= _FEW and listed and len(known) == len(totals):
-        if len(known) == 1:
+        if len(known) == 1 and failing:
+            pieces = [_value(known[0]), Piece(" whenever it returned")]
+        elif len(known) == 1:
             pieces = [Piece("always "), _value(known[0])]
         else:
             pieces = joined([_value(key), Piece(f" {words.percentage(totals[key], listed)}")] for key in known)
     else:
         pieces = _described(observation, totals, listed)
-    pieces += _failing(observation)
+    pieces += failing
     if observation.slot != RESULT and contradicted(annotation, observation):
         pieces += [Piece("   (annotated "), code(words.clean(annotation)), Piece(")")]
     return line(*pieces, label=label)
 
 
-def histogram(observation: Observation) -> Bars:
-    """The most frequent values, those beyond the cap together."""
-    totals = _totals(observation)
+def histogram(observation: Observation, returned_only: bool = False) -> Bars:
+    """The most frequent values, those beyond the cap together; `returned_only` as in `slot_line`."""
+    totals = _totals(observation, returned_only)
     whole = sum(totals.values())
     each_failed = _always_failing(observation)
     rows = []
@@ -64,6 +77,9 @@ def histogram(observation: Observation) -> Bars:
     rest = whole - sum(totals[key] for key in known[:_BARS])
     if rest > 0:
         rows.append(("others", rest / whole, words.percentage(rest, whole)))
+    for key, n in each_failed.items():
+        if key not in totals and _telling(key[1], n):
+            rows.append((words.clean(key[1] or "", 32), 0.0, f"{words.counted(n, 'call')}, each failed"))
     return Bars(tuple(rows))
 
 
@@ -71,7 +87,7 @@ def common_to_failing(profile: Profile, failure: FailureRecord) -> list[tuple[st
     """(parameter, value) that all failing calls share and that other calls seldom have, at most two."""
     found = []
     for observation in profile.observations:
-        if observation.slot == RESULT:
+        if observation.slot in (RESULT, "self", "cls"):
             continue
         failing = Counter[str | None]()
         others = Counter[str | None]()
@@ -79,12 +95,23 @@ def common_to_failing(profile: Profile, failure: FailureRecord) -> list[tuple[st
             (failing if value.outcome == failure.type else others)[value.text] += value.n
         if len(failing) != 1:
             continue
-        text = next(iter(failing))
+        text, n = next(iter(failing.items()))
         seen = sum(others.values())
-        if text is None or (seen and others[text] > seen * 0.1) or (not seen and failing[text] < 2):
+        if not _telling(text, n) or (seen and others[text] > seen * 0.1) or (not seen and n < 2):
             continue
+        assert text is not None
         found.append((observation.slot, text))
     return found[:2]
+
+
+def _telling(text: str | None, n: int) -> bool:
+    """Whether it says something that calls with this value failed.
+
+    Of a single failing call every object is one that no other call had; a number, a short text or None is not.
+    """
+    if text is None or len(text) > _TELLING_LENGTH:
+        return False
+    return n > 1 or _SCALAR.fullmatch(text) is not None
 
 
 def contradicted(annotation: str, observation: Observation) -> bool:
@@ -101,10 +128,11 @@ def contradicted(annotation: str, observation: Observation) -> bool:
     return any(value.type and value.type not in allowed for value in observation.values)
 
 
-def _totals(observation: Observation) -> dict[tuple[str, str | None], int]:
-    """(type, text) to calls whatever their outcome, most frequent first, those beyond the cap last."""
+def _totals(observation: Observation, returned_only: bool) -> dict[tuple[str, str | None], int]:
+    """(type, text) to calls, most frequent first, those beyond the cap last."""
     totals = Counter[tuple[str, str | None]]()
-    for value in observation.values:
+    returned = [value for value in observation.values if not value.outcome]
+    for value in returned if returned_only and returned else observation.values:
         totals[value.type if value.text is not None else "", value.text] += value.n
     return dict(sorted(totals.items(), key=lambda item: (item[0][1] is None, -item[1], item[0][1] or "")))
 
@@ -148,7 +176,7 @@ def _always_failing(observation: Observation) -> dict[tuple[str, str | None], in
 
 def _failing(observation: Observation) -> list[Piece]:
     """ "· 0.0 in 3 calls (each failed)", only where other values did not fail."""
-    bad = _always_failing(observation)
+    bad = {key: n for key, n in _always_failing(observation).items() if _telling(key[1], n)}
     if not bad or not any(not value.outcome for value in observation.values):
         return []
     key, n = max(bad.items(), key=lambda item: item[1])

@@ -94,6 +94,12 @@ def clean(text: str, longest: int = LONGEST_VALUE) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+def first_line(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    """The first line of a message that has something on it, cleaned; … when more follows."""
+    lines = text.strip().split("\n", 1)
+    return clean(lines[0].rstrip(), longest) + (" …" if len(lines) > 1 else "")
+
+
 def escaped(text: str) -> str:
     """Cleaned text for Markdown, outside a code span."""
     return _MARKDOWN.sub(r"\\\1", text)

@@ -105,6 +105,8 @@ def command(
     else:
         for line in _lines(report):
             click.echo(line)
+        if report.best and report.best.verdict.kind == "fixed" and not apply_it:
+            click.echo(f"next: tracelens fix {report.failure.id} --apply")
     if apply_it:
         best = report.best
         if best is None or best.verdict.kind != "fixed":
@@ -151,10 +153,7 @@ def _lines(report: FixReport) -> list[str]:
     if not report.fixes:
         told += ["", "no fix was found"]
     told.append("")
-    told += list(report.statements)
-    if report.best and report.best.verdict.kind == "fixed":
-        told.append(f"next: tracelens fix {failure.id} --apply")
-    return told
+    return told + list(report.statements)
 
 
 def _plain(report: FixReport, root: Path) -> dict[str, Any]:

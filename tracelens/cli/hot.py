@@ -77,7 +77,7 @@ def _lines(profiles: list[Profile], runs: list[RunRecord]) -> list[str]:
     if legend:
         lines.append(f"  {legend}")
     lines += [f"  {line}" for line in _about_runs(profiles, runs)]
-    failing = next((p for p in profiles if p.failures), profiles[0])
+    failing = next((p for p in profiles if any(f.origin for f in p.failures)), profiles[0])
     lines.append(
         f"  next: tracelens show {failing.unit.scope.rpartition('.')[2]} · open {failing.unit.path} in your editor"
     )
@@ -134,7 +134,7 @@ def _about_runs(profiles: list[Profile], runs: list[RunRecord]) -> list[str]:
                 f'"{words.clean(run.name)}"',
                 run.tool if run.tool != "tracelens" else "",
                 words.ago(run.started_ns or run.imported_ns),
-                f"commit {words.clean(run.commit, 7).rstrip('…')}" if run.commit else "",
+                f"commit {words.clean(run.commit[:7])}" if run.commit else "",
             )
             if part
         )

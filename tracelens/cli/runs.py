@@ -58,5 +58,5 @@ def command(drop: tuple[str, ...], root_path: Path | None, as_json: bool) -> Non
         if run.interpreter:
             parts.append(run.interpreter)
         click.echo(" · ".join(parts))
-        if run.notes:
-            click.echo(f"       {run.notes}")
+        for note in run.notes.splitlines():
+            click.echo(f"       {note}")

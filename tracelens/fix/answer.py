@@ -176,8 +176,9 @@ def _find(search: str, text: str) -> tuple[int, int, str]:
 
 
 def _whole_function(text: str, source: Source, node: Function) -> Edit:
+    text = unindented(text)
     try:
-        tree = ast.parse(textwrap.dedent(text))
+        tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise Refused(f"it does not parse ({error})") from None
     if len(tree.body) != 1 or not isinstance(tree.body[0], (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -189,7 +190,7 @@ def _whole_function(text: str, source: Source, node: Function) -> Edit:
         ast.dump(one) for one in node.decorator_list
     ]:
         raise Refused("it changes the decorators")
-    lines = textwrap.dedent(text).split("\n")[new.lineno - 1 : new.end_lineno]
+    lines = text.split("\n")[new.lineno - 1 : new.end_lineno]
     start, end = source.span(node)
     indent = source.text[source.line_start(node.lineno) : start]
     if indent.strip():
@@ -197,12 +198,33 @@ def _whole_function(text: str, source: Source, node: Function) -> Edit:
     return Edit(start, end, _indented("\n".join(lines), indent))
 
 
+def unindented(text: str) -> str:
+    """Code moved to the left as far as its first line is indented; lines that begin inside a string stay."""
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    indent = first[: len(first) - len(first.lstrip())]
+    if not indent:
+        return text
+    inside = {number - 1 for number in _inside_strings("if True:\n" + text)}
+    return "\n".join(
+        line if number in inside else line.removeprefix(indent) for number, line in enumerate(text.split("\n"), 1)
+    )
+
+
+def _inside_strings(text: str) -> set[int]:
+    """Numbers of the lines that begin inside a string, 1-based."""
+    inside: set[int] = set()
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.end[0] > token.start[0] and token.type not in (tokenize.NEWLINE, tokenize.NL):
+                inside.update(range(token.start[0] + 1, token.end[0] + 1))
+    except (tokenize.TokenError, SyntaxError):  # whoever parses it will say so
+        pass
+    return inside
+
+
 def _indented(text: str, indent: str) -> str:
     """All lines but the first indented, except where a line begins inside a string."""
-    inside: set[int] = set()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.end[0] > token.start[0] and token.type != tokenize.NEWLINE:
-            inside.update(range(token.start[0] + 1, token.end[0] + 1))
+    inside = _inside_strings(text)
     lines = text.split("\n")
     return "\n".join(
         line if number == 1 or number in inside or not line.strip() else indent + line

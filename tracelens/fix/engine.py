@@ -147,6 +147,7 @@ def propose(
         statements.append(f"{evidence.unit.path} is a test: tests are not edited; fix what it tests")
         return FixReport(evidence.failure, evidence.unit, (), tuple(statements), "", 0, evidence.ids)
     progress("trying the sandbox")
+    python = sandbox.real_interpreter(python, workspace)
     rung = rung if rung is not None else sandbox.probe(python)
     if not isinstance(rung, NoSandbox) and evidence.replayable:
         progress("re-running the recorded calls with the code as it is")

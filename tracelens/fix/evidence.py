@@ -24,6 +24,7 @@ from tracelens_indexer.store.answers import (
     SearchHit,
     UnitRecord,
 )
+from tracelens_recorder.replayable import VERSION
 
 _MOST_FAILING = 8
 _MOST_PASSING = 24
@@ -220,12 +221,15 @@ def _replayable(index: FixIndex, failure: FailureRecord, unit: UnitRecord, sourc
 
 
 def recorded_calls(captures: Sequence[CaptureRecord]) -> list[RecordedCall]:
-    """Those of the captured calls that can be made again."""
-    return [
-        RecordedCall(one.id, one.replay, one.outcome, one.message, one.line, one.result)
-        for one in captures
-        if one.replay is not None
-    ]
+    """Those of the captured calls that can be made again; without parameters there is nothing to record for it."""
+    found = []
+    for one in captures:
+        arguments = one.replay
+        if arguments is None and not one.unit.parameters and not one.arguments:
+            arguments = {"version": VERSION, "arguments": [], "classes": [], "redacted": 0}
+        if arguments is not None:
+            found.append(RecordedCall(one.id, arguments, one.outcome, one.message, one.line, one.result))
+    return found
 
 
 def _related(index: FixIndex, unit: UnitRecord, root: Path, search: Search | None) -> list[Related]:

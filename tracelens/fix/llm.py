@@ -54,12 +54,12 @@ def ask(
     http = openai.DefaultHttpxClient(
         timeout=timeout, follow_redirects=False, trust_env=not is_loopback(endpoint.base_url)
     )
+    parts: list[str] = []
     try:
         client = openai.OpenAI(
             base_url=endpoint.base_url, api_key=endpoint.key or "none", max_retries=0, http_client=http
         )
         request: dict[str, Any] = {"model": endpoint.model, "messages": list(messages)}
-        parts: list[str] = []
         size = 0
         for part in _stream(client, request):
             if cancelled():
@@ -75,6 +75,8 @@ def ask(
     except openai.APITimeoutError:
         raise LlmError(f"{where}: no answer after {endpoint.timeout_seconds:g} s; raise llm.timeout_seconds") from None
     except openai.APIConnectionError as error:
+        if parts:
+            raise LlmError(f"{where}: the connection broke in the middle of the answer ({_reason(error)})") from None
         raise LlmError(f"{where}: no connection ({_reason(error)}); is it running?") from None
     except openai.APIStatusError as error:
         raise LlmError(f"{where}: {_status(error.status_code)} ({_detail(error)})") from None

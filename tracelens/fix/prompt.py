@@ -5,13 +5,16 @@ All of it but the instructions is untrusted: it stands in blocks that a nonce de
 
 from __future__ import annotations
 
+import builtins
 import json
 import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from tracelens.fix.answer import unindented
 from tracelens.fix.evidence import Evidence
+from tracelens.fix.templates.problem import Problem
 from tracelens.settings import SendValues
 from tracelens_indexer.store.answers import CaptureRecord
 from tracelens_recorder.redact import redact_text
@@ -80,12 +83,12 @@ def _pieces(evidence: Evidence, send: SendValues) -> list[_Piece]:
     said: dict[str, Any] = {
         "id": evidence.failure.id,
         "exception": evidence.failure.type,
-        "message": show_message(evidence.failure.message, send),
+        "message": _message(evidence, send),
         "line": line,
         "times": evidence.failure.n,
     }
     pieces = [
-        _Piece(f"The function {unit.qualname} in {unit.path}", evidence.source.of(evidence.node), True),
+        _Piece(f"The function {unit.qualname} in {unit.path}", function_text(evidence), True),
         _Piece("What was recorded", json.dumps(said), True),
     ]
     for name, calls in (("Calls that failed", evidence.failing), ("Calls that returned", evidence.passing)):
@@ -96,6 +99,22 @@ def _pieces(evidence: Evidence, send: SendValues) -> list[_Piece]:
         if related.text:
             pieces.append(_Piece(f"{related.unit.qualname} ({related.id}) {related.relation}", related.text[:6000]))
     return pieces
+
+
+def function_text(evidence: Evidence) -> str:
+    """The function as it is written, moved to the left margin."""
+    end = evidence.span[1]
+    line_start = evidence.source.line_start(evidence.node.lineno)
+    return unindented(evidence.source.text[line_start:end].replace("\r\n", "\n"))
+
+
+def _message(evidence: Evidence, send: SendValues) -> str:
+    """The interpreter's own messages follow patterns whose values can be taken out; what a program says does not."""
+    problem = Problem.of(evidence)
+    its_own = not hasattr(builtins, evidence.failure.type) or problem is None or problem.raised_on_purpose
+    if its_own and send in ("none", "shapes"):
+        return "(not sent)"
+    return show_message(evidence.failure.message, send)
 
 
 def _call(call: CaptureRecord, send: SendValues) -> dict[str, Any]:
@@ -121,8 +140,23 @@ def show_value(kind: str, text: str, send: SendValues) -> str:
 def show_message(message: str, send: SendValues) -> str:
     """An exception's message; without the values in it where only shapes may be sent."""
     if send in ("none", "shapes"):
-        # Names of types and attributes stay: they come from the code.
-        return re.sub(
-            r"(?<!attribute )(?<!variable )(?<!name )(['\"])(?!NoneType|\w+\1 object)(.*?)\1|\d+", "…", message
-        )
+        return _VALUE.sub(lambda match: match.group() if _is_a_name(match) else "…", message)
     return message if send == "full" else redact_text(message)[0]
+
+
+_VALUE = re.compile(r"""(['"])(.*?)\1|\d+""")
+
+
+def _is_a_name(match: re.Match[str]) -> bool:
+    """Whether quoted words of a message are the name of a type or of something in the code, and no value."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    return bool(match.group(1)) and (
+        before.endswith(("attribute ", "variable ", "name ", "argument ", "type: "))
+        or after.startswith(" object")
+        or match.group(2) in _TYPES
+    )
+
+
+_TYPES = frozenset(
+    ("NoneType", "int", "float", "str", "bool", "list", "dict", "set", "tuple", "bytes", "<", ">", "<=", ">=", "+", "-")
+)

@@ -105,6 +105,7 @@ def replay(
     its decorators instead of what its name leads to. rung: from `sandbox.probe`, asked for when it is None. Without a
     rung nothing is run.
     """
+    python = sandbox.real_interpreter(python, workspace)
     rung = rung if rung is not None else sandbox.probe(python)
     if isinstance(rung, NoSandbox):
         return Replayed((), f"no sandbox on this machine ({rung.reason})")

@@ -218,11 +218,39 @@ def clean_environment(scratch: Path) -> dict[str, str]:
     }
 
 
+@lru_cache(maxsize=16)
+def real_interpreter(python: str, folder: Path | None = None) -> str:
+    """The interpreter behind a version manager's shim, which is a script; any other name is itself.
+
+    A shim is asked, in `folder`, which one it stands for. One that lies in that folder is not: a workspace does not
+    get to run a script of its own outside the sandbox.
+    """
+    try:
+        with Path(python).open("rb") as file:
+            is_script = file.read(2) == b"#!"
+    except OSError:
+        return python
+    if not is_script or (folder is not None and Path(python).resolve().is_relative_to(folder.resolve())):
+        return python
+    try:
+        asked = subprocess.run(
+            [python, "-I", "-S", "-c", "import sys; print(sys.executable)"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return python
+    return asked.stdout.strip() or python
+
+
 def interpreter_folders(python: str) -> list[Path]:
     """What an interpreter needs to be able to read: its own prefix and that of the one it was made from.
 
-    Found without running it. A prefix that is the user's home, or contains it, is never opened: then it is the
-    interpreter's file and its library alone.
+    Found without running it. A prefix that holds other things than a Python (a home, `~/.local` with its links to
+    interpreters elsewhere) is never opened: then it is the interpreter's file and its library alone.
     """
     here = Path(os.path.abspath(python))  # noqa: PTH100 -- resolve() would lose the virtual environment
     executables = [here, here.resolve()]
@@ -239,7 +267,8 @@ def interpreter_folders(python: str) -> list[Path]:
     for executable in executables:
         prefix = executable.parent.parent
         opened = [prefix]
-        if _is_private(prefix):
+        is_python = (prefix / "pyvenv.cfg").exists() or any(prefix.glob("lib*/python3*/os.py"))
+        if not is_python or _is_private(prefix):
             opened = [executable, *prefix.glob("lib/python3*"), *prefix.glob("lib/libpython3*")]
         found += [one for one in opened if one not in found]
     return found
@@ -247,16 +276,11 @@ def interpreter_folders(python: str) -> list[Path]:
 
 def _is_private(folder: Path) -> bool:
     """Whether opening a folder would open a home."""
-    homes = {Path.home(), Path("/root"), Path("/home")} | {Path("/home") / name for name in _names("/home")}
+    import pwd
+
+    homes = {Path.home(), *(Path(one.pw_dir) for one in pwd.getpwall() if one.pw_uid == 0 or one.pw_uid >= 1000)}
     real = folder.resolve()
-    return any(real == home or real in home.parents for home in (one.resolve() for one in homes))
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return [one.name for one in Path(folder).iterdir()]
-    except OSError:
-        return []
+    return any(real == home or real in home.parents for home in (one.resolve() for one in homes if one != Path("/")))
 
 
 _PROBE = r"""
@@ -316,6 +340,7 @@ def probe(python: str, layers: tuple[str, ...] = LAYERS) -> Rung | NoSandbox:
     if not sys.platform.startswith("linux"):
         names = {"darwin": "macOS", "win32": "Windows"}
         return NoSandbox(f"there is no sandbox for {names.get(sys.platform, sys.platform)} yet")
+    python = real_interpreter(python)
     # The folder outside is open to everybody: it must be the sandbox that refuses, not a mode.
     with scratch_folder() as outside, scratch_folder() as scratch, _Listeners(outside) as listeners:
         outside.chmod(0o777)

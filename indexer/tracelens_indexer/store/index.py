@@ -245,7 +245,9 @@ class Index(CodeIndex):
         }
         counted = [row["counting"] for row in parts if row["calls"] or row["resumes"]]
         counting: Counting = max(counted, key=_WORST.__getitem__, default="exact")
-        state: AnchorState = max((row["state"] for row in parts), key=_STATES.__getitem__)
+        # A log that only names a failure of the unit does not make its calls unverified.
+        counted_parts = [row for row in parts if row["calls"] or row["resumes"] or row["samples_total"]] or parts
+        state: AnchorState = max((row["state"] for row in counted_parts), key=_STATES.__getitem__)
         low = [row["min_ns"] for row in parts if row["min_ns"] >= 0]
         high = [row["max_ns"] for row in parts if row["max_ns"] >= 0]
         samples_total, samples_self = float(total("samples_total")), float(total("samples_self"))
@@ -471,7 +473,8 @@ def _failure(parts: list[sqlite3.Row]) -> FailureRecord:
         calls=sum(calls.values()),
         last_ns=last["last_ns"],
         origin=any(row["origin"] for row in parts),
-        state=max((row["state"] for row in parts), key=_STATES.__getitem__),
+        # Seen once on the code as it is, it is a failure of the code as it is.
+        state=min((row["state"] for row in parts), key=_STATES.__getitem__),
         stack=tuple((f[0], f[1], f[2], f[3], f[4]) for f in json.loads(last["stack"] or "[]")),
         tests=tuple(dict.fromkeys(row["test"] for row in parts if row["test"])),
         run=last["run"],

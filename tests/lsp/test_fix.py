@@ -1,0 +1,81 @@
+"""A fix from the light bulb: recorded by our recorder, replayed in the sandbox, applied as an edit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from lsprotocol import types as lsp
+
+from tests.answers import recorded
+from tests.lsp.conftest import PRICING, Connect, Editor
+
+MAIN = """\
+from pricing import apply_discount
+
+for price in (10.0, 20.0, 0.0, 30.0, 0.0):
+    try:
+        apply_discount(price, "gold")
+    except ZeroDivisionError:
+        pass
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    root = recorded.write(tmp_path / "shop", {"pricing.py": PRICING, "main.py": MAIN})
+    environment = {**os.environ, "TRACELENS_CONFIG": str(tmp_path / "config.toml")}
+    command = [sys.executable, "-m", "tracelens.cli", "record", "--", "main.py"]
+    ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return root
+
+
+def _applied(editor: Editor, text: str, edit: lsp.WorkspaceEdit) -> str:
+    """The text after a workspace edit of one document, as a client would apply it."""
+    edits: list[lsp.TextEdit] = []
+    for of_file in (edit.changes or {}).values():
+        edits += of_file
+    for change in edit.document_changes or ():
+        assert isinstance(change, lsp.TextDocumentEdit)
+        edits += [item for item in change.edits if isinstance(item, lsp.TextEdit)]
+    lines = text.split("\n")
+
+    def offset(at: lsp.Position) -> int:
+        line = lines[at.line]
+        character = next(n for n in range(len(line) + 1) if editor.length(line[:n]) == at.character)
+        return sum(len(one) + 1 for one in lines[: at.line]) + character
+
+    for item in sorted(edits, key=lambda item: offset(item.range.start), reverse=True):
+        text = text[: offset(item.range.start)] + item.new_text + text[offset(item.range.end) :]
+    return text
+
+
+@pytest.mark.parametrize("name", ["vscode", "neovim"])
+async def test_the_light_bulb_offers_a_fix_that_was_replayed(name: str, connect: Connect, workspace: Path) -> None:
+    async with connect(name, root=workspace) as editor:
+        uri = editor.open("pricing.py")
+        fix = (await editor.actions(uri, "saving / price"))[0]
+        assert fix.edit is None
+        resolved = await editor.client.code_action_resolve_async(fix)
+        said = editor.client.messages[-1].message
+        assert resolved.edit is not None, said
+        assert "no longer raises" in said and "failing 2/2 fixed" in said
+        assert bool(resolved.edit.document_changes) == (name == "vscode")
+        fixed = _applied(editor, PRICING, resolved.edit)
+        namespace: dict[str, object] = {}
+        exec(fixed, namespace)
+        assert namespace["apply_discount"](0.0, "gold") == 0.0  # type: ignore[operator]
+        assert any(steps[0].title == "Looking for a fix" for steps in editor.client.progress_reports.values())
+
+
+async def test_a_fix_is_not_made_to_a_text_it_was_not_made_for(connect: Connect, workspace: Path) -> None:
+    async with connect("vscode", root=workspace) as editor:
+        uri = editor.open("pricing.py")
+        editor.replace(uri, "DISCOUNTS = {", "# not saved\nDISCOUNTS = {")
+        resolved = await editor.client.code_action_resolve_async((await editor.actions(uri, "saving / price"))[0])
+        assert resolved.edit is None
+        assert "Save it" in editor.client.messages[-1].message
