@@ -52,10 +52,10 @@ _REQUESTS: tuple[tuple[str, _Handler, Any], ...] = (
     (lsp.TEXT_DOCUMENT_PREPARE_CALL_HIERARCHY, call_hierarchy.prepare, None),
     (lsp.CALL_HIERARCHY_INCOMING_CALLS, call_hierarchy.incoming, None),
     (lsp.CALL_HIERARCHY_OUTGOING_CALLS, call_hierarchy.outgoing, None),
-    (lsp.SHUTDOWN, lifecycle.shutdown, None),
 )
 _NOTIFICATIONS: tuple[tuple[str, _Notified, Any], ...] = (
     (lsp.INITIALIZED, lifecycle.initialized, None),
+    (lsp.SHUTDOWN, lifecycle.shutdown, None),
     (lsp.TEXT_DOCUMENT_DID_OPEN, documents.did_open, None),
     (lsp.TEXT_DOCUMENT_DID_CHANGE, documents.did_change, None),
     (lsp.TEXT_DOCUMENT_DID_SAVE, documents.did_save, None),

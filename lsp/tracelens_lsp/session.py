@@ -111,13 +111,14 @@ class Session:
         if self.client.has_configuration:
             self.task(self.pull_configuration())
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
+        """At `shutdown`. Not async: a client may send `exit` right behind it."""
         for timer in self._pushes.values():
             timer.cancel()
         for task in list(self._tasks):
-            if task is not asyncio.current_task():
-                task.cancel()
-        await asyncio.gather(*(searcher.stop() for searcher in self._searchers.values()))
+            task.cancel()
+        for searcher in self._searchers.values():
+            searcher.stop()
         self.views.remove()
         self.forget_indexes()
 

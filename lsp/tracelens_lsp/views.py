@@ -6,6 +6,7 @@ client that cannot open documents gets their first lines as a message.
 
 from __future__ import annotations
 
+import atexit
 import re
 import shutil
 import tempfile
@@ -34,6 +35,8 @@ class Views:
             if self._folder is None:
                 # Made by this process for this user alone (mode 0700).
                 self._folder = Path(tempfile.mkdtemp(prefix="tracelens-"))
+                # A client that is killed says no goodbye.
+                atexit.register(self.remove)
             file = self._folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)[:80]}.txt"
             file.write_text(text, encoding="utf-8", errors="replace")
             shown = await session.server.window_show_document_async(

@@ -131,11 +131,13 @@ class SearchWorker:
         except TimeoutError:
             return []
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
+        """End it at once: it only reads."""
         if self._starting:
             self._starting.cancel()
         if self._child and self._child.returncode is None:
-            await _stop(self._child)
+            with contextlib.suppress(ProcessLookupError):
+                self._child.kill()
 
     async def _start(self) -> None:
         self._child = await asyncio.create_subprocess_exec(

@@ -68,7 +68,7 @@ def command(
       tracelens fix f:5d5b19ad --show-prompt
     """
     from tracelens.fix import patch
-    from tracelens.fix.engine import propose
+    from tracelens.fix.engine import NO_ENDPOINT, propose
     from tracelens.fix.evidence import gather
     from tracelens.fix.prompt import prompt_for
     from tracelens.interpreter import project_python
@@ -104,7 +104,7 @@ def command(
         print_json(_plain(report, root))
     else:
         for line in _lines(report):
-            click.echo(line)
+            click.echo("templates only, as you asked" if no_ai and line == NO_ENDPOINT else line)
         if report.best and report.best.verdict.kind == "fixed" and not apply_it:
             click.echo(f"next: tracelens fix {report.failure.id} --apply")
     if apply_it:

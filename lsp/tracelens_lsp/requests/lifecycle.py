@@ -36,5 +36,5 @@ def initialized(session: Session, params: lsp.InitializedParams) -> None:
         )
 
 
-async def shutdown(session: Session, params: None) -> None:
-    await session.stop()
+def shutdown(session: Session, params: None) -> None:
+    session.stop()
