@@ -113,7 +113,11 @@ def range_(document: DocumentSnapshot, span: Span, encoding: Encoding) -> lsp.Ra
 def diagnostic(
     document: DocumentSnapshot, found: Diagnostic, root: Path, encoding: Encoding, *, related: bool
 ) -> lsp.Diagnostic:
-    severities = {"warning": lsp.DiagnosticSeverity.Warning, "information": lsp.DiagnosticSeverity.Information}
+    severities = {
+        "warning": lsp.DiagnosticSeverity.Warning,
+        "information": lsp.DiagnosticSeverity.Information,
+        "hint": lsp.DiagnosticSeverity.Hint,
+    }
     frames = [
         lsp.DiagnosticRelatedInformation(
             location=lsp.Location(uri_of(root / frame.path), _line(frame.line)), message=frame.message

@@ -137,7 +137,8 @@ def _records(root: Path, call: Mapping[str, Any], number: int) -> Iterable[Recor
             kind, _, message = call["raises"].partition(": ")
             line = _line(root, path, unit, call["at"])
             outcome = Raised(kind, message, line)
-            inner = FailureFrame(Frame(str(root / path), unit.name, line, "executing"))
+            source = (root / path).read_text().splitlines()[line - 1].strip()
+            inner = FailureFrame(Frame(str(root / path), unit.name, line, "executing"), source=source)
             outer = (FailureFrame(caller),) if caller else ()
             yield Failure(kind, message, (*outer, inner), at_ns=STARTED, test=test)
         yield Call(

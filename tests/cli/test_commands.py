@@ -33,7 +33,7 @@ def test_index_says_what_it_resolved(shop: Path, tracelens: Run) -> None:
 
 
 def test_record_then_hot_show_failures_calls(recorded: Path, tracelens: Run) -> None:
-    hot = tracelens("hot")
+    hot = tracelens("hot", "-n", "50")
     assert "shop.inventory.Warehouse.find" in hot.stdout
     assert "3 ZeroDivisionError" in hot.stdout
     assert "all fresh" in hot.stdout

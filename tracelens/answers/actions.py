@@ -9,7 +9,7 @@ from typing import Literal
 from tracelens.answers import places, words
 from tracelens.answers.document import DocumentSnapshot, Span, placed
 from tracelens.answers.hover import FIX, SHOW_CALLS, WHY
-from tracelens.answers.snapshot import IndexSnapshot, raised_here
+from tracelens.answers.snapshot import IndexSnapshot, on_purpose, raised_here
 from tracelens_indexer.store.answers import FailureRecord
 
 Kind = Literal["fix", "show"]
@@ -71,7 +71,7 @@ def _on(place: places.Place | None, first: int, last: int) -> bool:
 def _for_failure(failure: FailureRecord) -> list[Action]:
     kind = words.type_name(failure.type)
     calls = "the failing call" if failure.n == 1 else f"the {failure.n:,} failing calls"
-    return [
-        Action(f"Fix: {kind} in {words.clean(failure.unit.name)}", "fix", FIX, (failure.id,), failure.id),
-        Action(f"Show {calls}", "show", SHOW_CALLS, (failure.id,), failure.id),
-    ]
+    show = Action(f"Show {calls}", "show", SHOW_CALLS, (failure.id,), failure.id)
+    if on_purpose(failure):
+        return [show]
+    return [Action(f"Fix: {kind} in {words.clean(failure.unit.name)}", "fix", FIX, (failure.id,), failure.id), show]

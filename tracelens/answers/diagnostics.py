@@ -7,10 +7,10 @@ from typing import Literal
 
 from tracelens.answers import headline, places, values, words
 from tracelens.answers.document import DocumentSnapshot, Span, in_document, placed, state_now
-from tracelens.answers.snapshot import IndexSnapshot, raised_here
+from tracelens.answers.snapshot import IndexSnapshot, on_purpose, raised_here
 from tracelens_indexer.store.answers import FailureRecord, Profile
 
-Severity = Literal["warning", "information"]
+Severity = Literal["warning", "information", "hint"]
 
 _MOST = 100
 _MOST_FRAMES = 20
@@ -51,7 +51,7 @@ def diagnostics(document: DocumentSnapshot, snapshot: IndexSnapshot) -> list[Dia
             found.append(
                 Diagnostic(
                     span=place.span(document),
-                    severity="warning" if sure else "information",
+                    severity="hint" if on_purpose(failure) else "warning" if sure else "information",
                     rule="failure",
                     message=_message(failure, snapshot.profile(profile.unit.id) or profile, stale=not sure),
                     related=_frames(failure, snapshot),

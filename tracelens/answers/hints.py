@@ -8,7 +8,7 @@ from typing import Literal
 from tracelens.answers import headline
 from tracelens.answers.document import DocumentSnapshot, Position, in_document, placed, state_now
 from tracelens.answers.hover import UnitAnswer, about_unit
-from tracelens.answers.snapshot import IndexSnapshot, raised_here
+from tracelens.answers.snapshot import IndexSnapshot, unexpected_here
 
 Which = Literal["off", "hot", "all"]
 
@@ -32,7 +32,7 @@ def hints(
     for unit, profile in in_document(snapshot.profiles_in(document.path), units):
         if unit.kind not in ("function", "method") or not first_line <= unit.def_line - 1 <= last_line:
             continue
-        failures = raised_here(profile)
+        failures = unexpected_here(profile)
         if which == "hot" and not failures and profile.unit.id not in snapshot.hottest:
             continue
         label = headline.short(profile, state_now(profile, unit), sum(failure.n for failure in failures))

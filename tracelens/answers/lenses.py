@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tracelens.answers import headline
 from tracelens.answers.document import DocumentSnapshot, Position, Span, in_document, placed, state_now
 from tracelens.answers.hover import SHOW_CALLS
-from tracelens.answers.snapshot import IndexSnapshot, raised_here
+from tracelens.answers.snapshot import IndexSnapshot, unexpected_here
 from tracelens_indexer.store.answers import Profile
 
 _MOST = 20
@@ -29,7 +29,7 @@ class Lens:
 def lenses(document: DocumentSnapshot, snapshot: IndexSnapshot) -> list[Lens]:
     """The lenses of a file, in source order."""
     profiles = snapshot.profiles_in(document.path)
-    wanted = {identity: p for identity, p in profiles.items() if identity in snapshot.hottest or raised_here(p)}
+    wanted = {identity: p for identity, p in profiles.items() if identity in snapshot.hottest or unexpected_here(p)}
     worst = sorted(wanted.values(), key=lambda p: (p.unit.id not in snapshot.hottest, -p.errors, p.unit.first_line))
     kept = {profile.unit.id: profile for profile in worst[:_MOST]}
     found = []
@@ -46,7 +46,7 @@ def lenses(document: DocumentSnapshot, snapshot: IndexSnapshot) -> list[Lens]:
 
 def _told(profile: Profile, snapshot: IndexSnapshot) -> tuple[str, str]:
     """Title and what it leads to: failures before heat."""
-    failures = raised_here(profile)
+    failures = unexpected_here(profile)
     if failures:
         title = headline.failed(profile, failures)
         if profile.unit.id in snapshot.hottest:

@@ -113,6 +113,32 @@ def raised_here(profile: Profile) -> list[FailureRecord]:
     return [failure for failure in profile.failures if failure.origin]
 
 
+_PROTOCOL = {
+    "__getitem__": ("KeyError", "IndexError"),
+    "__delitem__": ("KeyError", "IndexError"),
+    "__missing__": ("KeyError",),
+    "__getattr__": ("AttributeError",),
+    "__getattribute__": ("AttributeError",),
+}
+"""Methods that say "there is none" with an exception, and which."""
+
+
+def on_purpose(failure: FailureRecord) -> bool:
+    """Whether the code means to raise here: by a `raise` statement, or as the answer of a mapping or attribute.
+
+    That such an exception was seen is told when asked about; it is no problem of this place.
+    """
+    source = failure.stack[-1][4] if failure.stack else ""
+    if source.lstrip().startswith("raise"):
+        return True
+    return failure.type.rpartition(".")[2] in _PROTOCOL.get(failure.unit.name, ())
+
+
+def unexpected_here(profile: Profile) -> list[FailureRecord]:
+    """The failures that began in a unit without being meant."""
+    return [failure for failure in raised_here(profile) if not on_purpose(failure)]
+
+
 def _bounded(cache: dict[K, V], most: int = _MOST_FILES) -> dict[K, V]:
     """The cache with room for one more: the oldest entry goes."""
     while len(cache) >= most:

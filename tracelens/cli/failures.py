@@ -41,11 +41,15 @@ def command(
       tracelens failures
       tracelens failures apply_discount --json
     """
+    from tracelens.answers.snapshot import on_purpose
+
     root = find_root(root_path)
     with open_index(root) as index:
         runs = chosen_runs(index, run_names)
         of_unit = one_unit(index, unit).id if unit else None
         found = [f for f in index.failures(runs, unit_id=of_unit) if everything or f.origin]
+        # What the code raises on purpose comes after what it does not.
+        found.sort(key=on_purpose)
         runs_exist = bool(index.runs())
     if as_json:
         print_json([_plain(failure) for failure in found[:limit]])
@@ -68,6 +72,7 @@ def command(
 
 def _lines(failure: FailureRecord) -> list[str]:
     from tracelens.answers import words
+    from tracelens.answers.snapshot import on_purpose
 
     of = f" of {failure.calls:,} calls" if failure.calls else ""
     state = {"stale": " · changed since recorded", "moved": " · moved", "unverified": " · unverified"}
@@ -80,7 +85,8 @@ def _lines(failure: FailureRecord) -> list[str]:
     lines = [
         head,
         f"    {words.clean(failure.unit.qualname, 200)}   {place} · {failure.n:,}{of}"
-        f"{' · ' + words.ago(failure.last_ns) if failure.last_ns else ''}{state.get(failure.state, '')}",
+        f"{' · ' + words.ago(failure.last_ns) if failure.last_ns else ''}{state.get(failure.state, '')}"
+        f"{' · raised on purpose' if on_purpose(failure) else ''}",
     ]
     if failure.tests:
         shown = ", ".join(words.test_name(test) for test in failure.tests[:3])

@@ -52,6 +52,7 @@ def command(limit: int, run_names: tuple[str, ...], root_path: Path | None, as_j
 
 def _lines(profiles: list[Profile], runs: list[RunRecord]) -> list[str]:
     from tracelens.answers import words
+    from tracelens.answers.snapshot import unexpected_here
 
     rows = [
         (
@@ -77,7 +78,7 @@ def _lines(profiles: list[Profile], runs: list[RunRecord]) -> list[str]:
     if legend:
         lines.append(f"  {legend}")
     lines += [f"  {line}" for line in _about_runs(profiles, runs)]
-    failing = next((p for p in profiles if any(f.origin for f in p.failures)), profiles[0])
+    failing = next((p for p in profiles if unexpected_here(p)), profiles[0])
     lines.append(
         f"  next: tracelens show {failing.unit.scope.rpartition('.')[2]} · open {failing.unit.path} in your editor"
     )
