@@ -23,6 +23,7 @@ from tracelens_indexer.profiles.rows import AnchorKey, RunRow, UnitProfile
 from tracelens_indexer.store.index import Index
 from tracelens_indexer.traces.anchors import Anchors
 from tracelens_indexer.traces.join import Joined, Joiner, JoinSummary, UnitLike
+from tracelens_indexer.traces.names import Names
 from tracelens_indexer.traces.opening import OpenTrace, open_trace
 from tracelens_indexer.traces.paths import Paths
 from tracelens_indexer.traces.records import Record, RunFacts
@@ -163,9 +164,11 @@ def _import(
     for source in sources[1:]:
         facts = merged(facts, source.facts)
     index = writer.index
-    paths = Paths(_modules(index), str(index.root), mapping)
+    modules = _modules(index)
+    paths = Paths(modules, str(index.root), mapping)
     anchors = Anchors(index.root, paths, facts, _indexed(index), _recorded_ns(facts, traces))
-    joiner = Joiner(anchors.units, paths, lambda path: anchors.version(path).verified)
+    names = Names(modules, index.units_called, index.decorated_units, anchors.text)
+    joiner = Joiner(anchors.units, paths, lambda path: anchors.version(path).verified, names)
     report.wants = lambda frame: isinstance(joiner.join(frame), Joined)
     state = Aggregate(joiner, anchors, facts, report)
     for source in sources:
