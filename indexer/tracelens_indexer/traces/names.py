@@ -192,8 +192,8 @@ class Names:
         return self._one(found) or NO_ROUTE
 
     def _method_of(self, place: Place, method: str) -> Place:
-        """The method of a class-based view."""
-        if not method or place[1].endswith(")"):
+        """The method of a class-based view; of a function, itself."""
+        if not method:
             return place
         own = f"{place[1]}.{method.lower()}"
         return next(
