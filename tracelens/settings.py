@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -22,7 +22,8 @@ _SEND: tuple[SendValues, ...] = ("none", "shapes", "redacted", "full")
 """From the least to the most that leaves this machine."""
 
 _WORKSPACE_KEYS = {"llm": {"send_values"}, "name": set[str]()}
-"""What a workspace file may say; of `send_values` only less than the user allows."""
+"""What a workspace file may say; of `send_values` only less than the user allows. It may also have a table `paths`,
+which says what folder of this workspace a prefix of the paths in traces is: that concerns itself alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Settings:
     """A sentence-transformers model; "" is full-text search alone."""
     project_python: str = ""
     """Interpreter of the user's programs; "" finds it."""
+    paths: tuple[tuple[str, str], ...] = ()
+    """(prefix of paths in traces, folder in the workspace): "/app/src" is "src". Longest prefix first."""
     warnings: tuple[str, ...] = ()
     """Lines for the person: what was refused or not understood."""
 
@@ -67,7 +70,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         raise TraceLensError(f"{path}: {user}")
     warnings: list[str] = []
     for section in user:
-        if section not in ("llm", "embedding", "project"):
+        if section not in ("llm", "embedding", "project", "paths"):
             warnings.append(f"{path}: nothing is known of [{section}]")
     workspace, refused = _workspace(root)
     warnings += refused
@@ -81,8 +84,24 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         embedding_model=environ.get("TRACELENS_EMBEDDING_MODEL")
         or str(_table(user, "embedding", path).get("model", "")),
         project_python=environ.get("TRACELENS_PYTHON") or str(_table(user, "project", path).get("python", "")),
+        paths=_paths(
+            ((_table(user, "paths", path), path), (_table(workspace, "paths", path), root / "pyproject.toml")), warnings
+        ),
         warnings=tuple(warnings),
     )
+
+
+def _paths(tables: Sequence[tuple[Mapping[str, Any], Path]], warnings: list[str]) -> tuple[tuple[str, str], ...]:
+    """The mappings of all tables, the first table's first where two say the same prefix."""
+    found: dict[str, str] = {}
+    for table, path in tables:
+        for prefix, folder in table.items():
+            parts = folder.replace("\\", "/").split("/") if isinstance(folder, str) else [".."]
+            if not prefix.strip("/") or ".." in parts or parts[0].endswith(":") or (len(parts) > 1 and not parts[0]):
+                warnings.append(f"{path}: paths: {prefix!r} must be a prefix, and {folder!r} a folder in the workspace")
+            else:
+                found.setdefault(prefix, "/".join(part for part in parts if part not in ("", ".")))
+    return tuple(sorted(found.items(), key=lambda entry: -len(entry[0])))
 
 
 def _endpoint(table: Mapping[str, Any], environ: Mapping[str, str], path: Path) -> LlmEndpoint | None:
@@ -130,6 +149,9 @@ def _workspace(root: Path) -> tuple[dict[str, Any], list[str]]:
     allowed: dict[str, Any] = {}
     refused: list[str] = []
     for section, value in table.items():
+        if section == "paths" and isinstance(value, dict):
+            allowed[section] = value
+            continue
         keys = _WORKSPACE_KEYS.get(section)
         if keys is None or not isinstance(value, dict):
             if keys is not None:

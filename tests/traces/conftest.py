@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,6 +20,11 @@ from tracelens_indexer.workspace import discover
 
 HERE = Path(__file__).parent
 SAMPLES = HERE / "samples"
+FILES = {
+    path.name: gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    for path in sorted(SAMPLES.iterdir())
+}
+"""The samples, unpacked."""
 LONG_AGO = 1_600_000_000
 
 

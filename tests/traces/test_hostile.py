@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.traces.conftest import SAMPLES, Shop
+from tests.traces import conftest
+from tests.traces.conftest import Shop
 from tracelens_indexer.errors import NotATrace
 from tracelens_indexer.traces import chrome, junit, pstats, speedscope, tracebacks
 from tracelens_indexer.traces.importing import import_file
@@ -53,7 +54,7 @@ VIZTRACER = json.dumps(
     }
 ).encode()
 
-FILES = {path.name: path.read_bytes() for path in sorted(SAMPLES.iterdir())} | {
+FILES = conftest.FILES | {
     "viztracer.json": VIZTRACER,
     "profile.pstats": marshal.dumps({("a.py", 1, "f"): (1, 1, 0.5, 0.5, {("a.py", 9, "g"): (1, 1, 0.5, 0.5)})}),
 }
@@ -271,7 +272,7 @@ def test_hostile_names_and_values_reach_the_store_bounded_and_as_text(shop: Shop
 
 
 def test_a_gzip_bomb_is_refused(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tracelens_indexer.traces.opening._FREE", 1 << 20)
+    monkeypatch.setattr("tracelens_indexer.traces.opening.FREE", 1 << 20)
     bomb = tmp_path / "bomb.json.gz"
     bomb.write_bytes(gzip.compress(b"\0" * (32 << 20), 9))
     with pytest.raises(NotATrace, match="unpacks to over"):

@@ -36,6 +36,8 @@ class UnitRecord:
     returns: str
     resumes: bool
     """Whether a tracer's "calls" of it may be resumes (generator or coroutine)."""
+    decorators: tuple[str, ...] = ()
+    """Source text of each decorator's expression, without the @."""
 
 
 @dataclass(frozen=True, slots=True)

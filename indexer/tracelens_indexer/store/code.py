@@ -18,9 +18,11 @@ from tracelens_indexer.store.answers import CallSiteRecord, IndexState, UnitReco
 UNIT = (
     "units.id, files.path, files.module, units.scope, units.ordinal, units.qualname, units.name, units.kind,"
     " units.parent, units.first_line, units.def_line, units.end_line, units.name_line, units.name_column,"
-    " units.body_hash, units.signature, units.docstring, units.parameters, units.returns, units.resumes"
+    " units.body_hash, units.signature, units.docstring, units.parameters, units.returns, units.resumes,"
+    " units.decorators"
 )
 UNITS = f"SELECT {UNIT} FROM units JOIN files ON files.id = units.file"
+_decode_decorators = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 _decode_parameters = msgspec.msgpack.Decoder(tuple[Parameter, ...]).decode
 
 
@@ -71,6 +73,24 @@ class CodeIndex:
         return [
             unit_record(row)
             for row in self._connection.execute(f"{UNITS} WHERE files.path = ? ORDER BY position", (path,))
+        ]
+
+    def units_called(self, name: str) -> list[UnitRecord]:
+        """Units whose last name is exactly this: every `find` of the workspace."""
+        return [
+            unit_record(row)
+            for row in self._connection.execute(
+                f"{UNITS} WHERE units.name = ? ORDER BY files.path, position LIMIT 1000", (name,)
+            )
+        ]
+
+    def decorated_units(self) -> list[UnitRecord]:
+        """All units that have decorators: what routes and tasks are named by."""
+        return [
+            unit_record(row)
+            for row in self._connection.execute(
+                f"{UNITS} WHERE units.decorators != x'90' ORDER BY files.path, position"
+            )
         ]
 
     def unit(self, unit_id: int) -> UnitRecord | None:
@@ -224,4 +244,5 @@ def unit_record(row: sqlite3.Row) -> UnitRecord:
         parameters=_decode_parameters(row[17]),
         returns=row[18],
         resumes=bool(row[19]),
+        decorators=_decode_decorators(row[20]),
     )

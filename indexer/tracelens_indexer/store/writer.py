@@ -171,7 +171,7 @@ class Writer:
         )
         ids = [unit_id(file.path, unit.scope, unit.ordinal) for unit in file.facts.units]
         connection.executemany(
-            "INSERT INTO units VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO units VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     ids[position],
@@ -194,6 +194,7 @@ class Writer:
                     unit.returns,
                     unit.resumes,
                     msgspec.msgpack.encode(unit.parameters),
+                    msgspec.msgpack.encode(unit.decorators),
                 )
                 for position, unit in enumerate(file.facts.units)
             ],

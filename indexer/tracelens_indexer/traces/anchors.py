@@ -73,6 +73,11 @@ class Anchors:
     def units(self, path: str) -> Sequence[UnitLike]:
         return self.version(path).units
 
+    def text(self, path: str) -> str:
+        """The source as it was, else as it is; "" when it cannot be read."""
+        source = self.version(path).source or self._current(path) or b""
+        return source.decode("utf-8", "replace")
+
     def version(self, path: str) -> SourceVersion:
         found = self._known.get(path)
         if found is None:

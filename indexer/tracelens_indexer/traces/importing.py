@@ -22,7 +22,9 @@ from tracelens_indexer.profiles.aggregate import Aggregate, Aggregated, merged
 from tracelens_indexer.profiles.rows import AnchorKey, RunRow, UnitProfile
 from tracelens_indexer.store.index import Index
 from tracelens_indexer.traces.anchors import Anchors
+from tracelens_indexer.traces.archives import is_archive, members
 from tracelens_indexer.traces.join import Joined, Joiner, JoinSummary, UnitLike
+from tracelens_indexer.traces.names import Names
 from tracelens_indexer.traces.opening import OpenTrace, open_trace
 from tracelens_indexer.traces.paths import Paths
 from tracelens_indexer.traces.records import Record, RunFacts
@@ -77,16 +79,57 @@ def import_file(
     `name`: what a person calls the run; default the file's name. `mapping`: see paths.Paths.
     """
     with open_trace(path) as trace:
-        found = _recognise(trace)
-        run_name = name or trace.name
-        if writer.has_run(trace.content_hash):
-            return ImportSummary(str(path), found.name, None, run_name, already_imported=True)
-        report = Report(progress, cancelled, trace.size)
+        return _import_open(writer, trace, str(path), name, progress, cancelled, mapping)
+
+
+def _import_open(
+    writer: RunWriter,
+    trace: OpenTrace,
+    file: str,
+    name: str | None,
+    progress: Progress | None,
+    cancelled: Callable[[], bool] | None,
+    mapping: Sequence[tuple[str, str]],
+) -> ImportSummary:
+    found = _recognise(trace)
+    run_name = name or trace.name
+    if writer.has_run(trace.content_hash):
+        return ImportSummary(file, found.name, None, run_name, already_imported=True)
+    report = Report(progress, cancelled, trace.size)
+    try:
+        return _import(writer, [trace], found, file, run_name, trace.content_hash, report, mapping)
+    except NotATrace as error:
+        # Readers do not know the file's name.
+        raise NotATrace(f"{file}: {error}") from error
+
+
+def import_files(
+    writer: RunWriter,
+    path: Path,
+    progress: Progress | None = None,
+    name: str | None = None,
+    *,
+    cancelled: Callable[[], bool] | None = None,
+    mapping: Sequence[tuple[str, str]] = (),
+) -> Iterator[ImportSummary | NotATrace]:
+    """Import a trace, or every trace in a tar or zip archive as a run of its own; what cannot be read is given back.
+
+    Raises Cancelled, and NotATrace for an archive that is refused as a whole.
+    """
+    if not is_archive(path):
         try:
-            return _import(writer, [trace], found, str(path), run_name, trace.content_hash, report, mapping)
+            yield import_file(writer, path, progress, name, cancelled=cancelled, mapping=mapping)
         except NotATrace as error:
-            # Readers do not know the file's name.
-            raise NotATrace(f"{path}: {error}") from error
+            yield error
+        return
+    for member in members(path):
+        if isinstance(member, NotATrace):
+            yield member
+            continue
+        try:
+            yield _import_open(writer, member, f"{path.parent / member.name}", name, progress, cancelled, mapping)
+        except NotATrace as error:
+            yield error
 
 
 def import_recordings(
@@ -163,9 +206,11 @@ def _import(
     for source in sources[1:]:
         facts = merged(facts, source.facts)
     index = writer.index
-    paths = Paths(_modules(index), str(index.root), mapping)
+    modules = _modules(index)
+    paths = Paths(modules, str(index.root), mapping)
     anchors = Anchors(index.root, paths, facts, _indexed(index), _recorded_ns(facts, traces))
-    joiner = Joiner(anchors.units, paths, lambda path: anchors.version(path).verified)
+    names = Names(modules, index.units_called, index.decorated_units, anchors.text)
+    joiner = Joiner(anchors.units, paths, lambda path: anchors.version(path).verified, names)
     report.wants = lambda frame: isinstance(joiner.join(frame), Joined)
     state = Aggregate(joiner, anchors, facts, report)
     for source in sources:

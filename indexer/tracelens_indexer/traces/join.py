@@ -4,7 +4,7 @@ The rule (it joined every in-app frame of samples of 18 formats): the path names
 the last segment of the frame's name, take the one whose first line is the frame's line, else the one whose `def` line
 it is, else the smallest that contains the line. Formats seldom say which of the line conventions they use, so the rule
 tries all. Where a qualified name is given, it decides between units that are otherwise equal. Two units that are
-still equal are ambiguous, which is reported and never guessed.
+still equal are ambiguous, which is reported and never guessed. Frames that name no file are found by names.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tracelens_indexer.source.facts import Parameter
+from tracelens_indexer.source.facts import MODULE_SCOPE, Parameter
+from tracelens_indexer.traces.names import Names
 from tracelens_indexer.traces.paths import Ambiguous, External, Paths
 from tracelens_indexer.traces.records import Frame
 
@@ -82,12 +83,14 @@ class Joiner:
         units_by_path: Callable[[str], Sequence[UnitLike]],
         paths: Paths,
         lines_hold: Callable[[str], bool] = lambda path: True,
+        names: Names | None = None,
     ) -> None:
         """`units_by_path` gives the units of an indexed path as they were when the trace was recorded. `lines_hold`
         says whether that is certain: where it is not, the only unit of a name is taken wherever it stands now."""
         self._units_by_path = units_by_path
         self._lines_hold = lines_hold
         self._paths = paths
+        self._names = names
         self._files: dict[str, dict[str, list[UnitLike]]] = {}
         self._known: dict[Frame, JoinResult] = {}
 
@@ -98,8 +101,11 @@ class Joiner:
         return result
 
     def test(self, name: str) -> str:
-        """A pytest id with its file as the workspace names it: traces may name it by its absolute path."""
+        """A pytest id with its file as the workspace names it: traces may name it by its absolute path, or by its
+        module and name alone."""
         file, colons, rest = name.partition("::")
+        if not colons and "." in name and self._names is not None:
+            return self._names.test(name)
         found = self._paths.find(file) if colons else None
         return f"{found}::{rest}" if isinstance(found, str) else name
 
@@ -127,7 +133,33 @@ class Joiner:
             tuple(examples),
         )
 
+    def functions(self, raw_path: str) -> tuple[str, Sequence[UnitLike]]:
+        """(indexed path, its units) of a path in the trace; ("", ()) when it is no file of the workspace, which the
+        summary then tells."""
+        path = self._paths.find(raw_path)
+        if not isinstance(path, str):
+            self.join(Frame(raw_path, MODULE_SCOPE, 1))
+            return "", ()
+        return path, self._units_by_path(path)
+
+    def _by_name(self, frame: Frame) -> JoinResult:
+        """A frame without a file: the place that its name means, and the unit there as it was recorded."""
+        if self._names is None:
+            return External("no file is named")
+        found = self._names.find(frame)
+        if not isinstance(found, tuple):
+            return found
+        path, scope = found
+        units = [unit for unit in self._units_by_path(path) if unit.scope == scope]
+        if frame.line > 0 and len(units) > 1:
+            units = list(_at_line(units, frame.line))
+        if len(units) > 1:
+            return Ambiguous("defined more than once in its module")
+        return Joined(path, units[0]) if units else Unjoined("no unit of that name in its module")
+
     def _join(self, frame: Frame) -> JoinResult:
+        if frame.kind != "code" and not frame.path:
+            return self._by_name(frame)
         path = self._paths.find(frame.path)
         if not isinstance(path, str):
             return path

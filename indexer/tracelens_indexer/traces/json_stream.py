@@ -99,6 +99,11 @@ class JsonStream:
                 raise Broken
             yield item
 
+    def documents(self) -> Iterator[Any]:
+        """Documents that stand one after the other."""
+        while self._peek():
+            yield self.value()
+
     def value(self) -> Any:
         """The next value, whole. Raises Broken also for one that is larger than MAX_ITEM."""
         found = self._value(_END)

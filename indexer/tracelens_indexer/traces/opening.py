@@ -1,4 +1,4 @@
-"""Opening a trace file: plain, gzip or from a pipe, as one seekable stream, with the hash of its content.
+"""Opening a trace file: plain, compressed or from a pipe, as one seekable stream, with the hash of its content.
 
 What cannot be a trace is refused here with one clear line: missing, a folder, unreadable, empty. Compressed data and
 pipes are unpacked into a temporary file without a name, up to a limit, so that a small file cannot fill the disk.
@@ -6,10 +6,8 @@ pipes are unpacked into a temporary file without a name, up to a limit, so that 
 
 from __future__ import annotations
 
-import gzip
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +17,14 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from tracelens_indexer.errors import NotATrace
+from tracelens_indexer.traces import unpack
 
 MAX_UNPACKED = 16 * 1024**3
 MAX_RATIO = 200
 """Bytes out of a byte in, beyond the first 64 MB: text of traces packs 10 to 50 times."""
-_FREE = 64 * 1024 * 1024
+FREE = 64 * 1024 * 1024
 _BLOCK = 1 << 20
+_MAX_LAYERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class OpenTrace:
 def open_trace(path: Path) -> Iterator[OpenTrace]:
     """Raises NotATrace. `-` reads standard input."""
     if str(path) == "-":
-        with _spooled(cast(BufferedIOBase, sys.stdin.buffer), "pipe", None) as (stream, whole):
-            yield _described(stream, "pipe", 0, whole)
+        with spooled(cast(BufferedIOBase, sys.stdin.buffer), "pipe", None) as (stream, whole):
+            yield described(stream, "pipe", 0, whole)
         return
     try:
         if path.is_dir():
@@ -57,15 +57,15 @@ def open_trace(path: Path) -> Iterator[OpenTrace]:
             mtime_ns = path.stat().st_mtime_ns
             if not path.is_file():
                 # A named pipe or process substitution.
-                with _spooled(file, path.name, None) as (stream, whole):
-                    yield _described(stream, path.name, 0, whole)
-            elif file.read(2) == b"\x1f\x8b":
+                with spooled(file, path.name, None) as (stream, whole):
+                    yield described(stream, path.name, 0, whole)
+            elif kind := unpack.layer(file.read(unpack.LONGEST_MAGIC)):
                 file.seek(0)
-                with _spooled(gzip.GzipFile(fileobj=file), path.name, path.stat().st_size) as (stream, whole):
-                    yield _described(stream, path.name, mtime_ns, whole)
+                with spooled(unpack.unpacking(file, kind), path.name, path.stat().st_size) as (stream, whole):
+                    yield described(stream, path.name, mtime_ns, whole)
             else:
                 file.seek(0)
-                yield _described(file, path.name, mtime_ns)
+                yield described(file, path.name, mtime_ns)
     except FileNotFoundError as error:
         raise NotATrace(f"{path}: no such file") from error
     except PermissionError as error:
@@ -77,19 +77,24 @@ def open_trace(path: Path) -> Iterator[OpenTrace]:
 
 
 @contextmanager
-def _spooled(source: BufferedIOBase, name: str, packed: int | None) -> Iterator[tuple[BinaryIO, bool]]:
-    """All of `source` in a temporary file, and whether it was whole; a gzip layer of a pipe is taken off."""
+def spooled(source: BufferedIOBase, name: str, packed: int | None, layers: int = 0) -> Iterator[tuple[BinaryIO, bool]]:
+    """All of `source` in a temporary file, and whether it was whole; layers of compression inside are taken off.
+
+    `packed`: bytes that `source` unpacks from; None when it is not compressed.
+    """
     with tempfile.TemporaryFile() as file:
         spool = cast(BinaryIO, file)
         whole = _copy(source, spool, name, packed)
         size = spool.tell()
         spool.seek(0)
-        if packed is None and spool.read(2) == b"\x1f\x8b":
-            spool.seek(0)
-            with _spooled(gzip.GzipFile(fileobj=spool), name, size) as inner:
-                yield inner
-            return
+        kind = unpack.layer(spool.read(unpack.LONGEST_MAGIC))
         spool.seek(0)
+        if kind:
+            if layers >= _MAX_LAYERS:
+                raise NotATrace(f"{name}: is compressed more than {_MAX_LAYERS} times. Refused")
+            with spooled(unpack.unpacking(spool, kind), name, size, layers + 1) as (inner, inner_whole):
+                yield inner, whole and inner_whole
+            return
         yield spool, whole
 
 
@@ -100,21 +105,23 @@ def _copy(source: BufferedIOBase, target: BinaryIO, name: str, packed: int | Non
         try:
             # Not read(): it would lose what it had unpacked before the damage.
             block = source.read1(_BLOCK)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except unpack.Damage as error:
+            if packed is None:
+                raise
             if written:
                 return False
-            raise NotATrace(f"{name}: a damaged gzip file. Copy it again") from error
+            raise NotATrace(f"{name}: a damaged compressed file. Copy it again") from error
         if not block:
             return True
         written += len(block)
         if written > MAX_UNPACKED:
             raise NotATrace(f"{name}: more than {MAX_UNPACKED >> 30} GB unpacked. Import a part of it")
-        if packed is not None and written > _FREE + packed * MAX_RATIO:
+        if packed is not None and written > FREE + packed * MAX_RATIO:
             raise NotATrace(f"{name}: unpacks to over {MAX_RATIO} times its size, which no trace does. Refused")
         target.write(block)
 
 
-def _described(stream: BinaryIO, name: str, mtime_ns: int, whole: bool = True) -> OpenTrace:
+def described(stream: BinaryIO, name: str, mtime_ns: int, whole: bool = True) -> OpenTrace:
     digest = blake2b(digest_size=16)
     size = 0
     while block := stream.read(_BLOCK):

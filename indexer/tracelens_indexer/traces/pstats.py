@@ -11,18 +11,21 @@ once), nc all calls, tt seconds in the function itself, ct seconds with its call
 It holds exact counts, times and a genuine call graph with counts; no values, no exceptions, no clock, and only the
 thread that was profiled. A generator or coroutine is counted once per resume. The profiler inflates small functions.
 
-Python 3.15's `profiling.sampling` writes a variant of samples with the key ('__sampled__',), which is refused.
+Python 3.15's `profiling.sampling` writes a variant of samples: it has the key ('__sampled__',), the counts are
+samples with the function innermost (cc) and anywhere (nc) on the stack, callers are plain numbers, and lines are
+those that were executing, so that a function has many rows.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from tracelens_indexer.errors import NotATrace
 from tracelens_indexer.traces.marshal_reader import MarshalError, loads
-from tracelens_indexer.traces.records import Count, EdgeCount, Frame, Record, RunFacts
+from tracelens_indexer.traces.records import Count, EdgeCount, Frame, Record, RunFacts, SampleTotal
 from tracelens_indexer.traces.report import Report
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -46,10 +49,8 @@ def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
     if not isinstance(stats, dict):
         raise NotATrace("looks like a pstats file, but holds no dictionary. Write it again")
     if ("__sampled__",) in stats:
-        raise NotATrace(
-            "pstats of samples (Python's profiling.sampling): not read yet. "
-            "Use cProfile, or a sampler that writes speedscope (py-spy record --format speedscope)"
-        )
+        yield from _sampled(stats, report)
+        return
     yield RunFacts(tool="pstats", calls_are_resumes=True)
     frames: dict[Any, Frame | None] = {}
     for key, value in stats.items():
@@ -68,6 +69,21 @@ def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
                 continue
             calls, _, edge_self_ns, edge_total_ns = counts
             yield EdgeCount(caller, callee, calls, total_ns=edge_total_ns, self_ns=edge_self_ns)
+
+
+def _sampled(stats: dict[Any, Any], report: Report) -> Iterator[Record]:
+    yield RunFacts(tool="pstats", notes=("samples of Python's profiling.sampling, not calls",))
+    for key, value in stats.items():
+        if key == ("__sampled__",):
+            continue
+        frame = _frame(key, {})
+        totals = _totals(value, 5)
+        if frame is None or totals is None:
+            report.skip("malformed entry")
+            continue
+        own, total = totals[:2]
+        frame = replace(frame, line_kind="executing")
+        yield SampleTotal(frame, float(own), float(max(own, total)), "samples")
 
 
 def _frame(key: Any, known: dict[Any, Frame | None]) -> Frame | None:

@@ -12,6 +12,11 @@ from typing import Any, Literal
 LineKind = Literal["first", "executing", "def", "unknown"]
 """first: `co_firstlineno`, the first decorator's line; executing: somewhere inside; def: the `def` line."""
 
+FrameKind = Literal["code", "name", "function", "route", "task"]
+"""What a frame's name is. code: that of a code object. The others come from spans that say no place: name: a dotted
+name of a module and what is in it, or a name in `module`; function: a bare function name, or the name given to a
+decorator; route: "POST /orders/{id}"; task: a task's name."""
+
 Counting = Literal["exact", "at least", "estimated"]
 
 
@@ -26,6 +31,7 @@ class Frame:
     """1-based; 0 when the format has none."""
     line_kind: LineKind = "unknown"
     module: str = ""
+    kind: FrameKind = "code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,8 @@ class Observed:
     type: str
     """"int", "builtins.str" shortened to "str"; "shop.models.Order" for classes of the program; "" unknown."""
     text: str
-    """Bounded, redacted text as a person would write it: 9.99, 'gold', Order(order_id=3, …)."""
+    """Bounded, redacted text as a person would write it: 9.99, 'gold', Order(order_id=3, …). "": the type alone is
+    known."""
     number: float | None = None
     """The value itself when it is a finite int, float or bool."""
     size: int | None = None
@@ -76,6 +83,7 @@ class Call:
     self_ns: int = -1
     """Wall without recorded children; -1 unknown."""
     arguments: tuple[tuple[str, Observed], ...] = ()
+    """By parameter name; "#0", "#1", … where the format has the position alone."""
     outcome: Outcome = field(default_factory=Unfinished)
     id: str = ""
     parent: str = ""
@@ -138,6 +146,18 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleTotal:
+    """What samples say of one function, from a format that has added its stacks up already."""
+
+    frame: Frame
+    own: float
+    """Weight of the samples with it innermost, in `unit`; what it called outside the workspace is not in it."""
+    total: float
+    """Weight of the samples with it anywhere on the stack."""
+    unit: Literal["seconds", "samples"] = "samples"
+
+
+@dataclass(frozen=True, slots=True)
 class FailureFrame:
     frame: Frame
     locals: tuple[tuple[str, Observed], ...] = ()
@@ -157,6 +177,17 @@ class Failure:
     test: str = ""
     call: str = ""
     """Id of the deepest recorded `Call` that raised it, where known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """Lines of a file that ran, from coverage. How often is not known, so these are never calls."""
+
+    path: str
+    lines: tuple[int, ...]
+    """1-based."""
+    test: str = ""
+    """The test that ran them; "" not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,4 +218,4 @@ class RunFacts:
     """What a person must know: "ring buffer overflowed: counts are at least"."""
 
 
-Record = RunFacts | Call | Count | EdgeCount | Sample | Failure
+Record = RunFacts | Call | Count | EdgeCount | Sample | SampleTotal | Failure | Executed

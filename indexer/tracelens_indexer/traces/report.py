@@ -54,6 +54,10 @@ class Report:
         if text not in self.notes and len(self.notes) < MAX_NOTES:
             self.notes.append(text)
 
+    def cancelled(self) -> bool:
+        """Whether the person asked to stop."""
+        return self._cancelled is not None and self._cancelled()
+
     def advance(self, read: int) -> None:
         """Bytes read so far. Raises Cancelled when the person asked to stop."""
         if self._cancelled is not None and self._cancelled():

@@ -7,12 +7,34 @@ command that converts them where there is one.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from tracelens_indexer.traces import chrome, junit, pstats, speedscope, tracebacks
+from tracelens_indexer.traces import (
+    agenttrace,
+    appmap,
+    captureflow,
+    chrome,
+    collapsed,
+    coverage,
+    fluxloop,
+    jaeger_zipkin,
+    junit,
+    mojo,
+    monkeytype,
+    otlp,
+    pprof,
+    pstats,
+    pyinstrument,
+    pyspy_dump,
+    reflexruntime,
+    sampling,
+    scalene,
+    sentry,
+    speedscope,
+    tracebacks,
+)
 from tracelens_indexer.traces.records import Record
 from tracelens_indexer.traces.report import Report
 
@@ -27,10 +49,12 @@ class Format:
     """A format that is read."""
 
     name: str
-    """"pstats", "chrome", "speedscope", "traceback", "junit", "tracelens"."""
+    """"pstats", "chrome", "otlp", …: short, and the same for all encodings of a format."""
     title: str
     """What a person calls it."""
     read: Reader
+    made_by: str = ""
+    """A command that makes one, or the tool that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +72,124 @@ class Refusal:
         return f"{name}: not a trace I can read ({self.what}).{advice}"
 
 
-PSTATS = Format("pstats", "pstats (cProfile, yappi)", pstats.read)
-CHROME = Format("chrome", "VizTracer or Chrome trace JSON", chrome.read)
-SPEEDSCOPE = Format("speedscope", "speedscope JSON", speedscope.read)
-TRACEBACKS = Format("traceback", "text with Python tracebacks", tracebacks.read)
-JUNIT = Format("junit", "JUnit XML", junit.read)
+PSTATS = Format("pstats", "pstats (cProfile, yappi)", pstats.read, "python -m cProfile -o shop.pstats run.py")
+CHROME = Format(
+    "chrome",
+    "VizTracer or Chrome trace JSON",
+    chrome.read,
+    "viztracer --log_func_args --log_func_retval -o shop.json -- run.py",
+)
+SPEEDSCOPE = Format(
+    "speedscope", "speedscope JSON", speedscope.read, "py-spy record --format speedscope -o shop.json -- python run.py"
+)
+TRACEBACKS = Format("traceback", "text with Python tracebacks", tracebacks.read, "python app.py 2> app.log")
+JUNIT = Format("junit", "JUnit XML", junit.read, "pytest --junit-xml=report.xml -l")
+COLLAPSED = Format(
+    "collapsed",
+    "collapsed stacks, Austin text",
+    collapsed.read,
+    "py-spy record --format raw -o shop.raw -- python run.py",
+)
+MOJO = Format("mojo", "Austin MOJO", mojo.read, "austin -b -o shop.mojo python run.py")
+PPROF = Format("pprof", "pprof", pprof.read, "austin2pprof shop.austin shop.pprof")
+OTLP_PROTOBUF = Format("otlp", "OpenTelemetry OTLP, protocol buffers", otlp.read_protobuf, "collector: file, proto")
+REFLEX = Format("reflexruntime", "a ReflexRuntime debug session", reflexruntime.read, "ReflexRuntime: debug/*.md")
+COVERAGE = Format("coverage", "coverage.py data", coverage.read_database, "coverage run -m pytest")
+COVERAGE_XML = Format("coverage", "coverage.py or Cobertura XML", coverage.read_xml, "coverage xml")
+COVERAGE_LCOV = Format("coverage", "lcov coverage", coverage.read_lcov, "coverage lcov")
+MONKEYTYPE = Format("monkeytype", "MonkeyType SQLite", monkeytype.read, "monkeytype run run.py")
 
-_NOT_YET = "This format is not read yet."
+Recognises = Callable[[frozenset[str], bytes], bool]
+"""Given the keys of the outermost object (or of the first item of an array, or of the first line) and the text."""
+
+_JSON_FORMATS: tuple[tuple[Recognises, Format], ...] = (
+    (lambda keys, _: chrome.recognises_keys(keys), CHROME),
+    (speedscope.recognises_keys, SPEEDSCOPE),
+    (
+        lambda keys, _: otlp.recognises_json(keys),
+        Format("otlp", "OpenTelemetry OTLP JSON", otlp.read_json, "collector: exporters: file"),
+    ),
+    (
+        lambda keys, _: otlp.recognises_console(keys),
+        Format("otlp", "OpenTelemetry console spans", otlp.read_console, "Python SDK: ConsoleSpanExporter"),
+    ),
+    (
+        lambda keys, _: captureflow.recognises_keys(keys),
+        Format("captureflow", "captureflow v1 JSON", captureflow.read, "CAPTUREFLOW_DEV_SERVER=true"),
+    ),
+    (appmap.recognises_keys, Format("appmap", "AppMap", appmap.read, "appmap-python --record tests pytest")),
+    (
+        lambda keys, _: pyinstrument.recognises_report(keys),
+        Format(
+            "pyinstrument", "pyinstrument JSON", pyinstrument.read_report, "pyinstrument -r json -o shop.json run.py"
+        ),
+    ),
+    (
+        lambda keys, _: pyinstrument.recognises_session(keys),
+        Format(
+            "pyinstrument",
+            "pyinstrument session",
+            pyinstrument.read_session,
+            "pyinstrument -r session -o shop.pyisession run.py",
+        ),
+    ),
+    (
+        sentry.recognises_envelope,
+        Format("sentry", "Sentry envelope", sentry.read_envelope, "a transport or relay that keeps envelopes"),
+    ),
+    (
+        sentry.recognises_event,
+        Format("sentry", "Sentry event, transaction or profile", sentry.read_event, "Sentry: the issue's page, JSON"),
+    ),
+    (
+        jaeger_zipkin.recognises_jaeger,
+        Format("jaeger", "Jaeger JSON", jaeger_zipkin.read_jaeger, "Jaeger: the trace's page, Trace JSON"),
+    ),
+    (
+        lambda keys, _: jaeger_zipkin.recognises_zipkin(keys),
+        Format("zipkin", "Zipkin v2 JSON", jaeger_zipkin.read_zipkin, "Zipkin: the trace's page, JSON"),
+    ),
+    (
+        scalene.recognises_keys,
+        Format("scalene", "Scalene JSON", scalene.read, "scalene run --json --outfile shop.json run.py"),
+    ),
+    (
+        coverage.recognises_json,
+        Format("coverage", "coverage.py JSON", coverage.read_json, "coverage json --show-contexts"),
+    ),
+    (
+        lambda keys, _: pyspy_dump.recognises_keys(keys),
+        Format("py-spy dump", "py-spy dump", pyspy_dump.read, "py-spy dump --locals --json --pid PID > dump.json"),
+    ),
+    (
+        sampling.recognises_gecko,
+        Format("gecko", "Firefox (gecko) profile", sampling.read_gecko, "python -m profiling.sampling run --gecko …"),
+    ),
+    (
+        sampling.recognises_lines,
+        Format(
+            "profiling.sampling",
+            "profiling.sampling JSON lines",
+            sampling.read_lines,
+            "python -m profiling.sampling run --jsonl …",
+        ),
+    ),
+    (
+        lambda keys, _: fluxloop.recognises_arguments(keys),
+        Format("fluxloop", "FluxLoop arguments", fluxloop.read_arguments, "FluxLoop: args.jsonl"),
+    ),
+    (
+        lambda keys, _: fluxloop.recognises_observations(keys),
+        Format("fluxloop", "FluxLoop observations", fluxloop.read_observations, "FluxLoop: observations.jsonl"),
+    ),
+    (
+        lambda keys, _: agenttrace.recognises_keys(keys),
+        Format(
+            "agenttrace", "AgentTrace events", agenttrace.read, "agenttrace-sdk: .agenttrace/traces/ID/events.jsonl"
+        ),
+    ),
+)
+
 _SPEEDSCOPE = "Record with py-spy instead:  py-spy record --format speedscope -o shop.json -- python run.py"
 
 
@@ -64,7 +199,6 @@ def _convert(command: str) -> str:
 
 # (what the file starts with, at which byte, what it is, what to do)
 _MAGIC: tuple[tuple[bytes, int, str, str], ...] = (
-    (b"MOJ", 0, "Austin MOJO", _convert("mojo2austin FILE shop.austin && austin2speedscope shop.austin shop.json")),
     (b"memray", 0, "memray binary", _convert("memray transform speedscope FILE")),
     (b"\x04\x22\x4d\x18", 0, "memray binary", _convert("memray transform speedscope FILE")),
     (b"\x28\xb5\x2f\xfd", 0, "zstd-compressed", "Unpack it first:  zstd -d FILE"),
@@ -78,37 +212,20 @@ _MAGIC: tuple[tuple[bytes, int, str, str], ...] = (
 )
 
 # (keys that the outermost object, or the first item of the outermost array, has; what it is; what to do)
-_JSON: tuple[tuple[frozenset[str], str, str], ...] = tuple(
+_JSON_REFUSED: tuple[tuple[frozenset[str], str, str], ...] = tuple(
     (frozenset(keys.split()), what, advice)
     for keys, what, advice in (
-        ("resourceSpans", "OpenTelemetry OTLP JSON", _NOT_YET),
-        ("resource_spans", "OpenTelemetry OTLP JSON", _NOT_YET),
-        ("context parent_id start_time", "OpenTelemetry console spans", _NOT_YET),
-        ("execution_trace", "captureflow JSON", _NOT_YET),
-        ("classMap events", "AppMap", _NOT_YET),
-        ("root_frame", "pyinstrument JSON", "Save it as speedscope:  pyinstrument -r speedscope -o shop.json run.py"),
         (
-            "frame_records",
-            "pyinstrument session",
-            _convert("pyinstrument --load FILE -r speedscope -o shop.json"),
+            "trace_id step_id agent_state",
+            "an AgentTrace checkpoint, which may hold a pickle and is never opened",
+            "Import events.jsonl, which is beside it",
         ),
-        ("event_id exception", "Sentry event", _NOT_YET),
-        ("event_id dsn", "Sentry envelope", _NOT_YET),
-        ("event_id sent_at", "Sentry envelope", _NOT_YET),
-        ("entries eventID", "Sentry event", _NOT_YET),
-        ("exception platform", "Sentry event", _NOT_YET),
-        ("traceId localEndpoint", "Zipkin JSON", _NOT_YET),
-        ("files elapsed_time_sec", "Scalene JSON", _SPEEDSCOPE),
-        ("elapsed_time_sec", "Scalene JSON", _SPEEDSCOPE),
-        ("alloc_samples", "Scalene JSON", _SPEEDSCOPE),
-        ("meta files totals", "coverage.py JSON", _NOT_YET),
-        ("thread_id frames", "py-spy dump", _NOT_YET),
-        ("meta threads", "Firefox (gecko) profile", _SPEEDSCOPE),
-        ("type run_id", "profiling.sampling JSON lines", _SPEEDSCOPE),
-        ("target kwargs _version", "FluxLoop arguments", _NOT_YET),
-        ("parent_observation_id trace_id", "FluxLoop observations", _NOT_YET),
-        ("type trace_id start_time", "FluxLoop observations", _NOT_YET),
-        ("seq type payload", "AgentTrace events", _NOT_YET),
+        ("script_path script_content", "AgentTrace metadata", "Import events.jsonl, which is beside it"),
+        (
+            "task_id status result",
+            "the result of a repair task: a proposed patch and runs of code that is not in this workspace",
+            "Import the log or test output with the traceback that it was given",
+        ),
         ("nbformat cells", "a Jupyter notebook, not a trace", ""),
     )
 )
@@ -133,6 +250,13 @@ def recognise(head: bytes, name: str = "") -> Format | Refusal:
         return Refusal(what, "Pickles can run code when they are opened, so TraceLens never does. Use cProfile instead")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return TRACEBACKS
+    if head.startswith(b"MOJ") and len(head) > 3 and head[3] < 32:
+        later = head[3] > 3
+        return Refusal("Austin MOJO of a later version", _convert("mojo2austin FILE shop.austin")) if later else MOJO
+    if pprof.recognises(head):
+        return PPROF
+    if otlp.recognises_protobuf(head):
+        return OTLP_PROTOBUF
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if b"\x00" in head or _undecodable(head):
         return _binary(head)
@@ -152,19 +276,17 @@ def _own(head: bytes) -> Format | None:
     return Format("tracelens", "a TraceLens recording", recording.read) if recording.recognises(head) else None
 
 
-def _sqlite(head: bytes) -> Refusal:
-    if b"monkeytype_call_traces" in head:
-        return Refusal("MonkeyType SQLite", _NOT_YET)
-    if b"coverage_schema" in head:
-        return Refusal("coverage.py data", _NOT_YET)
-    return Refusal("a SQLite database")
+def _sqlite(head: bytes) -> Format | Refusal:
+    if monkeytype.recognises(head):
+        return MONKEYTYPE
+    if coverage.recognises_database(head):
+        return COVERAGE
+    return Refusal("a SQLite database of no known tool")
 
 
 def _binary(head: bytes) -> Refusal:
     if head[0] == 0x0A:
-        return Refusal("protobuf: Perfetto, OTLP or pprof", "Perfetto converts it:  traceconv json FILE shop.json")
-    if head[4:5] == b"\x0a" and int.from_bytes(head[:4], "big") < 1 << 28:
-        return Refusal("OpenTelemetry collector protobuf", _NOT_YET)
+        return Refusal("protobuf, but not OTLP or pprof", "Perfetto converts its own:  traceconv json FILE shop.json")
     return Refusal("binary, of no known format")
 
 
@@ -181,15 +303,12 @@ def _json(text: bytes) -> Format | Refusal | None:
     keys = _keys(text.decode("utf-8", "replace"))
     if keys is None:
         return None
-    if chrome.recognises_keys(keys):
-        return CHROME
-    if speedscope.recognises_keys(keys, text):
-        return SPEEDSCOPE
-    for wanted, what, advice in _JSON:
+    for recognises, found in _JSON_FORMATS:
+        if recognises(keys, text):
+            return found
+    for wanted, what, advice in _JSON_REFUSED:
         if wanted <= keys:
             return Refusal(what, advice)
-    if keys == {"data"} or ("data" in keys and b'"traceID"' in text):
-        return Refusal("Jaeger JSON", _NOT_YET)
     if not keys and tracebacks.recognises(text) is False and text.strip() in (b"{}", b"[]"):
         return Refusal("empty JSON")
     # A JSON log is text: its records may hold tracebacks.
@@ -197,19 +316,19 @@ def _json(text: bytes) -> Format | Refusal | None:
 
 
 def _text(text: bytes) -> Format | Refusal:
+    if reflexruntime.recognises(text):
+        return REFLEX
     if tracebacks.recognises(text):
         return TRACEBACKS
-    first = text.split(b"\n", 1)[0][:500]
-    if first.startswith(b"# austin:"):
-        return Refusal("Austin text", _convert("austin2speedscope FILE shop.json"))
+    if collapsed.recognises(text):
+        return COLLAPSED
+    if coverage.recognises_xml(text):
+        return COVERAGE_XML
+    if coverage.recognises_lcov(text):
+        return COVERAGE_LCOV
+    first = text[:500]
     if first.startswith((b"<svg", b"<!DOCTYPE html", b"<html")) or b"<svg" in text[:2000]:
         return Refusal("a flame graph or web page, made to be looked at", _SPEEDSCOPE)
-    if b"<coverage " in text[:2000]:
-        return Refusal("coverage.py XML", _NOT_YET)
-    if first.startswith((b"TN:", b"SF:")):
-        return Refusal("lcov coverage", _NOT_YET)
-    if re.fullmatch(rb"[^;\n]+(?:;[^;\n]+)+ \d+\r?", first):
-        return Refusal("collapsed stacks", _SPEEDSCOPE)
     # A log may come to its first traceback late; the reader says so when there is none.
     return TRACEBACKS
 
@@ -265,5 +384,7 @@ def readable() -> tuple[Format, ...]:
     """The formats that are read, for `--list-formats` and the documentation."""
     from tracelens_indexer.traces import recording
 
-    own = Format("tracelens", "a TraceLens recording", recording.read)
-    return (own, CHROME, PSTATS, SPEEDSCOPE, TRACEBACKS, JUNIT)
+    own = Format("tracelens", "a TraceLens recording", recording.read, "tracelens record -- pytest")
+    text = (TRACEBACKS, JUNIT, COLLAPSED, REFLEX, COVERAGE_XML, COVERAGE_LCOV)
+    binary = (PSTATS, MOJO, PPROF, OTLP_PROTOBUF, COVERAGE, MONKEYTYPE)
+    return (own, *text, *binary, *(found for _, found in _JSON_FORMATS))

@@ -68,6 +68,8 @@ def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
 
 def _unit(profile: dict[str, Any]) -> str:
     unit = profile.get("unit", "none")
+    if type(unit) is not str:
+        return ""
     return "seconds" if unit in _SECONDS else "samples" if unit == "none" else ""
 
 

@@ -68,8 +68,8 @@ def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
     yield from parser.found
     if not any_found and not parser.found:
         raise NotATrace(
-            "text without a Python traceback. TraceLens reads pstats, VizTracer, speedscope, "
-            "logs with tracebacks and its own recordings"
+            "text without a Python traceback, and of no other format that TraceLens reads. "
+            "They are listed by:  tracelens import --list-formats"
         )
 
 

@@ -10,8 +10,10 @@ import ast
 import math
 import re
 from functools import lru_cache
+from typing import Any
 
 from tracelens_indexer.traces.records import Observed
+from tracelens_recorder.redact import REDACTED, is_secret_name
 
 MAX_TEXT = 600
 """Characters of a value's text that are handed on: more than is stored, so that a secret is seen before it is cut."""
@@ -87,3 +89,59 @@ def _container(text: str) -> Observed:
 
 def _short(text: str) -> str:
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+
+def of_json(value: Any) -> Observed:
+    """The summary of a value that a trace holds as JSON. Text such as "<function cb at 0x7f…>" is what a recorder
+    wrote for an object it could not hold. Values below a name that says secret are left out."""
+    if value is None:
+        return Observed("NoneType", "None")
+    if type(value) is bool:
+        return Observed("bool", repr(value), number=float(value))
+    if type(value) is str:
+        if value.startswith("<") and value.endswith(">"):
+            return observed(value)
+        return Observed("str", _short(repr(value[:_MAX_LITERAL])), size=len(value))
+    if type(value) in (int, float):
+        if abs(value) < 1e300 and math.isfinite(value):
+            return Observed(type(value).__name__, repr(value)[:MAX_TEXT], number=float(value))
+        return Observed(type(value).__name__, "a very large number" if type(value) is int else repr(value))
+    if isinstance(value, (list, dict)):
+        pieces: list[str] = []
+        _write(value, pieces, [_MAX_LITERAL], 0)
+        return Observed(type(value).__name__, _short("".join(pieces)), size=len(value))
+    return Observed("", "")
+
+
+def _write(value: Any, pieces: list[str], room: list[int], depth: int) -> None:
+    """Python's spelling of a JSON value, until the room for it is used up."""
+    if room[0] <= 0 or depth > 8:
+        pieces.append("…")
+        return
+    if isinstance(value, dict):
+        pieces.append("{")
+        for at, (key, item) in enumerate(value.items()):
+            if room[0] <= 0:
+                pieces.append(", …")
+                break
+            name = str(key)[:200]
+            pieces.append(f"{', ' if at else ''}{name!r}: ")
+            room[0] -= len(name) + 4
+            if is_secret_name(name) and item is not None:
+                pieces.append(REDACTED)
+            else:
+                _write(item, pieces, room, depth + 1)
+        pieces.append("}")
+    elif isinstance(value, list):
+        pieces.append("[")
+        for at, item in enumerate(value):
+            if room[0] <= 0:
+                pieces.append(", …")
+                break
+            pieces.append(", " if at else "")
+            _write(item, pieces, room, depth + 1)
+        pieces.append("]")
+    else:
+        written = of_json(value).text
+        pieces.append(written)
+        room[0] -= len(written)

@@ -1,0 +1,281 @@
+"""Span trees: timed executions that name their parent, from whatever format, in any order and in bounded memory.
+
+Spans of distributed traces arrive child first and spread over a file, so they are kept in columns (40 bytes a span)
+and put together at the end. Self time is a span's duration without the union of its children's intervals: children may
+overlap (threads, tasks) and may outlast their parent (they are cut). Recursion counts once in totals. A span whose
+parent is missing, or is itself through a circle, is a root. Of spans with the same id the first counts.
+
+An exception passes through spans and each reports it: the deepest one counts, with the longest stack any of them saw.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tracelens_indexer.profiles.histogram import bucket
+from tracelens_indexer.traces.records import Count, Counting, EdgeCount, Failure, FailureFrame, Frame, Record
+from tracelens_indexer.traces.report import Report
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+MAX_SPANS = 20_000_000
+MAX_FRAMES = 300_000
+MAX_RAISED = 50_000
+"""Spans that raised which are told apart; the errors of all are counted."""
+MAX_DEPTH = 64
+"""Ancestors that are looked at for recursion and passed-through exceptions: a circle ends here."""
+_LONGEST = 1 << 55
+"""Nanoseconds, a year: longer durations are damage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threw:
+    """The exception that a span ended with."""
+
+    type: str
+    """"" when the trace does not say: then it is an error, and no failure that could be told from others."""
+    message: str
+    stack: tuple[FailureFrame, ...] = ()
+    """As far as the span's trace shows it, outermost first."""
+    line: int = 0
+    """The line that was executing in the span's own frame; 0 unknown."""
+
+
+class Trees:
+    """Collects spans, then yields what they add up to."""
+
+    def __init__(self, report: Report, *, clock: bool = True) -> None:
+        """`clock`: the starts are times since the epoch; otherwise they only order the spans."""
+        self._clock = clock
+        self.frames: list[Frame] = []
+        self._report = report
+        self._index: dict[Frame, int] = {}
+        self._ids = array("q")
+        self._parents = array("q")
+        self._starts = array("q")
+        self._durations = array("q")
+        self._frame = array("i")
+        self._threw: dict[int, Threw] = {}
+        self._errors: Counter[int] = Counter()
+        self._tests: dict[int, Counter[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(
+        self,
+        span: str,
+        parent: str,
+        frame: Frame,
+        started_ns: int,
+        duration_ns: int,
+        threw: Threw | None = None,
+        test: str = "",
+    ) -> None:
+        """`span` and `parent` are ids, unique within the file; parent "" is none. duration_ns -1: unknown."""
+        if len(self._ids) >= MAX_SPANS:
+            self._report.skip("more than 20 million spans")
+            return
+        index = self._index.get(frame)
+        if index is None:
+            if len(self.frames) >= MAX_FRAMES:
+                self._report.skip("more than 300,000 different names")
+                return
+            index = self._index[frame] = len(self.frames)
+            self.frames.append(frame)
+        if threw is not None:
+            self._errors[index] += 1
+            if len(self._threw) < MAX_RAISED:
+                self._threw[len(self._ids)] = threw
+        if test:
+            self._tests.setdefault(index, Counter())[test] += 1
+        self._ids.append(hash(span))
+        self._parents.append(hash(parent) if parent else 0)
+        self._starts.append(max(0, min(started_ns, 1 << 62)))
+        self._durations.append(duration_ns if duration_ns < _LONGEST else -1)
+        self._frame.append(index)
+
+    def extent(self) -> tuple[int, int]:
+        """(first start, from there to the last end) in nanoseconds; 0 where the format has no clock."""
+        starts = [start for start in self._starts if start]
+        if not starts or not self._clock:
+            return 0, 0
+        last = max(start + max(0, length) for start, length in zip(self._starts, self._durations, strict=True))
+        return min(starts), last - min(starts)
+
+    def rename(self, frames: Mapping[int, Frame]) -> None:
+        """Say more of frames, by their index in `frames`, than was known when their spans were read."""
+        for index, frame in frames.items():
+            self.frames[index] = frame
+
+    def records(self, counting: Counting) -> Iterator[Record]:
+        """Counts per frame, edges, and failures."""
+        if not self._ids:
+            return
+        parents = self._parent_indexes()
+        yield from self._counts(parents, counting)
+        yield from self._failures(parents)
+
+    def _parent_indexes(self) -> ndarray[Any, Any]:
+        """For each span the index of its parent; -1 none, -2 a repetition of an id that is left out."""
+        import numpy
+
+        ids = numpy.frombuffer(self._ids, dtype=numpy.int64)
+        wanted = numpy.frombuffer(self._parents, dtype=numpy.int64)
+        order = numpy.argsort(ids, kind="stable")
+        ordered = ids[order]
+        at = numpy.searchsorted(ordered, wanted)
+        at[at == len(ids)] = 0
+        parents = numpy.where((ordered[at] == wanted) & (wanted != 0), order[at], -1)
+        parents[parents == numpy.arange(len(ids))] = -1
+        repeated = numpy.zeros(len(ids), dtype=bool)
+        repeated[order[1:]] = ordered[1:] == ordered[:-1]
+        if repeated.any():
+            self._report.skip("span with an id that was seen before", int(repeated.sum()))
+            parents[repeated] = -2
+        return parents
+
+    def _recursive(self, parents: ndarray[Any, Any]) -> ndarray[Any, Any]:
+        """Which spans have a span of the same frame above them: its total holds theirs."""
+        import numpy
+
+        frame = numpy.frombuffer(self._frame, dtype=numpy.int32)
+        inside = numpy.zeros(len(frame), dtype=bool)
+        above = parents.copy()
+        for _ in range(MAX_DEPTH):
+            known = above >= 0
+            if not known.any():
+                break
+            inside |= known & (frame[above] == frame)
+            above = numpy.where(known, parents[above], -1)
+        return inside
+
+    def _counts(self, parents: ndarray[Any, Any], counting: Counting) -> Iterator[Record]:
+        recursive = self._recursive(parents)
+        covered = self._covered(parents)
+        totals: dict[int, _Total] = {}
+        edges: dict[tuple[int, int], list[int]] = {}
+        for index, (frame, duration) in enumerate(zip(self._frame, self._durations, strict=True)):
+            parent = int(parents[index])
+            if parent == -2:
+                continue
+            total = totals.get(frame)
+            if total is None:
+                total = totals[frame] = _Total()
+            own = max(0, duration - covered.get(index, 0))
+            total.add(duration, own, recursive=bool(recursive[index]))
+            if parent >= 0:
+                edge = edges.setdefault((self._frame[parent], frame), [0, 0, 0])
+                edge[0] += 1
+                edge[1] += max(0, duration)
+                edge[2] += own
+        for frame, total in totals.items():
+            yield Count(
+                self.frames[frame],
+                total.calls,
+                counting,
+                errors=min(self._errors[frame], total.calls),
+                total_ns=total.total,
+                self_ns=total.own,
+                min_ns=total.shortest,
+                max_ns=total.longest,
+                durations=tuple(total.durations.items()),
+                tests=tuple(self._tests.get(frame, {}).items()),
+            )
+        for (caller, callee), (calls, total_ns, own_ns) in edges.items():
+            yield EdgeCount(
+                self.frames[caller], self.frames[callee], calls, counting, total_ns=total_ns, self_ns=own_ns
+            )
+
+    def _covered(self, parents: ndarray[Any, Any]) -> dict[int, int]:
+        """Nanoseconds of each span that at least one of its children was running."""
+        import numpy
+
+        children = numpy.flatnonzero(parents >= 0)
+        starts = numpy.frombuffer(self._starts, dtype=numpy.int64)
+        order = children[numpy.lexsort((starts[children], parents[children]))]
+        covered: dict[int, int] = {}
+        last_parent, reached = -1, 0
+        for child in order.tolist():
+            parent = int(parents[child])
+            if parent != last_parent:
+                last_parent, reached = parent, self._starts[parent]
+            start = max(self._starts[child], reached)
+            end = min(
+                self._starts[child] + max(0, self._durations[child]),
+                self._starts[parent] + max(0, self._durations[parent]),
+            )
+            if end > start:
+                covered[parent] = covered.get(parent, 0) + end - start
+                reached = end
+        return covered
+
+    def _failures(self, parents: ndarray[Any, Any]) -> Iterator[Failure]:
+        passed: set[int] = set()
+        for index, threw in self._threw.items():
+            parent = int(parents[index])
+            above = self._threw.get(parent) if parent >= 0 else None
+            if above is not None and _same(threw, above):
+                passed.add(parent)
+        for index, threw in self._threw.items():
+            if index in passed or parents[index] == -2 or not threw.type:
+                continue
+            chain = [index]
+            while len(chain) < MAX_DEPTH:
+                parent = int(parents[chain[-1]])
+                if parent not in passed or not _same(self._threw[parent], threw):
+                    break
+                chain.append(parent)
+            stack = max((self._threw[span].stack for span in chain), key=len)
+            if not stack:
+                stack = tuple(self._place(span) for span in reversed(chain))
+            elif not any(entry.frame.path for entry in stack):
+                continue
+            at_ns = self._starts[index] + max(0, self._durations[index]) if self._clock and self._starts[index] else 0
+            yield Failure(threw.type, threw.message, stack, at_ns=at_ns)
+
+    def _place(self, span: int) -> FailureFrame:
+        frame = self.frames[self._frame[span]]
+        line = self._threw[span].line
+        if line:
+            return FailureFrame(replace(frame, line=line, line_kind="executing"))
+        # What line a span gives is where its function begins, not where it raised.
+        return FailureFrame(replace(frame, line_kind="first"))
+
+
+def _same(one: Threw, other: Threw) -> bool:
+    return (
+        one.type.rpartition(".")[2] == other.type.rpartition(".")[2]
+        and one.message[:100].strip() == other.message[:100].strip()
+    )
+
+
+class _Total:
+    __slots__ = ("calls", "durations", "longest", "own", "shortest", "total")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.total = 0
+        self.own = 0
+        self.shortest = -1
+        self.longest = -1
+        self.durations: dict[int, int] = {}
+
+    def add(self, duration: int, own: int, *, recursive: bool) -> None:
+        self.calls += 1
+        if duration < 0:
+            return
+        self.own += own
+        if not recursive:
+            self.total += duration
+        slot = bucket(duration)
+        self.durations[slot] = self.durations.get(slot, 0) + 1
+        if duration > self.longest:
+            self.longest = duration
+        if self.shortest < 0 or duration < self.shortest:
+            self.shortest = duration

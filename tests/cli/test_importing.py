@@ -1,0 +1,91 @@
+"""tracelens import: what it reads, whole folders, archives, and paths that mean something else here."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def log(path: str) -> str:
+    return (
+        f'Traceback (most recent call last):\n  File "{path}", line 9, in total\n    return 1 / 0\n'
+        "ZeroDivisionError: division by zero\n"
+    )
+
+
+def module(shop: Path) -> Path:
+    path = shop / "src" / "parts" / "sums.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("\n" * 7 + "def total():\n    return 1 / 0\n")
+    return path
+
+
+def test_the_formats_are_listed(tracelens: Run) -> None:
+    done = tracelens("import", "--list-formats")
+    assert done.returncode == 0
+    assert "pstats (cProfile, yappi)" in done.stdout
+    assert "coverage json --show-contexts" in done.stdout
+    forms = json.loads(tracelens("import", "--list-formats", "--json").stdout)
+    assert {"otlp", "sentry", "appmap", "monkeytype"} <= {form["name"] for form in forms}
+
+
+def test_nothing_named_is_a_line_of_help(tracelens: Run) -> None:
+    done = tracelens("import")
+    assert done.returncode == 2
+    assert "--watch" in done.stderr
+
+
+def test_paths_of_another_machine_are_mapped_by_the_workspace(shop: Path, tracelens: Run) -> None:
+    module(shop)
+    (shop / "app.log").write_text(log("/build/7/sums.py"))
+    assert "0 joined" in tracelens("import", "app.log").stdout
+    with (shop / "pyproject.toml").open("a") as file:
+        file.write('\n[tool.tracelens.paths]\n"/build/7" = "src/parts"\n"/x" = "../other"\n')
+    done = tracelens("import", "app.log")
+    assert "1 joined" in done.stdout, done.stderr
+    assert "must be a prefix" in done.stderr, "a folder outside the workspace"
+
+
+def test_every_trace_of_a_zip_is_imported(shop: Path, tracelens: Run) -> None:
+    path = module(shop)
+    with zipfile.ZipFile(shop / "traces.zip", "w") as archive:
+        archive.writestr("one.log", log(str(path)))
+        archive.writestr("two.txt", "nothing of use")
+    done = tracelens("import", "traces.zip")
+    assert done.returncode == 2, "one of them is no trace"
+    assert "traces.zip:one.log (traceback)" in done.stdout
+    assert "two.txt" in done.stderr
+
+
+def test_a_watched_folder_is_imported_as_files_appear(shop: Path, tmp_path: Path) -> None:
+    path = module(shop)
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    out = tmp_path / "said.txt"
+    with out.open("w") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "tracelens.cli", "import", "--watch", str(folder)],
+            cwd=shop,
+            env={**os.environ, "TRACELENS_CONFIG": str(tmp_path / "config.toml")},
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            for name in ("first.log", "second.log"):
+                (folder / name).write_text(log(str(path)) + f"\n{name}\n")
+                ends = time.monotonic() + 40
+                while f"{name} (traceback)" not in out.read_text() and time.monotonic() < ends:
+                    time.sleep(0.2)
+                assert f"{name} (traceback)" in out.read_text()
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130
