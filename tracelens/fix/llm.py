@@ -42,7 +42,8 @@ def ask(
         import openai
     except ImportError:
         raise LlmError(
-            "an endpoint is configured, but the openai client is not installed: pip install -e '.[llm]' in the folder of TraceLens"
+            "an endpoint is configured, but the openai client is not installed: "
+            "pip install -e '.[llm]' in the folder of TraceLens"
         ) from None
 
     # The HTTP library that this version of the client is built on: its errors come through while an answer streams.
