@@ -77,7 +77,9 @@ def index_workspace(
     clock.lap("finding")
     with Writer(root, said) as writer:
         known = writer.known_files()
-        changed, touched, left_out = _read_changed(root, discovery.files, known, progress)
+        # Facts that another version of lowering made are made again, whatever the files' times say.
+        usable = known if writer.noted("facts") == FACTS_VERSION else {}
+        changed, touched, left_out = _read_changed(root, discovery.files, usable, progress)
         present = {file.path for file in discovery.files} - set(left_out)
         removed = [path for path in known if path not in present]
         clock.lap("reading")
@@ -89,6 +91,7 @@ def index_workspace(
                 progress("linking", 0, 1)
                 writer.replace_links(link(writer.all_facts()))
                 progress("linking", 1, 1)
+            writer.note("facts", FACTS_VERSION)
             writer.finish_index()
         clock.lap("linking")
         embedded = _embed(writer, root, embedder, progress) if searchable else 0

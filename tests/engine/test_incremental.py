@@ -115,3 +115,15 @@ def test_a_touched_file_is_not_lowered_again(tmp_path: Path) -> None:
     index(tmp_path / "shop")
     (tmp_path / "shop" / "shop" / "pricing.py").touch()
     assert index(tmp_path / "shop").changed == 0
+
+
+def test_facts_of_another_version_are_made_again(tmp_path: Path) -> None:
+    shutil.copytree(SHOP, tmp_path / "shop", ignore=IGNORED)
+    first = index(tmp_path / "shop")
+    connection = sqlite3.connect(tmp_path / "shop" / ".tracelens" / "index.db")
+    connection.execute("UPDATE meta SET value = 'older' WHERE key = 'facts'")
+    connection.execute("UPDATE files SET facts = x'00', content_hash = 'older'")
+    connection.commit()
+    connection.close()
+    assert index(tmp_path / "shop").changed == first.files
+    assert index(tmp_path / "shop").changed == 0
