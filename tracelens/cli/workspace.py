@@ -65,32 +65,16 @@ def open_index(root: Path) -> Iterator[Index]:
 
 def chosen_runs(index: Index, names: tuple[str, ...]) -> tuple[int, ...] | None:
     """Ids of the runs that --run names; None for the current ones. Raises TraceLensError for an unknown one."""
-    if not names:
-        return None
-    ids: list[int] = []
-    runs = index.runs()
-    for name in names:
-        found = [run.id for run in runs if str(run.id) == name] or [run.id for run in runs if run.name == name][:1]
-        if not found:
-            raise TraceLensError(f"there is no run {name!r}. `tracelens runs` lists them")
-        ids += found
-    return tuple(ids)
+    from tracelens.answers.choose import runs_named
+
+    return runs_named(index, names)
 
 
 def one_unit(index: Index, text: str) -> UnitRecord:
     """The unit that a person named. Raises TraceLensError when there is none or when several could be meant."""
-    found = index.find(text)
-    if not found:
-        raise _NotFound(f"nothing here is called {text!r}. Try: tracelens search {text!r}")
-    if len(found) > 1:
-        shown = "\n".join(f"  {unit.qualname}   {unit.path}:{unit.def_line}" for unit in found[:12])
-        more = f"\n  … and {len(found) - 12} more" if len(found) > 12 else ""
-        raise _NotFound(f"{text!r} could be any of {len(found)}; name one:\n{shown}{more}")
-    return found[0]
+    from tracelens.answers import choose
 
-
-class _NotFound(TraceLensError):
-    exit_code = 1
+    return choose.one_unit(index, text)
 
 
 def say(line: str) -> None:
