@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tracelens import where
@@ -69,17 +69,21 @@ def listing(title: str, captures: Sequence[CaptureRecord], *, some_kept: bool = 
     return "\n\n".join([title, *(one(capture) for capture in captures)]) + "\n"
 
 
-def one(capture: CaptureRecord) -> str:
-    """A call in two or three lines: arguments and id, what came of it, how long and from where."""
+def one(capture: CaptureRecord, quote: Callable[[str], str] = str) -> str:
+    """A call in two or three lines: arguments and id, what came of it, how long and from where.
+
+    `quote` is put around what the program said: values, its message, the name of its test.
+    """
     arguments = ", ".join(
-        f"{words.clean(name, words.LONGEST_NAME)}={words.clean(text, _LONGEST)}" for name, _, text in capture.arguments
+        f"{words.clean(name, words.LONGEST_NAME)}={quote(words.clean(text, _LONGEST))}"
+        for name, _, text in capture.arguments
     )
     told = [f"{words.clean(capture.unit.name, words.LONGEST_NAME)}({arguments})   {capture.id}"]
     if capture.outcome:
         message = words.clean(capture.message, _LONGEST)
-        told.append(f"  raised {words.type_name(capture.outcome)}{f': {message}' if message else ''}")
+        told.append(f"  raised {words.type_name(capture.outcome)}{f': {quote(message)}' if message else ''}")
     elif capture.result:
-        told.append(f"  → {words.clean(capture.result[1], _LONGEST)}")
+        told.append(f"  → {quote(words.clean(capture.result[1], _LONGEST))}")
     about = []
     if capture.duration_ns >= 0:
         about.append(words.duration(capture.duration_ns))
@@ -87,5 +91,5 @@ def one(capture: CaptureRecord) -> str:
         path, name, line = capture.caller
         about.append(f"from {words.clean(name, words.LONGEST_NAME)} ({words.clean(path, _LONGEST)}:{line})")
     if capture.test:
-        about.append(f"in {words.test_name(capture.test)}")
+        about.append(f"in {quote(words.test_name(capture.test))}")
     return "\n".join([*told, f"  {' · '.join(about)}"] if about else told)

@@ -34,6 +34,11 @@ def runs_named(index: Index, names: Sequence[str]) -> tuple[int, ...] | None:
     return tuple(ids)
 
 
+def short_id(unit: UnitRecord) -> str:
+    """A name for a unit that is short to cite and enough to find it again: "u:7223b2c6"."""
+    return f"u:{unit.id:x}"[:10]
+
+
 def one_unit(index: Index, text: str) -> UnitRecord:
     """The unit that is named. Raises NotFound when there is none or when several could be meant."""
     found = index.find(text)

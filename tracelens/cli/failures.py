@@ -41,6 +41,8 @@ def command(
       tracelens failures
       tracelens failures apply_discount --json
     """
+    from tracelens.answers.failures import lines
+
     root = find_root(root_path)
     with open_index(root) as index:
         runs = chosen_runs(index, run_names)
@@ -59,34 +61,11 @@ def command(
             click.echo("no exception was seen in the runs shown. `tracelens runs` lists them")
         return
     for failure in found[:limit]:
-        for line in _lines(failure):
+        for line in lines(failure):
             click.echo(line)
     if len(found) > limit:
         click.echo(f"… and {len(found) - limit} more (-n {len(found)})")
     click.echo(f"next: tracelens fix {found[0].id} · tracelens calls {found[0].unit.scope.rpartition('.')[2]} --failed")
-
-
-def _lines(failure: FailureRecord) -> list[str]:
-    from tracelens.answers import words
-
-    of = f" of {failure.calls:,} calls" if failure.calls else ""
-    state = {"stale": " · changed since recorded", "moved": " · moved", "unverified": " · unverified"}
-    head = (
-        f"{failure.id}  {words.type_name(failure.type)}: {words.clean(failure.message, words.LONGEST_MESSAGE)}"
-        if failure.message
-        else f"{failure.id}  {words.type_name(failure.type)}"
-    )
-    place = f"{failure.unit.path}:{failure.line or failure.unit.def_line}"
-    lines = [
-        head,
-        f"    {words.clean(failure.unit.qualname, 200)}   {place} · {failure.n:,}{of}"
-        f"{' · ' + words.ago(failure.last_ns) if failure.last_ns else ''}{state.get(failure.state, '')}",
-    ]
-    if failure.tests:
-        shown = ", ".join(words.test_name(test) for test in failure.tests[:3])
-        more = f", {len(failure.tests) - 3} more" if len(failure.tests) > 3 else ""
-        lines.append(f"    in {shown}{more}")
-    return lines
 
 
 def _plain(failure: FailureRecord) -> dict[str, object]:

@@ -30,6 +30,7 @@ _COMMANDS = {
     "runs": "runs",
     "doctor": "doctor",
     "sandbox": "sandbox",
+    "mcp": "mcp",
 }
 
 
