@@ -27,6 +27,7 @@ _COMMANDS = {
     "fix": "fix",
     "search": "search",
     "graph": "graph",
+    "report": "report",
     "runs": "runs",
     "doctor": "doctor",
     "sandbox": "sandbox",
