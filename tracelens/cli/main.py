@@ -27,6 +27,7 @@ _COMMANDS = {
     "fix": "fix",
     "search": "search",
     "graph": "graph",
+    "diff": "diff",
     "report": "report",
     "runs": "runs",
     "doctor": "doctor",
