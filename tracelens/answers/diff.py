@@ -8,8 +8,9 @@ took few.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from statistics import median
 
 from tracelens.answers import words
 from tracelens.answers.choose import short_id
@@ -67,6 +68,8 @@ class Edge:
 class Diff:
     before: RunRecord
     after: RunRecord
+    overall: float
+    """Median of after over before of all times compared: far from 1 it was rather the machine than the code."""
     slower: tuple[Speed, ...]
     faster: tuple[Speed, ...]
     new_failures: tuple[FailureRecord, ...]
@@ -97,6 +100,7 @@ def compare(index: Index, before: RunRecord, after: RunRecord) -> Diff:
     return Diff(
         before,
         after,
+        overall=median(ratios) if len(ratios := _ratios(old, new)) >= _FEW_TIMED else 1.0,
         slower=tuple(speed for speed in speeds if speed.after_ns > speed.before_ns),
         faster=tuple(speed for speed in speeds if speed.after_ns < speed.before_ns),
         new_failures=tuple(failed_after[key] for key in failed_after if key not in failed_before),
@@ -115,6 +119,9 @@ def lines(diff: Diff, most: int = 20, quote: Callable[[str], str] = str) -> list
     told = [f"{_run(diff.before, quote)} → {_run(diff.after, quote)}"]
     if diff.nothing:
         return [*told, "no difference that says anything: the same failures, values, calls and, within 30 %, times"]
+    if not 1 / _RATIO < diff.overall < _RATIO:
+        times, slower = max(diff.overall, 1 / diff.overall), "slower" if diff.overall > 1 else "faster"
+        told.append(f"half of all units are {times:.1f}× {slower} or more: perhaps the machine, not the code")
     sections: tuple[tuple[str, list[str]], ...] = (
         ("slower", [_speed_line(speed) for speed in diff.slower]),
         ("faster", [_speed_line(speed) for speed in diff.faster]),
@@ -152,6 +159,14 @@ def _speed(old: Profile, new: Profile) -> Speed | None:
         return None
     low, high = sorted((before, after))
     return Speed(new.unit, before, after, what) if high - low >= _LEAST_NS and high >= low * ratio else None
+
+
+def _ratios(old: Mapping[int, Profile], new: Mapping[int, Profile]) -> list[float]:
+    return [
+        profile.p50_ns / before
+        for unit_id, profile in new.items()
+        if profile.p50_ns and unit_id in old and (before := old[unit_id].p50_ns)
+    ]
 
 
 def _failures(snapshot: IndexSnapshot) -> dict[tuple[int, str, str], FailureRecord]:

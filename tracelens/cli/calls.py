@@ -9,6 +9,7 @@ import click
 
 from tracelens.cli.workspace import (
     chosen_runs,
+    complete_units,
     find_root,
     json_option,
     one_unit,
@@ -21,7 +22,7 @@ from tracelens_indexer.store.answers import CaptureRecord
 
 
 @click.command("calls")
-@click.argument("unit")
+@click.argument("unit", shell_complete=complete_units)
 @click.option("--failed", is_flag=True, help="Only calls that raised.")
 @click.option("--where", "condition", metavar="CONDITION", help="Only calls for which this holds, such as: qty < 0")
 @click.option("--limit", "-n", default=10, show_default=True, help="How many calls.")

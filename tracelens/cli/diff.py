@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tracelens.cli.workspace import chosen_runs, find_root, json_option, open_index, print_json, root_option
+from tracelens.cli.workspace import (
+    chosen_runs,
+    complete_runs,
+    find_root,
+    json_option,
+    open_index,
+    print_json,
+    root_option,
+)
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store.answers import FailureRecord, UnitRecord
 
@@ -17,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @click.command("diff")
-@click.argument("before", metavar="RUN_A")
-@click.argument("after", metavar="RUN_B")
+@click.argument("before", metavar="RUN_A", shell_complete=complete_runs)
+@click.argument("after", metavar="RUN_B", shell_complete=complete_runs)
 @click.option("--limit", "-n", default=20, show_default=True, help="How many lines of each kind.")
 @root_option
 @json_option
@@ -59,6 +67,7 @@ def _plain(found: Diff) -> dict[str, Any]:
     return {
         "before": found.before.id,
         "after": found.after.id,
+        "overall": found.overall,
         "slower": speeds(found.slower),
         "faster": speeds(found.faster),
         "new_failures": failures(found.new_failures),

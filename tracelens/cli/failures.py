@@ -9,6 +9,7 @@ import click
 
 from tracelens.cli.workspace import (
     chosen_runs,
+    complete_units,
     find_root,
     json_option,
     one_unit,
@@ -21,7 +22,7 @@ from tracelens_indexer.store.answers import FailureRecord
 
 
 @click.command("failures")
-@click.argument("unit", required=False)
+@click.argument("unit", required=False, shell_complete=complete_units)
 @click.option("--limit", "-n", default=20, show_default=True, help="How many failures.")
 @click.option("--all", "everything", is_flag=True, help="Also where exceptions only passed through.")
 @runs_option

@@ -29,6 +29,7 @@ _COMMANDS = {
     "graph": "graph",
     "diff": "diff",
     "report": "report",
+    "export": "export",
     "runs": "runs",
     "doctor": "doctor",
     "sandbox": "sandbox",

@@ -66,6 +66,14 @@ def fit(answer: Answer, budget: int = DEFAULT) -> str:
     return "\n".join(part for part in (title, *shown, left, after) if part)
 
 
+def whole(answer: Answer) -> str:
+    """The answer without a budget."""
+    total = max(answer.total, len(answer.entries))
+    return "\n".join(
+        part for part in (answer.title, *answer.entries, _left(answer, len(answer.entries), total)) if part
+    )
+
+
 def _left(answer: Answer, shown: int, total: int) -> str:
     if shown >= total:
         return ""

@@ -50,7 +50,7 @@ def hot_paths(snapshot: IndexSnapshot, offset: int = 0) -> Answer:
     first = short_id(shown[0].unit) if shown else ""
     return Answer(
         f"{_runs_shown(snapshot)}: units by their own time, hottest first. ~ estimated, ≥ at least, plain is exact",
-        tuple(f"{n} {_hot_line(profile)}" for n, profile in enumerate(shown, offset + 1)),
+        tuple(f"{n} {hot_line(profile)}" for n, profile in enumerate(shown, offset + 1)),
         "units",
         lambda n: f"hot_paths(offset={offset + n})",
         len(found) - offset,
@@ -233,7 +233,8 @@ def _file(snapshot: IndexSnapshot, path: str) -> str:
     return path
 
 
-def _hot_line(profile: Profile) -> str:
+def hot_line(profile: Profile) -> str:
+    """A unit with its place, its numbers and its id."""
     parts = [headline.hot(profile)]
     if profile.errors:
         parts.append(f"{words.count(profile.errors, profile.counting)} failed")
