@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracelens.answers import calls
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens.mcp import fixes, tools
 from tracelens.mcp.budget import LEAST, Answer, fit, tokens
 from tracelens.mcp.marking import data
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index
+from tracelens_indexer.store.answers import CaptureRecord
 
 _answers = st.builds(
     Answer,
@@ -51,6 +55,20 @@ def test_recorded_text_cannot_leave_its_marks(text: str) -> None:
         assert marked.count("⟦") == marked.count("⟧") == 1 and marked.endswith("⟧")
     else:
         assert not re.search(r"\s", marked) and len(marked) <= 60
+
+
+@given(st.text(max_size=80), st.text(max_size=80), st.text(max_size=80))
+def test_nothing_that_a_trace_says_stands_unmarked(name: str, value: str, outcome: str) -> None:
+    capture = SimpleNamespace(
+        id="c:1", unit=SimpleNamespace(name="f"), arguments=((name, "str", value),), outcome=f"x {outcome}",
+        result=None, message=value, duration_ns=-1, caller=(name, value, 3), test=f"t.py::{value}",
+    )  # fmt: skip
+    told = calls.one(cast(CaptureRecord, capture), data)
+    outside = re.sub("⟦[^⟧]*⟧", "", told)
+    assert not set(outside) & {"⟦", "⟧"}
+    # What is left are our own words and what cannot say anything: single plain words.
+    assert len(told.splitlines()) <= 3
+    assert all(part not in outside for part in (name, value, outcome) if re.search(r"\S\s+\S+\s+\S", part))
 
 
 def test_pages_together_are_the_whole(recorded_shop: Path) -> None:

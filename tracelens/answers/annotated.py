@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tracelens.answers import headline, places, words
@@ -26,10 +26,18 @@ class SourceLine:
     """Ours; of names in it, only those of units and exceptions."""
 
 
-def annotate(snapshot: IndexSnapshot, path: str, text: bytes, first: int = 1, last: int = 0) -> list[SourceLine]:
+def annotate(
+    snapshot: IndexSnapshot,
+    path: str,
+    text: bytes,
+    first: int = 1,
+    last: int = 0,
+    quote: Callable[[str], str] = str,
+) -> list[SourceLine]:
     """Lines first…last (0: to the end) of a file whose bytes now are `text`.
 
     Failures are found again by their statement; call sites only in units that have not changed since the index.
+    `quote` is put around names that came with a trace.
     """
     document = DocumentSnapshot(path, text)
     records = snapshot.units_in(path)
@@ -42,7 +50,7 @@ def annotate(snapshot: IndexSnapshot, path: str, text: bytes, first: int = 1, la
         for failure in raised_here(profile):
             if line := places.line_of(document, unit, failure):
                 of = headline.of_calls(failure.n, profile)
-                told = f"fails here: {words.type_name(failure.type)} in {of}  [{failure.id}]"
+                told = f"fails here: {quote(words.type_name(failure.type))} in {of}  [{failure.id}]"
                 notes.setdefault(line, []).append(told)
         if unit.body_hash == profile.unit.body_hash:
             moved = unit.first_line - profile.unit.first_line

@@ -72,16 +72,16 @@ def listing(title: str, captures: Sequence[CaptureRecord], *, some_kept: bool = 
 def one(capture: CaptureRecord, quote: Callable[[str], str] = str) -> str:
     """A call in two or three lines: arguments and id, what came of it, how long and from where.
 
-    `quote` is put around what the program said: values, its message, the name of its test.
+    `quote` is put around what the program said: values, its message, names.
     """
     arguments = ", ".join(
-        f"{words.clean(name, words.LONGEST_NAME)}={quote(words.clean(text, _LONGEST))}"
+        f"{quote(words.clean(name, words.LONGEST_NAME))}={quote(words.clean(text, _LONGEST))}"
         for name, _, text in capture.arguments
     )
     told = [f"{words.clean(capture.unit.name, words.LONGEST_NAME)}({arguments})   {capture.id}"]
     if capture.outcome:
         message = words.clean(capture.message, _LONGEST)
-        told.append(f"  raised {words.type_name(capture.outcome)}{f': {quote(message)}' if message else ''}")
+        told.append(f"  raised {quote(words.type_name(capture.outcome))}{f': {quote(message)}' if message else ''}")
     elif capture.result:
         told.append(f"  → {quote(words.clean(capture.result[1], _LONGEST))}")
     about = []
@@ -89,7 +89,8 @@ def one(capture: CaptureRecord, quote: Callable[[str], str] = str) -> str:
         about.append(words.duration(capture.duration_ns))
     if capture.caller:
         path, name, line = capture.caller
-        about.append(f"from {words.clean(name, words.LONGEST_NAME)} ({words.clean(path, _LONGEST)}:{line})")
+        place = f"{quote(words.clean(path, _LONGEST))}:{line}"
+        about.append(f"from {quote(words.clean(name, words.LONGEST_NAME))} ({place})")
     if capture.test:
         about.append(f"in {quote(words.test_name(capture.test))}")
     return "\n".join([*told, f"  {' · '.join(about)}"] if about else told)

@@ -11,12 +11,12 @@ _STATE = {"stale": " · changed since recorded", "moved": " · moved", "unverifi
 
 
 def lines(failure: FailureRecord, quote: Callable[[str], str] = str) -> list[str]:
-    """`quote` is put around what the program said: its message, the names of its tests."""
+    """`quote` is put around what the program said: its message, the names of its types, tests and files."""
     of = f" of {failure.calls:,} calls" if failure.calls else ""
     message = words.clean(failure.message, words.LONGEST_MESSAGE)
-    place = f"{words.clean(failure.unit.path, 200)}:{failure.line or failure.unit.def_line}"
+    place = f"{quote(words.clean(failure.unit.path, 200))}:{failure.line or failure.unit.def_line}"
     told = [
-        f"{failure.id}  {words.type_name(failure.type)}{f': {quote(message)}' if message else ''}",
+        f"{failure.id}  {quote(words.type_name(failure.type))}{f': {quote(message)}' if message else ''}",
         f"    {words.clean(failure.unit.qualname, 200)}   {place} · {failure.n:,}{of}"
         f"{' · ' + words.ago(failure.last_ns) if failure.last_ns else ''}{_STATE.get(failure.state, '')}",
     ]

@@ -12,14 +12,14 @@ def lines(run: RunRecord, current: bool, quote: Callable[[str], str] = str) -> l
     """The first line ends with how many units have data; * marks a run that is shown. Notes follow."""
     parts = [
         f"{'*' if current else ' '} {run.id:>3}  {quote(words.clean(run.name, words.LONGEST_NAME))}",
-        run.tool,
+        quote(words.clean(run.tool)),
         words.ago(run.started_ns or run.imported_ns),
         f"{run.units:,} units",
     ]
     if run.commit:
-        parts.append(f"commit {words.clean(run.commit[:8])}")
+        parts.append(f"commit {quote(words.clean(run.commit[:8]))}")
     if run.interpreter:
-        parts.append(words.clean(run.interpreter))
+        parts.append(quote(words.clean(run.interpreter)))
     return [
         " · ".join(part for part in parts if part),
         *(f"       {words.clean(note, 300)}" for note in run.notes.splitlines()),

@@ -61,6 +61,7 @@ def serve(server: MCPServer[Any], port: int, token: str, ready: Callable[[str], 
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((HOST, port))
+    listening.listen()  # before the address is told: who reads it may connect at once
     port = listening.getsockname()[1]
     # The guard has looked at Host and Origin already.
     app = server.streamable_http_app(

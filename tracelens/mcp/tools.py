@@ -177,7 +177,7 @@ def annotated_source(snapshot: IndexSnapshot, place: str) -> Answer:
             text = file.read(_LONGEST_FILE)
     except OSError as error:
         raise TraceLensError(f"{path}: cannot be read: {error.strerror}") from error
-    lines = annotated.annotate(snapshot, path, text, first, last)
+    lines = annotated.annotate(snapshot, path, text, first, last, data)
     told = annotated.plain(lines)
     end = lines[-1].number if lines else first
     return Answer(
@@ -250,7 +250,7 @@ def _failure_entry(failure: FailureRecord) -> str:
 
 
 def _place(unit: UnitRecord) -> str:
-    return f"{words.clean(unit.path, 200)}:{unit.def_line} {words.clean(unit.scope or unit.module, 120)}"
+    return f"{data(unit.path)}:{unit.def_line} {words.clean(unit.scope or unit.module, 120)}"
 
 
 def _runs_shown(snapshot: IndexSnapshot) -> str:
