@@ -43,3 +43,19 @@ def tracelens(shop: Path, tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def recorded_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shop after its tests were recorded (one of them fails). Shared: a test that changes it works on a copy."""
+    root = tmp_path_factory.mktemp("recorded") / "shop"
+    shutil.copytree(SHOP, root, ignore=shutil.ignore_patterns("__pycache__", ".tracelens", ".pytest_cache", ".venv"))
+    environment = {**os.environ, "TRACELENS_CONFIG": str(root.parent / "config.toml")}
+    program = [sys.executable, "-m", "tracelens.cli"]
+    pytest_ = ["--python", sys.executable, "--", "pytest", "-q", "-p", "no:cacheprovider"]
+    for arguments, code in ((["index"], 0), (["record", *pytest_], 1)):
+        done = subprocess.run(
+            [*program, *arguments], cwd=root, env=environment, capture_output=True, text=True, timeout=100, check=False
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+    return root

@@ -148,3 +148,16 @@ def test_the_help_of_every_command_has_an_example(tracelens: Run) -> None:
     for name in names:
         text = tracelens(name, "--help").stdout
         assert text.count(f"tracelens {name}") >= 2, name
+
+
+def test_the_shell_completes_commands_units_and_runs(recorded_shop: Path, tracelens: Run) -> None:
+    def completed(*typed: str) -> list[str]:
+        words = " ".join(("tracelens", *typed))
+        shell = {"_TRACELENS_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(typed))}
+        done = tracelens(cwd=recorded_shop, **shell)
+        return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+
+    assert {"record", "report", "runs"} <= set(completed("r"))
+    assert "shop.pricing.apply_discount" in completed("show", "shop.pricing.")
+    assert "pytest" in completed("hot", "--run", "py")
+    assert completed("show", "nothing_like_it") == []

@@ -18,11 +18,16 @@ HEAVY = {
     "sentence_transformers",
     "transformers",
     "sklearn",
+    "mcp",
+    "starlette",
+    "uvicorn",
+    "pydantic",
 }
 
 
 @pytest.mark.parametrize(
-    "module", ["tracelens.cli.main", "tracelens_lsp.server", "tracelens.cli.hot", "tracelens.cli.show"]
+    "module",
+    ["tracelens.cli.main", "tracelens_lsp.server", "tracelens.cli.hot", "tracelens.cli.show", "tracelens.cli.mcp"],
 )
 def test_start_imports_nothing_heavy(module: str) -> None:
     code = f"import {module}, sys, json; print(json.dumps(sorted(m.partition('.')[0] for m in sys.modules)))"

@@ -9,6 +9,7 @@ import click
 
 from tracelens.cli.workspace import (
     chosen_runs,
+    complete_units,
     find_root,
     json_option,
     one_unit,
@@ -21,7 +22,7 @@ from tracelens_indexer.store.answers import FailureRecord
 
 
 @click.command("failures")
-@click.argument("unit", required=False)
+@click.argument("unit", required=False, shell_complete=complete_units)
 @click.option("--limit", "-n", default=20, show_default=True, help="How many failures.")
 @click.option("--all", "everything", is_flag=True, help="Also where exceptions only passed through.")
 @runs_option
@@ -41,6 +42,7 @@ def command(
       tracelens failures
       tracelens failures apply_discount --json
     """
+    from tracelens.answers.failures import lines
     from tracelens.answers.snapshot import on_purpose
 
     root = find_root(root_path)
@@ -63,36 +65,11 @@ def command(
             click.echo("no exception was seen in the runs shown. `tracelens runs` lists them")
         return
     for failure in found[:limit]:
-        for line in _lines(failure):
+        for line in lines(failure):
             click.echo(line)
     if len(found) > limit:
         click.echo(f"… and {len(found) - limit} more (-n {len(found)})")
     click.echo(f"next: tracelens fix {found[0].id} · tracelens calls {found[0].unit.scope.rpartition('.')[2]} --failed")
-
-
-def _lines(failure: FailureRecord) -> list[str]:
-    from tracelens.answers import words
-    from tracelens.answers.snapshot import on_purpose
-
-    of = f" of {failure.calls:,} calls" if failure.calls else ""
-    state = {"stale": " · changed since recorded", "moved": " · moved", "unverified": " · unverified"}
-    head = (
-        f"{failure.id}  {words.type_name(failure.type)}: {words.clean(failure.message, words.LONGEST_MESSAGE)}"
-        if failure.message
-        else f"{failure.id}  {words.type_name(failure.type)}"
-    )
-    place = f"{failure.unit.path}:{failure.line or failure.unit.def_line}"
-    lines = [
-        head,
-        f"    {words.clean(failure.unit.qualname, 200)}   {place} · {failure.n:,}{of}"
-        f"{' · ' + words.ago(failure.last_ns) if failure.last_ns else ''}{state.get(failure.state, '')}"
-        f"{' · raised on purpose' if on_purpose(failure) else ''}",
-    ]
-    if failure.tests:
-        shown = ", ".join(words.test_name(test) for test in failure.tests[:3])
-        more = f", {len(failure.tests) - 3} more" if len(failure.tests) > 3 else ""
-        lines.append(f"    in {shown}{more}")
-    return lines
 
 
 def _plain(failure: FailureRecord) -> dict[str, object]:

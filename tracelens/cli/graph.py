@@ -12,6 +12,7 @@ from tracelens.answers.call_hierarchy import Call, incoming, outgoing
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens.cli.workspace import (
     chosen_runs,
+    complete_units,
     find_root,
     json_option,
     one_unit,
@@ -26,7 +27,7 @@ _MOST_LINES = 200
 
 
 @click.command("graph")
-@click.argument("unit")
+@click.argument("unit", shell_complete=complete_units)
 @click.option("--depth", "-d", default=1, show_default=True, type=click.IntRange(1, 8), help="Steps away from it.")
 @runs_option
 @root_option

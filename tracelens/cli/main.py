@@ -27,9 +27,13 @@ _COMMANDS = {
     "fix": "fix",
     "search": "search",
     "graph": "graph",
+    "diff": "diff",
+    "report": "report",
+    "export": "export",
     "runs": "runs",
     "doctor": "doctor",
     "sandbox": "sandbox",
+    "mcp": "mcp",
 }
 
 

@@ -29,7 +29,7 @@ def command(drop: tuple[str, ...], root_path: Path | None, as_json: bool) -> Non
       tracelens runs
       tracelens runs --drop 3
     """
-    from tracelens.answers import words
+    from tracelens.answers.runs import lines
     from tracelens_indexer.store import Writer
 
     root = find_root(root_path)
@@ -46,17 +46,5 @@ def command(drop: tuple[str, ...], root_path: Path | None, as_json: bool) -> Non
         click.echo("no runs yet. Record one: tracelens record -- pytest · or import a trace: tracelens import FILE")
         return
     for run in runs:
-        mark = "*" if run.id in current else " "
-        parts = [
-            f"{mark} {run.id:>3}  {run.name}",
-            run.tool,
-            words.ago(run.started_ns or run.imported_ns),
-            f"{run.units:,} units",
-        ]
-        if run.commit:
-            parts.append(f"commit {run.commit[:8]}")
-        if run.interpreter:
-            parts.append(run.interpreter)
-        click.echo(" · ".join(parts))
-        for note in run.notes.splitlines():
-            click.echo(f"       {note}")
+        for line in lines(run, run.id in current):
+            click.echo(line)

@@ -9,6 +9,7 @@ import click
 
 from tracelens.cli.workspace import (
     chosen_runs,
+    complete_units,
     find_root,
     json_option,
     one_unit,
@@ -20,7 +21,7 @@ from tracelens.cli.workspace import (
 
 
 @click.command("show")
-@click.argument("unit")
+@click.argument("unit", shell_complete=complete_units)
 @runs_option
 @root_option
 @json_option

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,30 @@ from tracelens_indexer.store.answers import UnitRecord
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+def complete_units(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Qualnames for the shell; none where there is no index."""
+    return _completed(ctx, lambda index: [unit.qualname for unit in index.units_named(incomplete, 50)], incomplete)
+
+
+def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Ids and names of runs for the shell."""
+    return _completed(ctx, lambda index: [w for run in index.runs() for w in (str(run.id), run.name)], incomplete)
+
+
+def _completed(ctx: click.Context, words: Callable[[Index], list[str]], incomplete: str) -> list[str]:
+    try:
+        with open_index(find_root(ctx.params.get("root_path"))) as index:
+            found = dict.fromkeys(words(index))
+    except (TraceLensError, OSError):
+        return []
+    # What a shell may act upon is never handed to it.
+    plain = [word for word in found if re.fullmatch(r"[\w.-]+", word)]
+    starting = [word for word in plain if word.startswith(incomplete)]
+    # Shells keep only what starts with what was typed: a function is found by its module first.
+    return starting or [word for word in plain if incomplete in word]
+
+
 root_option = click.option(
     "--root",
     "root_path",
@@ -27,7 +52,12 @@ root_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 runs_option = click.option(
-    "--run", "run_names", multiple=True, metavar="RUN", help="Only this run: an id or a name of `tracelens runs`."
+    "--run",
+    "run_names",
+    multiple=True,
+    metavar="RUN",
+    shell_complete=complete_runs,
+    help="Only this run: an id or a name of `tracelens runs`.",
 )
 progress_option = click.option(
     "--progress",
@@ -65,32 +95,16 @@ def open_index(root: Path) -> Iterator[Index]:
 
 def chosen_runs(index: Index, names: tuple[str, ...]) -> tuple[int, ...] | None:
     """Ids of the runs that --run names; None for the current ones. Raises TraceLensError for an unknown one."""
-    if not names:
-        return None
-    ids: list[int] = []
-    runs = index.runs()
-    for name in names:
-        found = [run.id for run in runs if str(run.id) == name] or [run.id for run in runs if run.name == name][:1]
-        if not found:
-            raise TraceLensError(f"there is no run {name!r}. `tracelens runs` lists them")
-        ids += found
-    return tuple(ids)
+    from tracelens.answers.choose import runs_named
+
+    return runs_named(index, names)
 
 
 def one_unit(index: Index, text: str) -> UnitRecord:
     """The unit that a person named. Raises TraceLensError when there is none or when several could be meant."""
-    found = index.find(text)
-    if not found:
-        raise _NotFound(f"nothing here is called {text!r}. Try: tracelens search {text!r}")
-    if len(found) > 1:
-        shown = "\n".join(f"  {unit.qualname}   {unit.path}:{unit.def_line}" for unit in found[:12])
-        more = f"\n  … and {len(found) - 12} more" if len(found) > 12 else ""
-        raise _NotFound(f"{text!r} could be any of {len(found)}; name one:\n{shown}{more}")
-    return found[0]
+    from tracelens.answers import choose
 
-
-class _NotFound(TraceLensError):
-    exit_code = 1
+    return choose.one_unit(index, text)
 
 
 def say(line: str) -> None:

@@ -98,10 +98,12 @@ class CodeIndex:
         return unit_record(row) if row else None
 
     def find(self, text: str) -> list[UnitRecord]:
-        """Units that a person may mean: "u:<id>", "path:line", a qualname, or a part of its end; best first."""
+        """Units that a person may mean: "u:<id>" or its beginning, "path:line", a qualname or its end; best first."""
         text = text.strip()
         if match := re.fullmatch(r"u:([0-9a-f]{1,16})", text):
-            unit = self.unit(int(match[1], 16))
+            unit = self.unit(int(match[1], 16)) if int(match[1], 16) < 1 << 63 else None
+            if unit is None and len(match[1]) >= 6:
+                return self._matching("printf('%x', units.id) LIKE ?", f"{match[1]}%")
             return [unit] if unit else []
         if match := re.fullmatch(r"(.+):(\d+)", text):
             return self._at_line(match[1], int(match[2]))

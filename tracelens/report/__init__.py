@@ -1,0 +1,1 @@
+"""One HTML file that holds what was seen: no network, no script but its own, everything untrusted escaped."""
