@@ -14,7 +14,7 @@ from tracelens.fix.search.localise import Suspect, suspects
 from tracelens.fix.search.oracle import Oracle
 from tracelens.fix.search.ranking import Passing
 from tracelens.fix.search.session import Answer, Opened, Talk, converse
-from tracelens.fix.search.survey import Survey, read_survey
+from tracelens.fix.search.survey import Ended, Survey, read_survey
 from tracelens.replay import sandbox
 from tracelens.replay.sandbox import NoSandbox, Rung
 from tracelens_indexer.errors import TraceLensError
@@ -260,7 +260,7 @@ class _Search:
         ordered = [*failing, *passing]
         if self.in_order:
             ordered = [one for one in self.survey.checks if one.kind != "skipped"]
-        limits = [max(_LEAST_FUEL, 10 * (middle if one.kind == "out of fuel" else one.used)) for one in ordered]
+        limits = [_fuel_for(one, middle) for one in ordered]
         seconds = [max(_LEAST_SECONDS, 0.0 if one.kind == "out of fuel" else 10 * one.spent) for one in ordered]
         return [one.at for one in ordered], limits, seconds
 
@@ -394,6 +394,15 @@ class _Search:
             self.report.repairs.append(
                 Repair(one.candidate.title, patch, one.candidate.line, one.cost, one.group, sure)
             )
+
+
+def _fuel_for(check: Ended, usual: int) -> int:
+    """Steps that a candidate may take: what stopped early says little of how long it takes when it is right."""
+    if check.kind == "out of fuel":
+        return max(_LEAST_FUEL, 10 * usual)
+    if check.kind == "raised":
+        return max(6 * _LEAST_FUEL, 10 * usual, 10 * check.used)
+    return max(_LEAST_FUEL, 10 * check.used)
 
 
 def _text(one: Suspect) -> str:

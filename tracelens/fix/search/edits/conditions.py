@@ -101,6 +101,9 @@ def expression_edits(ctx: Context, node: ast.expr) -> Iterator[Candidate]:
         for atom, weight in atoms(ctx, node, text):
             if atom == text:
                 continue
+            if isinstance(node, ast.Constant):
+                yield ctx.change(node, atom, "another condition", 0.32 * weight, compound=True)
+                continue
             inside = f"({atom})" if " or " in atom or " and " in atom else atom
             yield ctx.change(node, f"{wrapped} and {inside}", "condition added", 0.32 * weight, compound=True)
             yield ctx.change(node, f"{wrapped} or {inside}", "condition added", 0.32 * weight, compound=True)

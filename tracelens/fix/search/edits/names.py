@@ -131,6 +131,8 @@ def _combined(ctx: Context, node: ast.expr) -> Iterator[Candidate]:
                 if name not in text:
                     yield ctx.change(node, f"max({name}, {text})", "limit", 0.25 * each)
                     yield ctx.change(node, f"min({name}, {text})", "limit", 0.22 * each)
+        for limit in ("max(0, {})", "max(1, {})", "min(1, {})"):
+            yield ctx.change(node, limit.format(ctx.text(node)), "limit", 0.2 * weight)
         for after, prior in ((" ** 2", 0.25), (" * 2", 0.2), (" // 2", 0.2), (" / 2", 0.15), (" % 2", 0.12)):
             yield ctx.change(node, text + after, "operand added", prior * weight, compound=True)
         yield ctx.change(node, f"{text} % 10", "operand added", 0.1 * weight, compound=True)

@@ -22,7 +22,7 @@ from typing import Any
 from . import checks as checking
 from . import inputs, instrument, watching
 
-_WALL = 12.0
+_WALL = 60.0
 """Seconds after which a fork that says nothing is ended."""
 _MORE_MEMORY = 512 << 20
 _PROBE_SECONDS = 0.3
