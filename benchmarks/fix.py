@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tracelens.fix.search import inside
-from tracelens.fix.search.oracle import Statements, Tests
+from tracelens.fix.search.oracle import CollectedTests, Statements
 from tracelens.fix.search.repair import Repair, SearchReport, repair
 from tracelens.replay import sandbox
 from tracelens.replay.sandbox import Limits, NoSandbox
@@ -97,7 +97,7 @@ def quixbugs(given: argparse.Namespace) -> list[Result]:
         names = [one for one in names if one in given.only.split(",")]
 
     def one_of(name: str) -> Result:
-        oracle = Tests((f"python_testcases/test_{name}.py",))
+        oracle = CollectedTests((f"python_testcases/test_{name}.py",))
         report = repair(suite, given.python, oracle, cpu_seconds=given.seconds)
         right = (suite / "correct_python_programs" / f"{name}.py").read_text()
         job = {"suite": "quixbugs", "name": name, "right": right, "inputs": 400}

@@ -32,11 +32,11 @@ def repair_tests(
 ) -> None:
     """Search for a repair of what tests fail on, show what was found, and deliver it where that was asked for."""
     from tracelens.fix import ledger
-    from tracelens.fix.search.oracle import Tests
+    from tracelens.fix.search.oracle import CollectedTests
     from tracelens.fix.search.repair import repair
     from tracelens.interpreter import project_python
 
-    oracle = Tests.parse(command)
+    oracle = CollectedTests.parse(command)
     with showing(progress, "Fixing") as update:
         report = repair(
             root,

@@ -10,13 +10,13 @@ from tracelens_indexer.errors import TraceLensError
 
 
 @dataclass(frozen=True, slots=True)
-class Tests:
+class CollectedTests:
     """Tests that pytest collects with these arguments, in the workspace."""
 
     arguments: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, command: str) -> Tests:
+    def parse(cls, command: str) -> CollectedTests:
         """From what a person would type: "pytest -k base", "python -m pytest tests/test_base.py", "tests".
 
         Raises TraceLensError when it is no pytest command.
@@ -49,4 +49,4 @@ class Statements:
     """Run once before them."""
 
 
-Oracle = Tests | Statements
+Oracle = CollectedTests | Statements

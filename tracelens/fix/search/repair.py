@@ -132,8 +132,8 @@ class _Search:
         self.survey: Survey = Survey((), {}, {})
         self.suspects: dict[str, Suspect] = {}
         self.passed: list[_Item] = []
-        self.slow: list[_Item] = []
-        """Ran out of fuel on a failing check: they may only be slower."""
+        self.slow: list[tuple[int, _Item]] = []
+        """(checks passed, candidate): ran out of fuel on a failing check: they may only be slower."""
         self.near: list[_Item] = []
         """Made some failing check pass, or failed it otherwise and broke nothing before it."""
         self.root = ""
@@ -170,9 +170,13 @@ class _Search:
         self._spent(verified)
         self.in_order = not verified["same"]
         items = self._singles([one for one in found if one.key in said["found"]])
-        yield from self._try(items, "single edits")
+        singles = iter(items)
+        # What only ran out of steps gets its turn before the unlikely ones have used all time up.
+        yield from self._try(singles, "single edits", 0.4)
         if not self.passed and self.slow and self._more():
-            yield from self._try_slow()
+            yield from self._try_slow(0.9)
+        if not self.passed and self._more():
+            yield from self._try(singles, "single edits")
         if not self.passed and self._more():
             yield from self._try(self._pairs(items), "pairs of edits")
         if self.passed:
@@ -181,8 +185,8 @@ class _Search:
     def _spent(self, said: Answer) -> None:
         self.report.cpu += float(said.get("cpu", 0.0))
 
-    def _more(self) -> bool:
-        return self.report.cpu < self.budget and not self.cancelled()
+    def _more(self, share: float = 1.0) -> bool:
+        return self.report.cpu < self.budget * share and not self.cancelled()
 
     def _target(self, one: Suspect) -> dict[str, Any]:
         first = min([one.function.lineno, *(each.lineno for each in one.function.decorator_list)])
@@ -266,6 +270,9 @@ class _Search:
 
     def _request(self, part: Sequence[_Item], factor: int) -> dict[str, Any]:
         order, limits, seconds = self._order()
+        # How long it takes when it is right is known of those that came to their end.
+        open_ended = ("out of fuel", "raised")
+        factors = [factor if self.survey.checks[at].kind in open_ended else 1 for at in order]
         cheap = [one for one in self.survey.passing if one.used < 2000][:3] + [
             one for one in self.survey.failing if one.used < 2000
         ][:1]
@@ -274,21 +281,20 @@ class _Search:
             "targets": {key: self._target(one) for key, one in self.suspects.items()},
             "items": [[one.suspect.key, one.text] for one in part],
             "order": order,
-            "limits": [limit * factor for limit in limits],
+            "limits": [limit * each for limit, each in zip(limits, factors, strict=True)],
             "fuel": _FUEL,
-            "seconds": [each * min(factor, 20) for each in seconds],
+            "seconds": [second * min(each, 200) for second, each in zip(seconds, factors, strict=True)],
             "batch": _BATCH if factor == 1 else 1,
             "canaries": [[one.at, one.kind] for one in cheap],
         }
 
-    def _try(self, items: Iterator[_Item] | Sequence[_Item], what: str) -> Talk:
+    def _try(self, items: Iterator[_Item], what: str, share: float = 1.0) -> Talk:
         failing = len(self.survey.failing)
-        waiting = iter(items)
         size = 64
         begun = self.report.tried
         stop_at = 0.0
-        while self._more():
-            part = [one for _, one in zip(range(size), waiting, strict=False)]
+        while self._more(1.0 if self.passed else share):
+            part = [one for _, one in zip(range(size), items, strict=False)]
             if not part:
                 break
             said = yield self._request(part, 1)
@@ -299,7 +305,7 @@ class _Search:
                     if not self.report.to_first:
                         self.report.to_first = self.report.tried + number + 1
                 elif result[0] == "out of fuel" and result[1] < failing:
-                    self.slow.append(one)
+                    self.slow.append((int(result[1]), one))
                 elif result[0] == "failed" and (result[1] > 0 or result[2] != self._first_digest()):
                     self.near.append(one)
             self.report.tried += len(part)
@@ -316,19 +322,25 @@ class _Search:
         order, _, _ = self._order()
         return self.survey.checks[order[0]].digest
 
-    def _try_slow(self) -> Talk:
+    def _try_slow(self, share: float) -> Talk:
         """What ran out of steps may only be slow: again with more of them."""
-        ordered = sorted(self.slow, key=lambda one: -one.score)
-        for factor, most in ((10, 300), (100, 40)):
+        ordered = [one for _, one in sorted(self.slow, key=lambda each: (-each[0], -each[1].score))]
+        for factor, most, at_once in ((10, 100, 16), (1000, 10, 1)):
             rest = ordered[:most]
-            while rest and self._more() and not self.passed:
-                part, rest = rest[:16], rest[16:]
+            again: list[_Item] = []
+            while rest and self._more(share) and not self.passed:
+                part, rest = rest[:at_once], rest[at_once:]
                 said = yield self._request(part, factor)
                 self._spent(said)
-                self.passed += [one for one, result in zip(part, said["results"], strict=True) if result[0] == "passed"]
+                for one, result in zip(part, said["results"], strict=True):
+                    if result[0] == "passed":
+                        self.passed.append(one)
+                    elif result[0] == "out of fuel":
+                        again.append(one)
                 self.report.tried += len(part)
                 if self.passed and not self.report.to_first:
                     self.report.to_first = self.report.tried
+            ordered = again
 
     # Judging.
 

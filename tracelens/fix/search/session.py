@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracelens.fix.search.oracle import Oracle, Tests
+from tracelens.fix.search.oracle import CollectedTests, Oracle
 from tracelens.replay import sandbox
 from tracelens.replay.rerun import import_folder
 from tracelens.replay.sandbox import Limits, Rung
@@ -66,7 +66,7 @@ def converse(
         held.root = str(copy)
         said: dict[str, Any]
         folders = [copy, copy / "src"]
-        if isinstance(oracle, Tests):
+        if isinstance(oracle, CollectedTests):
             said = {"kind": "pytest", "arguments": list(oracle.arguments)}
         else:
             folders.insert(0, copy / import_folder(oracle.module, oracle.path))

@@ -92,7 +92,8 @@ def read_survey(said: Any, names: list[str], root: str) -> Survey:
             for name, kinds in by_name.items():
                 found.setdefault(name, set()).update(map(str, kinds))
         for kind, known in one.get("attributes", {}).items():
-            attributes.setdefault(str(kind), tuple(name for name in map(str, known) if _is_name(name)))
+            names_of = dict.fromkeys([*attributes.get(str(kind), ()), *map(str, known)])
+            attributes[str(kind)] = tuple(name for name in names_of if _is_name(name))
     frozen = {place: {name: frozenset(kinds) for name, kinds in by_name.items()} for place, by_name in types.items()}
     return Survey(tuple(checks), frozen, attributes)
 

@@ -58,7 +58,7 @@ def _attribute(ctx: Context, node: ast.Attribute) -> Iterator[Candidate]:
     seen: set[str] = {node.attr}
     sure = ctx.attributes.get(ctx.kind_of(node.value), ())
     for one in sure:
-        if one not in seen:
+        if one not in seen and (is_load(node) or one[-1] != ")"):
             seen.add(one)
             yield ctx.change(node, f"{ctx.wrapped(node.value)}.{one}", "attribute", 0.55 if one[-1] != ")" else 0.25)
     for names in ctx.attributes.values():

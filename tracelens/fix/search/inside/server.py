@@ -24,6 +24,8 @@ from . import inputs, instrument, watching
 
 _WALL = 60.0
 """Seconds after which a fork that says nothing is ended."""
+_FEW = 6
+"""Candidates of a smaller part."""
 _MORE_MEMORY = 512 << 20
 _PROBE_SECONDS = 0.3
 
@@ -153,17 +155,15 @@ class Server:
         items = request["items"]
         results: list[list[Any] | None] = [None] * len(items)
         size = 1 if self.alone else request["batch"]
-        at = 0
-        while at < len(items):
+        for at in range(0, len(items), size):
             part = range(at, min(at + size, len(items)))
-            disturbed = self._batch(request, part, results)
-            if disturbed and size > 1:
-                # What one left behind changed what the next one met: those that failed get another chance, alone.
-                self.alone, size = True, 1
-                for one in part:
-                    results[one] = None
-                continue
-            at += len(part)
+            if self._batch(request, part, results) and size > 1:
+                # What one left behind changed what the next one met: once more, in smaller parts.
+                for small in range(part.start, part.stop, _FEW):
+                    few = range(small, min(small + _FEW, part.stop))
+                    if self._batch(request, few, results):
+                        for one in few:
+                            self._batch(request, range(one, one + 1), results)
         return {"results": results}
 
     def _batch(self, request: dict[str, Any], part: range, results: list[list[Any] | None]) -> bool:
@@ -304,7 +304,9 @@ class Server:
             try:
                 os.setpgid(0, 0)
                 os.close(read)
-                os.close(self.answer)
+                if self.answer >= 0:  # a fork of a fork has it no more
+                    os.close(self.answer)
+                    self.answer = -1
                 _quiet()
 
                 def tell(what: Any) -> None:

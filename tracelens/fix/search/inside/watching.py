@@ -31,6 +31,7 @@ class Watch:
         self.crash: list[tuple[str, int]] = []
         """(path, line) where the last exception came through, innermost first."""
         self._files: dict[types.CodeType, str | None] = {}
+        self._fields: dict[str, int] = {}
         self._looks: dict[types.CodeType, int] = {}
 
     def file(self, code: types.CodeType) -> str | None:
@@ -77,11 +78,20 @@ class Watch:
         known = found.setdefault(name, set())
         if len(known) < _MOST_TYPES:
             known.add(described(value))
-            if not isinstance(value, _PLAIN) and type(value).__name__ not in self.attributes:
-                self.attributes[type(value).__name__] = _attributes_of(value)
-                for inner in list(getattr(value, "__dict__", {}).values())[:20]:
-                    if not isinstance(inner, _PLAIN) and type(inner).__name__ not in self.attributes:
-                        self.attributes[type(inner).__name__] = _attributes_of(inner)
+        if not isinstance(value, _PLAIN):
+            self._note_attributes(value)
+            for inner in list(getattr(value, "__dict__", {}).values())[:20]:
+                if not isinstance(inner, _PLAIN):
+                    self._note_attributes(inner)
+
+    def _note_attributes(self, value: Any) -> None:
+        """Again whenever an instance has more fields than those before: at first a constructor has set none."""
+        fields = getattr(value, "__dict__", None)
+        count = len(fields) if isinstance(fields, dict) else 0
+        name = type(value).__name__
+        if count > self._fields.get(name, -1):
+            self._fields[name] = count
+            self.attributes[name] = _attributes_of(value)
 
 
 def described(value: Any) -> str:
