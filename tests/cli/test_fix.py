@@ -77,3 +77,26 @@ def test_the_sandbox_is_named(shop: Path, tracelens: Run) -> None:
     told = json.loads(done.stdout)
     assert (done.returncode == 0) == (told["sandbox"] is not None)
     assert subprocess.run(["uname"], capture_output=True, check=True).stdout.strip() != b"Linux" or told["sandbox"]
+
+
+def test_failing_tests_are_repaired_on_a_branch_or_in_place_and_taken_back(shop: Path, tracelens: Run) -> None:
+    (shop / "shop" / "largest.py").write_text("def largest(a, b):\n    return a if a < b else b\n")
+    (shop / "tests" / "test_largest.py").write_text(
+        "import pytest\nfrom shop.largest import largest\n\n\n"
+        "@pytest.mark.parametrize('a', range(-3, 4))\n@pytest.mark.parametrize('b', range(-3, 4))\n"
+        "def test_largest(a, b):\n    assert largest(a, b) == max(a, b)\n"
+    )
+    before = (shop / "shop" / "largest.py").read_bytes()
+    command = ("fix", "--test", "pytest tests/test_largest.py", "--python", sys.executable, "--seconds", "4")
+    told = json.loads(tracelens(*command, "--json").stdout)
+    assert told["fixes"] and len(told["failing"]) == 42, told
+    applied = tracelens(*command, "--apply")
+    assert applied.returncode == 0, applied.stderr + applied.stdout
+    assert (shop / "shop" / "largest.py").read_bytes() != before
+    listed = tracelens("fixes").stdout
+    assert "applied" in listed and "shop/largest.py" in listed
+    undone = tracelens("fix", "--undo")
+    assert undone.returncode == 0, undone.stderr
+    assert (shop / "shop" / "largest.py").read_bytes() == before
+    refused = tracelens("fix", "--test", "make test")
+    assert refused.returncode == 2 and "only pytest is understood" in refused.stderr

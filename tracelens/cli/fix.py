@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,6 @@ from tracelens.cli.workspace import (
     print_json,
     progress_option,
     root_option,
-    say,
 )
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 @click.command("fix")
 @click.argument("target", required=False, metavar="[FAILURE|UNIT]")
 @click.option("--apply/--no-apply", "apply_it", default=False, help="Write the best fix to the file, if it is proved.")
+@click.option("--branch", is_flag=True, help="Commit the best fix, if it is proved, on a new branch; files stay as is.")
+@click.option("--undo", "undo_it", is_flag=True, help="Take back the latest applied fix, or the one named (x:…).")
+@click.option("--test", "test", default="", metavar="COMMAND", help="Repair what tests fail on: 'pytest -k base'.")
+@click.option("--seconds", default=30.0, show_default=True, help="With --test: CPU seconds of trying.")
 @click.option("--no-ai", is_flag=True, help="Templates alone, even when an endpoint is configured.")
 @click.option("--show-prompt", is_flag=True, help="Print what would be sent to the endpoint, and send nothing.")
 @click.option("--python", "python_name", default="", help="Interpreter to re-run calls with (default: the project's).")
@@ -41,6 +45,10 @@ if TYPE_CHECKING:
 def command(
     target: str | None,
     apply_it: bool,
+    branch: bool,
+    undo_it: bool,
+    test: str,
+    seconds: float,
     no_ai: bool,
     show_prompt: bool,
     python_name: str,
@@ -66,8 +74,33 @@ def command(
       tracelens fix apply_discount
       tracelens fix f:5d5b19ad --apply
       tracelens fix f:5d5b19ad --show-prompt
+      tracelens fix --test "pytest tests/test_base.py -k hex"
+      tracelens fix --undo
     """
-    from tracelens.fix import patch
+    if undo_it:
+        from tracelens.cli.repair import undo
+
+        undo(find_root(root_path), target or "")
+        return
+    if test:
+        from tracelens.cli.repair import repair_tests
+
+        if target or show_prompt:
+            raise click.UsageError("--test stands alone: what fails is found by running the tests")
+        root = find_root(root_path)
+        repair_tests(
+            root,
+            test,
+            python_name or load_settings(root).project_python,
+            seconds,
+            apply_it=apply_it,
+            branch=branch,
+            as_json=as_json,
+            progress=progress,
+        )
+        return
+    from tracelens.cli.repair import deliver
+    from tracelens.fix import ledger
     from tracelens.fix.engine import NO_ENDPOINT, propose
     from tracelens.fix.evidence import gather
     from tracelens.fix.prompt import prompt_for
@@ -89,6 +122,7 @@ def command(
             send = endpoint.send_values if endpoint else "shapes"
             click.echo(prompt_for(gather(index, failure.id, root, search), send))
             return
+        begun = time.monotonic()
         with showing(progress, "Fixing") as update:
             report = propose(
                 index,
@@ -100,6 +134,21 @@ def command(
                 # Similar code is evidence for a model; templates do not ask for it.
                 search=search if endpoint else None,
             )
+    entry = None
+    if report.best is not None:
+        best = report.best
+        entry = ledger.proposed(
+            report.failure.id,
+            best.strategy,
+            best.title,
+            best.verdict.kind,
+            best.patch,
+            tried=report.tried,
+            seconds=time.monotonic() - begun,
+            evidence=report.evidence,
+        )
+        if not (apply_it or branch):
+            ledger.write(root, entry)
     if as_json:
         print_json(_plain(report, root))
     else:
@@ -107,12 +156,10 @@ def command(
             click.echo("templates only, as you asked" if no_ai and line == NO_ENDPOINT else line)
         if report.best and report.best.verdict.kind == "fixed" and not apply_it:
             click.echo(f"next: tracelens fix {report.failure.id} --apply")
-    if apply_it:
-        best = report.best
-        if best is None or best.verdict.kind != "fixed":
+    if apply_it or branch:
+        if entry is None or report.best is None or report.best.verdict.kind != "fixed":
             raise TraceLensError("nothing was applied: no fix was proved")
-        written = patch.apply(root, best.patch)
-        say(f"applied to {written.relative_to(root)}: {best.title}")
+        deliver(root, report.best.patch, entry, report.best.title, branch=branch)
 
 
 def _failure(index: Index, target: str | None) -> FailureRecord | None:

@@ -25,6 +25,7 @@ _COMMANDS = {
     "calls": "calls",
     "failures": "failures",
     "fix": "fix",
+    "fixes": "fixes",
     "search": "search",
     "graph": "graph",
     "diff": "diff",

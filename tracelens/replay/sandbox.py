@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -109,21 +109,28 @@ def run(
     limits: Limits | None = None,
     layers: Sequence[str] = LAYERS,
     environment: dict[str, str] | None = None,
+    talk: Callable[[bytes], bytes | None] | None = None,
 ) -> Finished:
     """Run a command in the sandbox, in `folder`, able to write to `scratch` alone.
 
-    `request` is its standard input. In the command, `{answer}` stands for the number of a descriptor to which it may
-    write an answer. Nothing of our own environment is passed on. Never raises for what the command does.
+    `request` is its standard input. With `talk`, each line that it answers is given to `talk`, and what that returns
+    is written to its standard input, which ends when it returns None; `answer` is then empty. In the command,
+    `{answer}` stands for the number of a descriptor to which it may write an answer. Nothing of our own environment is
+    passed on. Never raises for what the command does.
     """
     if not sys.platform.startswith("linux"):
         return Finished(None, None, "", f"no sandbox for {sys.platform}", (), b"", "")
     limits = limits or Limits()
     answer_read, answer_write = os.pipe()
     report_read, report_write = os.pipe()
+    input_read = input_write = -1
     try:
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as output:
-            given.write(request)
-            given.seek(0)
+            if talk is None:
+                given.write(request)
+                given.seek(0)
+            else:
+                input_read, input_write = os.pipe()
             order = {
                 "command": [one.replace("{answer}", str(answer_write)) for one in command],
                 "environment": clean_environment(scratch) | (environment or {}),
@@ -135,7 +142,7 @@ def run(
                 "layers": list(layers),
                 "report": report_write,
                 "pass": [answer_write],
-                "input": given.fileno(),
+                "input": given.fileno() if talk is None else input_read,
                 "output": output.fileno(),
             }
             process = subprocess.Popen(
@@ -144,12 +151,18 @@ def run(
                 stdout=output,
                 stderr=output,
                 env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-                pass_fds=[answer_write, report_write, given.fileno(), output.fileno()],
+                pass_fds=[answer_write, report_write, given.fileno() if talk is None else input_read, output.fileno()],
                 start_new_session=True,
             )
             os.close(answer_write)
             os.close(report_write)
             answer_write = report_write = -1
+            conversation = None
+            if talk is not None:
+                os.close(input_read)
+                input_read = -1
+                conversation = _Conversation(input_write, talk)
+                input_write = -1
             assert process.stdin is not None
             try:
                 process.stdin.write(json.dumps(order).encode())
@@ -157,21 +170,62 @@ def run(
             except BrokenPipeError:
                 pass
             try:
-                answer, report = _collect(answer_read, report_read, limits.wall_seconds + 40)
+                if conversation is not None:
+                    conversation.say(request)
+                heard = conversation.hear if conversation is not None else None
+                answer, report = _collect(answer_read, report_read, limits.wall_seconds + 40, heard)
             finally:
+                if conversation is not None:
+                    conversation.end()
                 process.kill()
                 process.wait()
             output.seek(max(0, output.seek(0, os.SEEK_END) - _MOST_OUTPUT))
             printed = output.read().decode(errors="replace")
     finally:
-        for descriptor in (answer_read, report_read, answer_write, report_write):
+        for descriptor in (answer_read, report_read, answer_write, report_write, input_read, input_write):
             if descriptor >= 0:
                 os.close(descriptor)
     return _finished(report, answer, printed)
 
 
-def _collect(answer: int, report: int, seconds: float) -> tuple[bytes, bytes]:
-    """Read both pipes until the launcher has reported."""
+class _Conversation:
+    """Requests to what runs inside, made as its answers come in."""
+
+    def __init__(self, descriptor: int, talk: Callable[[bytes], bytes | None]) -> None:
+        self.descriptor = descriptor
+        self.talk = talk
+        self.begun = bytearray()
+
+    def say(self, what: bytes) -> None:
+        try:
+            while what and self.descriptor >= 0:
+                what = what[os.write(self.descriptor, what) :]
+        except OSError:  # nobody listens any more; its report says why
+            self.end()
+
+    def hear(self, chunk: bytes) -> None:
+        self.begun += chunk
+        if len(self.begun) > _MOST_ANSWER:
+            self.end()
+        while b"\n" in self.begun and self.descriptor >= 0:
+            line, _, rest = bytes(self.begun).partition(b"\n")
+            self.begun = bytearray(rest)
+            said = self.talk(line)
+            if said is None:
+                self.end()
+            else:
+                self.say(said)
+
+    def end(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+def _collect(
+    answer: int, report: int, seconds: float, heard: Callable[[bytes], None] | None = None
+) -> tuple[bytes, bytes]:
+    """Read both pipes until the launcher has reported. `heard` gets the answer as it comes, in place of keeping it."""
     deadline = time.monotonic() + seconds
     read: dict[int, bytearray] = {answer: bytearray(), report: bytearray()}
     waiting = {answer, report}
@@ -185,6 +239,8 @@ def _collect(answer: int, report: int, seconds: float) -> tuple[bytes, bytes]:
             chunk = os.read(descriptor, 1 << 16)
             if not chunk:
                 waiting.discard(descriptor)
+            elif descriptor == answer and heard is not None:
+                heard(chunk)
             elif len(read[descriptor]) < _MOST_ANSWER:
                 read[descriptor] += chunk
     return bytes(read[answer]), bytes(read[report])

@@ -1,0 +1,449 @@
+"""The search: survey, localise, try single edits likeliest first, then pairs, confirm, group, rank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tracelens.fix.patch import Edit, Patch, make_patch
+from tracelens.fix.search import ranking
+from tracelens.fix.search.edits import Candidate, Context, candidates
+from tracelens.fix.search.localise import Suspect, suspects
+from tracelens.fix.search.oracle import Oracle
+from tracelens.fix.search.ranking import Passing
+from tracelens.fix.search.session import Answer, Opened, Talk, converse
+from tracelens.fix.search.survey import Ended, Survey, read_survey
+from tracelens.replay import sandbox
+from tracelens.replay.sandbox import NoSandbox, Rung
+from tracelens_indexer.errors import TraceLensError
+
+_FUEL = 200_000
+_LEAST_FUEL = 5_000
+_LEAST_SECONDS = 0.04
+_SECONDS = 1.0
+"""CPU seconds of one check, for what takes no steps."""
+_MOST_CANDIDATES = 40_000
+_BATCH = 32
+_ASKED = 512
+"""Candidates in one request."""
+_MOST_PASSING = 60
+_PROBES = 90
+_AT_LEAST = 700
+"""Candidates that are tried beyond twice those up to the first that passed: the likeliest is not always first."""
+_SURE = 0.6
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A patch that passes every check, alone in a fresh process."""
+
+    title: str
+    patch: Patch
+    line: int
+    cost: float
+    """Steps on the checks that passed before, with it over without it."""
+    group: int
+    """Repairs of one group do the same with every input that was probed."""
+    sure: bool
+    """Whether nothing that was tried speaks against it: other repairs that pass do the same, enough was checked."""
+
+
+@dataclass
+class SearchReport:
+    repairs: list[Repair] = field(default_factory=list)
+    """Best first."""
+    failing: list[str] = field(default_factory=list)
+    passing: int = 0
+    suspects: list[tuple[str, int, float]] = field(default_factory=list)
+    """(path, line, suspiciousness), most suspicious first."""
+    tried: int = 0
+    to_first: int = 0
+    """Candidates tried up to the first that passed; 0 none."""
+    cpu: float = 0.0
+    """Seconds, in the sandbox."""
+    confidence: float = 0.0
+    problem: str = ""
+    """Why nothing could be searched; "" when it could."""
+    sandbox: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    suspect: Suspect
+    candidate: Candidate
+    score: float
+    text: str
+    """Of the whole function."""
+
+
+def repair(
+    workspace: Path,
+    python: str,
+    oracle: Oracle,
+    *,
+    rung: Rung | NoSandbox | None = None,
+    cpu_seconds: float = 10.0,
+    progress: Progress = lambda line: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> SearchReport:
+    """Search for small edits that make failing checks pass and keep the others passing. Writes nothing.
+
+    cpu_seconds: after which no more candidates are tried. Without a sandbox nothing is run, and `problem` says so.
+    """
+    python = sandbox.real_interpreter(python, workspace)
+    rung = rung if rung is not None else sandbox.probe(python)
+    report = SearchReport()
+    if isinstance(rung, NoSandbox):
+        report.problem = f"no sandbox on this machine: {rung.reason}"
+        return report
+    report.sandbox = rung.name
+    search = _Search(workspace, report, cpu_seconds, progress, cancelled)
+    problem = converse(
+        workspace,
+        python,
+        oracle,
+        search.talk,
+        rung=rung,
+        wall_seconds=cpu_seconds * 12 + 120,
+        cpu_seconds=cpu_seconds * 4 + 60,
+    )
+    report.problem = report.problem or problem
+    return report
+
+
+class _Search:
+    def __init__(
+        self,
+        workspace: Path,
+        report: SearchReport,
+        budget: float,
+        progress: Progress,
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self.workspace = workspace
+        self.report = report
+        self.budget = budget
+        self.progress = progress
+        self.cancelled = cancelled
+        self.survey: Survey = Survey((), {}, {})
+        self.suspects: dict[str, Suspect] = {}
+        self.passed: list[_Item] = []
+        self.slow: list[tuple[int, _Item]] = []
+        """(checks passed, candidate): ran out of fuel on a failing check: they may only be slower."""
+        self.near: list[_Item] = []
+        """Made some failing check pass, or failed it otherwise and broke nothing before it."""
+        self.root = ""
+        self.in_order = False
+
+    def talk(self, opened: Opened) -> Talk:
+        self.root = opened.root
+        if not opened.names:
+            self.report.problem = "no test was collected"
+            return
+        self.progress(f"running {len(opened.names)} checks with the code as it is")
+        said = yield {"do": "survey", "fuel": _FUEL, "seconds": _SECONDS, "events": 60_000, "watched": 40}
+        self._spent(said)
+        self.survey = read_survey(said, opened.names, opened.root)
+        self.report.failing = [one.name for one in self.survey.failing]
+        self.report.passing = len(self.survey.passing)
+        if not self.report.failing:
+            self.report.problem = "every test passes: there is nothing to repair"
+            return
+        found = suspects(self.survey, self.workspace)
+        self.suspects = {one.key: one for one in found}
+        self.report.suspects = sorted(
+            ((one.source.path, line, score) for one in found for line, score in one.lines.items()),
+            key=lambda place: -place[2],
+        )[:20]
+        if not found:
+            self.report.problem = "the failing tests run through no function of the workspace"
+            return
+        said = yield {"do": "find", "targets": {key: self._target(one) for key, one in self.suspects.items()}}
+        # Tests that leave something behind for each other have to keep their order, and candidates their own process.
+        order, _, _ = self._order()
+        kinds = [[at, self.survey.checks[at].kind] for at in order if self.survey.checks[at].kind != "out of fuel"]
+        verified = yield {"do": "verify", "order": kinds, "fuel": _FUEL * 10, "wall": 30.0}
+        self._spent(verified)
+        self.in_order = not verified["same"]
+        items = self._singles([one for one in found if one.key in said["found"]])
+        singles = iter(items)
+        # What only ran out of steps gets its turn before the unlikely ones have used all time up.
+        yield from self._try(singles, "single edits", 0.4)
+        if not self.passed and self.slow and self._more():
+            yield from self._try_slow(0.9)
+        if not self.passed and self._more():
+            yield from self._try(singles, "single edits")
+        if not self.passed and self._more():
+            yield from self._try(self._pairs(items), "pairs of edits")
+        if self.passed:
+            yield from self._judge()
+
+    def _spent(self, said: Answer) -> None:
+        self.report.cpu += float(said.get("cpu", 0.0))
+
+    def _more(self, share: float = 1.0) -> bool:
+        return self.report.cpu < self.budget * share and not self.cancelled()
+
+    def _target(self, one: Suspect) -> dict[str, Any]:
+        first = min([one.function.lineno, *(each.lineno for each in one.function.decorator_list)])
+        line = one.source.line(one.function.lineno)
+        return {
+            "path": f"{self.root}/{one.source.path}",
+            "name": one.function.name,
+            "line": one.function.lineno,
+            "first": first,
+            "within": one.within,
+            "indented": line[:1] in (" ", "\t"),
+        }
+
+    # Candidates.
+
+    def _singles(self, found: Sequence[Suspect]) -> list[_Item]:
+        items: dict[tuple[str, str], _Item] = {}
+        for one in found:
+            last = one.function.end_lineno or one.function.lineno
+            first = min([one.function.lineno, *(each.lineno for each in one.function.decorator_list)])
+            types = self.survey.types_in(one.source.path, first, last)
+            siblings = tuple(
+                other.function.name for other in found if other.source.path == one.source.path and not other.within
+            )
+            context = Context(one.source, one.function, types, self.survey.attributes, siblings)
+            for candidate in candidates(context):
+                text = _spliced(one, candidate.edits)
+                if text is None:
+                    continue
+                score = (0.15 + _suspicion(one, candidate)) * candidate.prior
+                known = items.get((one.key, text))
+                if known is None or known.score < score:
+                    items[one.key, text] = _Item(one, candidate, score, text)
+        return sorted(items.values(), key=lambda item: -item.score)[:_MOST_CANDIDATES]
+
+    def _pairs(self, items: Sequence[_Item]) -> Iterator[_Item]:
+        """Two edits at once: what helped a little with everything likely, then the likeliest with each other."""
+        seen: set[str] = set()
+        helped = sorted(self.near, key=lambda one: -one.score)[:40]
+        rounds = [
+            (helped, items[:400]),
+            (items[:90], items[:90]),
+            (helped, items[400:2500]),
+            (items[:300], items[:300]),
+        ]
+        for first, second in rounds:
+            pairs = [
+                (a.score * b.score, a, b)
+                for a in first
+                for b in second
+                if a is not b and a.suspect.key == b.suspect.key and _apart(a.candidate, b.candidate)
+            ]
+            for score, a, b in sorted(pairs, key=lambda one: -one[0]):
+                text = _spliced(a.suspect, (*a.candidate.edits, *b.candidate.edits))
+                if text is None or text in seen:
+                    continue
+                seen.add(text)
+                both = Candidate(
+                    (*a.candidate.edits, *b.candidate.edits),
+                    f"{a.candidate.kind}, {b.candidate.kind}",
+                    f"{a.candidate.title}; {b.candidate.title}",
+                    min(a.candidate.line, b.candidate.line),
+                    a.candidate.prior * b.candidate.prior,
+                )
+                yield _Item(a.suspect, both, score, text)
+
+    # Trying.
+
+    def _order(self) -> tuple[list[int], list[int], list[float]]:
+        """The checks, failing ones first and cheap ones before dear ones; the steps and seconds that each may take."""
+        failing = sorted(self.survey.failing, key=lambda one: (one.kind == "out of fuel", one.used))
+        passing = sorted(self.survey.passing, key=lambda one: one.used)
+        usual = sorted(one.used for one in self.survey.passing) or [0]
+        middle = usual[len(usual) // 2]
+        ordered = [*failing, *passing]
+        if self.in_order:
+            ordered = [one for one in self.survey.checks if one.kind != "skipped"]
+        limits = [_fuel_for(one, middle) for one in ordered]
+        seconds = [max(_LEAST_SECONDS, 0.0 if one.kind == "out of fuel" else 10 * one.spent) for one in ordered]
+        return [one.at for one in ordered], limits, seconds
+
+    def _request(self, part: Sequence[_Item], factor: int) -> dict[str, Any]:
+        order, limits, seconds = self._order()
+        # How long it takes when it is right is known of those that came to their end.
+        open_ended = ("out of fuel", "raised")
+        factors = [factor if self.survey.checks[at].kind in open_ended else 1 for at in order]
+        cheap = [one for one in self.survey.passing if one.used < 2000][:3] + [
+            one for one in self.survey.failing if one.used < 2000
+        ][:1]
+        return {
+            "do": "try",
+            "targets": {key: self._target(one) for key, one in self.suspects.items()},
+            "items": [[one.suspect.key, one.text] for one in part],
+            "order": order,
+            "limits": [limit * each for limit, each in zip(limits, factors, strict=True)],
+            "fuel": _FUEL,
+            "seconds": [second * min(each, 200) for second, each in zip(seconds, factors, strict=True)],
+            "batch": _BATCH if factor == 1 else 1,
+            "canaries": [[one.at, one.kind] for one in cheap],
+        }
+
+    def _try(self, items: Iterator[_Item], what: str, share: float = 1.0) -> Talk:
+        failing = len(self.survey.failing)
+        size = 64
+        begun = self.report.tried
+        stop_at = 0.0
+        while self._more(1.0 if self.passed else share):
+            part = [one for _, one in zip(range(size), items, strict=False)]
+            if not part:
+                break
+            said = yield self._request(part, 1)
+            self._spent(said)
+            for number, (one, result) in enumerate(zip(part, said["results"], strict=True)):
+                if result[0] == "passed":
+                    self.passed.append(one)
+                    if not self.report.to_first:
+                        self.report.to_first = self.report.tried + number + 1
+                elif result[0] == "out of fuel" and result[1] < failing:
+                    self.slow.append((int(result[1]), one))
+                elif result[0] == "failed" and (result[1] > 0 or result[2] != self._first_digest()):
+                    self.near.append(one)
+            self.report.tried += len(part)
+            self.progress(f"{what}: {self.report.tried - begun:,} tried, {len(self.passed)} pass")
+            if self.passed and not stop_at:
+                # What is less likely by far than the first that passes is not worth the time.
+                stop_at = self.passed[0].score * 0.5
+            enough = part[-1].score < stop_at and self.report.tried >= 2 * self.report.to_first + _AT_LEAST
+            if self.passed and (enough or len(self.passed) >= _MOST_PASSING):
+                break
+            size = min(size * 2, _ASKED)
+
+    def _first_digest(self) -> str:
+        order, _, _ = self._order()
+        return self.survey.checks[order[0]].digest
+
+    def _try_slow(self, share: float) -> Talk:
+        """What ran out of steps may only be slow: again with more of them."""
+        ordered = [one for _, one in sorted(self.slow, key=lambda each: (-each[0], -each[1].score))]
+        for factor, most, at_once in ((10, 100, 16), (1000, 10, 1)):
+            rest = ordered[:most]
+            again: list[_Item] = []
+            while rest and self._more(share) and not self.passed:
+                part, rest = rest[:at_once], rest[at_once:]
+                said = yield self._request(part, factor)
+                self._spent(said)
+                for one, result in zip(part, said["results"], strict=True):
+                    if result[0] == "passed":
+                        self.passed.append(one)
+                    elif result[0] == "out of fuel":
+                        again.append(one)
+                self.report.tried += len(part)
+                if self.passed and not self.report.to_first:
+                    self.report.to_first = self.report.tried
+            ordered = again
+
+    # Judging.
+
+    def _judge(self) -> Talk:
+        self.progress(f"confirming {len(self.passed)} that pass")
+        best = sorted(self.passed, key=lambda one: -one.score)[:_MOST_PASSING]
+        targets = {key: self._target(one) for key, one in self.suspects.items()}
+        limits = [max(_FUEL, 100 * one.used) for one in self.survey.checks]
+        said = yield {
+            "do": "confirm",
+            "targets": targets,
+            "items": [[one.suspect.key, one.text] for one in best],
+            "limits": limits,
+            "seconds": 5.0,
+            "wall": 60.0,
+        }
+        self._spent(said)
+        before = {one.at: one.used for one in self.survey.passing}
+        found: list[tuple[_Item, Passing]] = []
+        for one, ended in zip(best, said["confirmed"], strict=True):
+            if len(ended) != len(self.survey.checks):
+                continue
+            if any(kind not in ("passed", "skipped") for _, kind, _ in ended):
+                continue
+            used = sum(steps for at, _, steps in ended if at in before)
+            total = sum(before.values())
+            cost = (used + 20) / (total + 20) if total else 1.0
+            more = ranking.unused_variables(one.text) - ranking.unused_variables(_text(one.suspect))
+            found.append((one, Passing(one.candidate, one.text, one.score, cost, (), more)))
+        probed: list[tuple[_Item, Passing]] = []
+        for key in {item.suspect.key for item, _ in found}:
+            part = [pair for pair in found if pair[0].suspect.key == key]
+            said = yield {
+                "do": "probe",
+                "target": key,
+                "targets": targets,
+                "items": [item.text for item, _ in part],
+                "checks": [one.at for one in [*self.survey.failing, *self.survey.passing]],
+                "most": _PROBES,
+                "fuel": max([20_000, *(2 * one.used for one in self.survey.passing)]),
+                "wall": 60.0,
+            }
+            self._spent(said)
+            answers = said["probed"]
+            for number, (item, passing) in enumerate(part):
+                answer = answers[number] if number < len(answers) else []
+                behaviour = tuple(str(text) for text, _ in answer)
+                probed.append((item, replace(passing, behaviour=(key, *behaviour) if behaviour else ())))
+        self._report(probed)
+
+    def _report(self, found: list[tuple[_Item, Passing]]) -> None:
+        items = {id(passing.candidate): item for item, passing in found}
+        ranked = ranking.rank([passing for _, passing in found])
+        checks = len(self.survey.checks)
+        self.report.confidence = ranking.confidence(ranked, checks)
+        for number, one in enumerate(ranked):
+            item = items[id(one.candidate)]
+            try:
+                patch = make_patch(item.suspect.source, one.candidate.edits)
+            except (ValueError, TraceLensError):
+                continue
+            sure = number == 0 and self.report.confidence >= _SURE
+            self.report.repairs.append(
+                Repair(one.candidate.title, patch, one.candidate.line, one.cost, one.group, sure)
+            )
+
+
+def _fuel_for(check: Ended, usual: int) -> int:
+    """Steps that a candidate may take: what stopped early says little of how long it takes when it is right."""
+    if check.kind == "out of fuel":
+        return max(_LEAST_FUEL, 10 * usual)
+    if check.kind == "raised":
+        return max(6 * _LEAST_FUEL, 10 * usual, 10 * check.used)
+    return max(_LEAST_FUEL, 10 * check.used)
+
+
+def _text(one: Suspect) -> str:
+    start, end = one.span
+    return one.source.text[start:end]
+
+
+def _spliced(one: Suspect, edits: Sequence[Edit]) -> str | None:
+    """The function's text with edits; None when they leave it or overlap."""
+    start, end = one.span
+    text = one.source.text[start:end]
+    following = end + 1
+    for edit in sorted(edits, key=lambda each: (each.start, each.end), reverse=True):
+        if edit.start < start or edit.end > following:
+            return None
+        if edit.end > end:
+            edit = replace(edit, end=end)
+        text = text[: edit.start - start] + edit.text + text[edit.end - start :]
+        following = edit.start
+    return text if text != _text(one) else None
+
+
+def _apart(a: Candidate, b: Candidate) -> bool:
+    return all(x.end < y.start or y.end < x.start for x in a.edits for y in b.edits)
+
+
+def _suspicion(one: Suspect, candidate: Candidate) -> float:
+    """Of the line that it changes; of the nearest line above that ran, for what spans lines that have no code."""
+    for line in range(candidate.line, candidate.line - 4, -1):
+        if line in one.lines:
+            return one.lines[line]
+    return 0.1 * max(one.lines.values(), default=0.0)

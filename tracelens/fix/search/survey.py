@@ -1,0 +1,102 @@
+"""What the checks did with the code as it is: how each ended, the lines it ran, the types it met."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one check ended."""
+
+    at: int
+    """Its number."""
+    name: str
+    kind: str
+    """"passed", "wrong", "raised", "out of fuel" or "skipped"."""
+    used: int
+    """Steps."""
+    spent: float
+    """CPU seconds."""
+    words: str
+    """What it said when it failed."""
+    digest: str
+    crash: tuple[tuple[str, int], ...]
+    """(path, line) where an exception came through, innermost first."""
+    watched: bool
+    lines: frozenset[tuple[str, int]]
+
+    @property
+    def failed(self) -> bool:
+        return self.kind not in ("passed", "skipped")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    checks: tuple[Ended, ...]
+    types: Mapping[tuple[str, int], Mapping[str, frozenset[str]]]
+    """By (path, first line of the code object)."""
+    attributes: Mapping[str, tuple[str, ...]]
+
+    @property
+    def failing(self) -> list[Ended]:
+        return [one for one in self.checks if one.failed]
+
+    @property
+    def passing(self) -> list[Ended]:
+        return [one for one in self.checks if one.kind == "passed"]
+
+    def types_in(self, path: str, first: int, last: int) -> dict[str, frozenset[str]]:
+        """Of the variables of a function and of what is defined inside it."""
+        found: dict[str, set[str]] = {}
+        for (where, line), names in sorted(self.types.items()):
+            if where == path and first <= line <= last:
+                for name, kinds in names.items():
+                    if name != "return" or line == first or "return" not in found:
+                        found.setdefault(name, set()).update(kinds)
+        return {name: frozenset(kinds) for name, kinds in found.items()}
+
+
+def read_survey(said: Any, names: list[str], root: str) -> Survey:
+    """From what came out of the sandbox; paths become relative to the workspace."""
+    prefix = root.rstrip("/") + "/"
+
+    def relative(path: str) -> str:
+        return path[len(prefix) :] if path.startswith(prefix) else path
+
+    checks = []
+    types: dict[tuple[str, int], dict[str, set[str]]] = {}
+    attributes: dict[str, tuple[str, ...]] = {}
+    for one in said["checks"]:
+        at = int(one["at"])
+        lines = {(relative(path), int(line)) for path, numbers in one.get("lines", {}).items() for line in numbers}
+        crash = tuple((relative(path), int(line)) for path, line in one.get("crash", ()))
+        checks.append(
+            Ended(
+                at,
+                names[at] if at < len(names) else str(at),
+                str(one["kind"]),
+                int(one["used"]),
+                float(one.get("spent", 0.0)),
+                str(one.get("words", "")),
+                str(one.get("digest", "")),
+                crash,
+                "watched" in one,
+                frozenset(lines),
+            )
+        )
+        for path, line, by_name in one.get("types", ()):
+            found = types.setdefault((relative(path), int(line)), {})
+            for name, kinds in by_name.items():
+                found.setdefault(name, set()).update(map(str, kinds))
+        for kind, known in one.get("attributes", {}).items():
+            names_of = dict.fromkeys([*attributes.get(str(kind), ()), *map(str, known)])
+            attributes[str(kind)] = tuple(name for name in names_of if _is_name(name))
+    frozen = {place: {name: frozenset(kinds) for name, kinds in by_name.items()} for place, by_name in types.items()}
+    return Survey(tuple(checks), frozen, attributes)
+
+
+def _is_name(text: str) -> bool:
+    return text.removesuffix("()").isidentifier()
