@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.call_graph import suites  # noqa: E402
+from benchmarks.call_graph import suites
 
 KEYS = (
     "pycg_p", "pycg_r", "jarvis_p", "jarvis_r", "swarm_p", "swarm_r", "apps_p", "apps_r", "apps_overlay_p",
@@ -61,9 +61,7 @@ def _print_suite(name: str, tool: str, cases: list[suites.Case], differences: bo
     score = suites.total(cases)
     exact = sum(not (case.extra or case.missing or case.failed) for case in cases)
     seconds = sum(case.seconds for case in cases)
-    print(
-        f"| {name} | {tool} | {score.precision:.3f} | {score.recall:.3f} | {exact} of {len(cases)} | {seconds:.2f} |"
-    )
+    print(f"| {name} | {tool} | {score.precision:.3f} | {score.recall:.3f} | {exact} of {len(cases)} | {seconds:.2f} |")
     if differences:
         for case in cases:
             _print_differences(case)

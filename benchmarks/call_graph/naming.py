@@ -60,9 +60,7 @@ def module_name(path: str) -> str:
     return ".".join(parts)
 
 
-def _renamed(
-    files: dict[str, tuple[str, FileFacts]], links: Links, dialect: Dialect
-) -> Iterator[tuple[str, str]]:
+def _renamed(files: dict[str, tuple[str, FileFacts]], links: Links, dialect: Dialect) -> Iterator[tuple[str, str]]:
     names: dict[int, str] = {}
     classes: set[int] = set()
     for path, (module, facts) in files.items():
