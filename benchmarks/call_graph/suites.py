@@ -85,8 +85,13 @@ def pycg_suite(folder: Path) -> Suite:
 
 def jarvis_suite(folder: Path) -> Suite:
     """Of a checkout of the Jarvis artifact, or its folder Jarvis. Cases whose folders do not match are left out."""
-    base = _first(folder, "Jarvis", ".")
+    base = artifact(folder)
     return Suite("Jarvis micro", base / "dataset/micro_benchmark", base / "ground_truth/micro_benchmark", JARVIS)
+
+
+def artifact(checkout: Path) -> Path:
+    """The folder of the Jarvis artifact that holds sources, truths and outputs."""
+    return _first(checkout, "Jarvis", ".")
 
 
 def swarm_suite(folder: Path) -> Suite:
@@ -148,7 +153,7 @@ def read_overlay(path: Path) -> Overlay:
 
 def run_application(base: Path, application: Application, tool: Tool, overlay: Overlay) -> tuple[Case, Case]:
     """Compared with the truth as published, and with the overlay added. `base`: the Jarvis artifact."""
-    base = _first(base, "Jarvis", ".")
+    base = artifact(base)
     root = base / "dataset/macro_benchmark/pj" / application.root
     files = sorted(root.glob(application.files))
     begun = time.process_time()
@@ -165,6 +170,16 @@ def run_application(base: Path, application: Application, tool: Tool, overlay: O
         compared(application.name, found, truth, seconds, failed),
         compared(application.name, found, truth | added, seconds, failed),
     )
+
+
+def published(suite: Suite, outputs: Callable[[str], NamedEdges | None]) -> list[Case]:
+    """Outputs that were published for a suite; a case without one counts as an empty graph."""
+    cases = []
+    for name in cases_of(suite):
+        found = outputs(name)
+        truth = _edges_of(suite.truths / name / "callgraph.json")
+        cases.append(compared(name, found or set(), truth, 0.0, "" if found is not None else "no output"))
+    return cases
 
 
 def mean(cases: list[Case]) -> tuple[float, float]:
