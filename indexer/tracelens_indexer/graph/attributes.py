@@ -113,8 +113,11 @@ class Attributes(Containers):
             else:
                 add(result, number(BUILTIN, f"{self.kind(value)}.{name}") + weak)
         elif form == CONSTANT:
-            kind = "str" if self.values.name(value).startswith("'") else "int"
-            add(result, number(BUILTIN, f"{kind}.{name}") + weak)
+            kind = str if self.values.name(value).startswith("'") else int
+            if hasattr(kind, name):
+                add(result, number(BUILTIN, f"{kind.__name__}.{name}") + weak)
+            else:
+                add(result, number(UNKNOWN, "attribute not found"))
         elif form in (BUILT, BUILTIN):
             add(result, number(BUILTIN, f"{self.values.name(value)}.{name}") + weak)
         elif form == FUNCTION:

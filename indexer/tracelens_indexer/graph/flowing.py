@@ -51,6 +51,11 @@ class Flowing:
         self._watchers += [None] * count
         return first
 
+    @property
+    def size(self) -> int:
+        """Nodes so far."""
+        return len(self._at)
+
     def at(self, node: int) -> set[Value]:
         """The values that have arrived at a node."""
         return self._at[node] or set()

@@ -352,6 +352,8 @@ class Frames(Calls):
             place = self._place(index, parts[1])
             operand = (base + parts[4],) if parts[4] >= 0 else ()
             watch(base + parts[3], self._operate, words[parts[2]], place, operand, at)
+        elif form == flow.RAISED:
+            watch(base + parts[1], self._raise, self._place(index, parts[2]), at)
         elif form == flow.NAMED_LIKE:
             watch(base + parts[1], self.load_like, words[parts[2]], at)
         elif form == flow.STORE_ITEM:
@@ -488,6 +490,10 @@ class Frames(Calls):
             self.add(result, number(OUTCOME, self.values.name(value)) + weak)
         elif form == CONTAINER and not weak:
             self.watch(self.items(value), self._instance, 0, result)
+
+    def _raise(self, value: Value, place: Place, result: int) -> None:
+        if self.values.forms[value] == CLASS:
+            self.call_once(place, value, result)
 
     def _type_of(self, value: Value, result: int) -> None:
         form = self.values.forms[value]

@@ -27,6 +27,7 @@ from tracelens_indexer.graph.program import File, Program
 from tracelens_indexer.graph.values import (
     BUILT,
     BUILTIN,
+    CLASS,
     CONTAINER,
     EXTERNAL,
     INSTANCE,
@@ -36,6 +37,7 @@ from tracelens_indexer.graph.values import (
     UNKNOWN,
     Value,
 )
+from tracelens_indexer.memory import without_collection
 from tracelens_indexer.source import flow
 from tracelens_indexer.source.facts import FileFacts
 
@@ -46,10 +48,11 @@ MIN_WORK = 200_000
 
 def link(files: Mapping[str, tuple[str, FileFacts]]) -> Links:
     """Link a workspace. `files`: path to (module, facts); edges and resolutions come ordered by path and place."""
-    program = Program(files)
-    frames = Frames(program)
-    frames.run(max(MIN_WORK, WORK_PER_NODE * len(frames._at)))
-    return _Outcome(program, frames).links()
+    with without_collection():
+        program = Program(files)
+        frames = Frames(program)
+        frames.run(max(MIN_WORK, WORK_PER_NODE * frames.size))
+        return _Outcome(program, frames).links()
 
 
 class _Outcome:
@@ -149,6 +152,11 @@ class _Outcome:
                 externals["functools.partial"] = None
             elif form in (BUILT, CONTAINER):
                 reason = reason or "not callable"
+            elif form == CLASS:
+                outside = frames.classes.outside(frames.classes.order(values.first(value)))
+                own = frames.member(values.first(value), "__init__")
+                if outside and outside != DYNAMIC_BASE and own is None and not outside.startswith("builtins."):
+                    externals[f"{outside}.__init__"] = None
             elif form == UNKNOWN:
                 reason = reason or values.name(value)
             elif form == INSTANCE and not frames.targets(value):

@@ -19,6 +19,7 @@ _ARGUMENTS = field("arguments")
 _ATTRIBUTE_NAME = field("attribute")
 _BODY = field("body")
 _FUNCTION = field("function")
+_KEY = field("key")
 _LEFT = field("left")
 _MODULE_NAME = field("module_name")
 _NAME = field("name")
@@ -34,6 +35,7 @@ _AS_PATTERN = kind("as_pattern")
 _ASSIGNMENT = kind("assignment")
 _ATTRIBUTE = kind("attribute")
 _COMMENT = kind("comment")
+_DICTIONARY = kind("dictionary")
 _DOTTED_NAME = kind("dotted_name")
 _FROM = kind("from", named=False)
 _IDENTIFIER = kind("identifier")
@@ -50,6 +52,11 @@ _WILDCARD = kind("wildcard_import")
 _SEQUENCES = frozenset(map(kind, ("expression_list", "pattern_list", "tuple", "tuple_pattern", "list_pattern", "list")))
 _SPLATS = frozenset(map(kind, ("list_splat", "list_splat_pattern", "dictionary_splat", "dictionary_splat_pattern")))
 _ATTRIBUTE_OR_SUBSCRIPT = frozenset({_ATTRIBUTE, _SUBSCRIPT})
+
+_CONDITIONS = frozenset(map(kind, ("attribute", "boolean_operator", "not_operator", "parenthesized_expression")))
+
+MAX_PAIRS = 50
+"""Items of one `update` that are followed."""
 
 Effect = Callable[[Node, Scope], None]
 
@@ -79,10 +86,22 @@ class Bindings:
             "delete_statement": self._delete,
             "binary_operator": self._evaluated,
             "comparison_operator": self._evaluated,
+            "raise_statement": self._raise,
         }
 
     def _evaluated(self, node: Node, scope: Scope) -> None:
         self._value(node, scope)
+
+    def condition(self, node: Node | None, scope: Scope) -> None:
+        """What is only asked for its truth: a property may be behind it."""
+        if node is not None and node.kind_id in _CONDITIONS:
+            self._value(node, scope)
+
+    def _raise(self, node: Node, scope: Scope) -> None:
+        raised = first(node)
+        if raised is not None and raised.kind_id in (_IDENTIFIER, _ATTRIBUTE):
+            place = self._expressions.place(node, scope)
+            self._flow.node(scope, flow.RAISED, self._value(raised, scope), place)
 
     # Definitions
 
@@ -248,9 +267,9 @@ class Bindings:
                 scope.forget_items(text(self._source, container))
             return
         make(scope, flow.STORE_ITEM, base, self._flow.word(constant), number, place)
-        item = self._expressions.item_name(container, constant)
+        name, item = self._expressions.item_name(container, constant)
         if item:
-            self._flow.bind_item(scope, text(self._source, container), item, number)
+            self._flow.bind_item(scope, name, item, number)
 
     def _target_names(self, target: Node) -> Iterator[str]:
         stack = [target]
@@ -408,17 +427,32 @@ class Bindings:
     # __all__
 
     def called(self, node: Node, scope: Scope) -> None:
-        """`__all__.append("name")` and `__all__.extend([…])`."""
-        if scope is not self._flow.module:
-            return
+        """`__all__.append("name")` and `__all__.extend([…])`; `name.update({…})`."""
         callee = node.child_by_field_id(_FUNCTION)
         if callee is None or callee.kind_id != _ATTRIBUTE:
+            return
+        if self._source.startswith(b".update", callee.end_byte - 7):
+            self._updated(callee, node, scope)
+        if scope is not self._flow.module:
             return
         if not self._source.startswith(b"__all__.", callee.start_byte):
             return
         arguments = node.child_by_field_id(_ARGUMENTS)
         if arguments is not None:
             self._publish(first(arguments))
+
+    def _updated(self, callee: Node, node: Node, scope: Scope) -> None:
+        container = callee.child_by_field_id(_OBJECT)
+        arguments = node.child_by_field_id(_ARGUMENTS)
+        given = first(arguments) if arguments is not None else None
+        if container is None or container.kind_id != _IDENTIFIER or given is None or given.kind_id != _DICTIONARY:
+            return
+        for pair in given.named_children[:MAX_PAIRS]:
+            constant = self._expressions.constant(pair.child_by_field_id(_KEY)) if pair.kind_id == _PAIR else ""
+            value = pair.child_by_field_id(_VALUE)
+            if constant and value is not None and value.kind_id in (_IDENTIFIER, _ATTRIBUTE):
+                name, item = self._expressions.item_name(container, constant)
+                self._flow.bind_item(scope, name, item, self._value(value, scope))
 
     def _publish(self, value: Node | None) -> None:
         """Add the names of a list of strings to `__all__`; what is not a string is not known."""

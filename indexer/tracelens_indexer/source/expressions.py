@@ -45,6 +45,7 @@ _DICTIONARY_SPLAT = kind("dictionary_splat")
 _PAIR = kind("pair")
 _PARENTHESIZED = kind("parenthesized_expression")
 _SLICE = kind("slice")
+_SUBSCRIPT = kind("subscript")
 _STRING = kind("string")
 _STRING_START = kind("string_start")
 _STRING_CONTENT = kind("string_content")
@@ -103,7 +104,7 @@ class Expressions:
             kind("boolean_operator"): self._boolean,
             kind("named_expression"): self._named,
             kind("lambda"): self._lambda,
-            kind("subscript"): self._subscript,
+            _SUBSCRIPT: self._subscript,
             kind("binary_operator"): self._binary,
             kind("comparison_operator"): self._comparison,
             kind("not_operator"): self._not,
@@ -147,14 +148,15 @@ class Expressions:
         keys = node.children_by_field_id(_SUBSCRIPT_FIELD)
         key = keys[0] if len(keys) == 1 else None
         constant = self.constant(key)
+        if constant and scope.items:
+            item = self.item_name(container, constant)[1]
+            if item and scope.now.get(item):
+                return self.flow.mention(scope, item)
         if container is not None and container.kind_id == _IDENTIFIER:
             base = self.flow.mention(scope, text(self.source, container))
         else:
             base = self.value(container, scope, depth + 1)
         if constant:
-            item = self.item_name(container, constant)
-            if item and scope.now.get(item):
-                return self.flow.mention(scope, item)
             return make(scope, flow.ITEM, base, self.flow.word(constant), scope.unit, *self._where(node))
         if key is not None and key.kind_id == _SLICE:
             bounds = self._bounds(key)
@@ -166,9 +168,22 @@ class Expressions:
         row, column = node.start_point
         return row + 1, column
 
-    def item_name(self, container: Node | None, constant: str) -> str:
-        """`name[key]`, where the container is a name."""
-        return f"{text(self.source, container)}[{constant}]" if container and container.kind_id == _IDENTIFIER else ""
+    def item_name(self, container: Node | None, constant: str) -> tuple[str, str]:
+        """(name, "name[key]"), where the container is a name, or such an item itself; ("", "") otherwise."""
+        keys = f"[{constant}]"
+        for _ in range(4):
+            if container is None or container.kind_id != _SUBSCRIPT:
+                break
+            inner = container.children_by_field_id(_SUBSCRIPT_FIELD)
+            key = self.constant(inner[0]) if len(inner) == 1 else ""
+            if not key:
+                return "", ""
+            keys = f"[{key}]{keys}"
+            container = container.child_by_field_id(_VALUE)
+        if container is None or container.kind_id != _IDENTIFIER:
+            return "", ""
+        name = text(self.source, container)
+        return name, name + keys
 
     def constant(self, node: Node | None) -> str:
         """The source form of a constant key: "'a'" or "1"; "" for other expressions."""
@@ -379,6 +394,7 @@ class Expressions:
         return self.flow.node(scope, flow.UNION, left, right)
 
     def _not(self, node: Node, scope: Scope, depth: int) -> int:
+        self.value(first(node), scope, depth + 1)
         return self.flow.node(scope, flow.BUILT, self.flow.word("bool"))
 
     def _binary(self, node: Node, scope: Scope, depth: int) -> int:
@@ -403,12 +419,14 @@ class Expressions:
             return known
         children = [child for child in node.children if child.kind_id != _COMMENT]
         if len(children) == 3:
-            left, operator, right = children
+            left_node, operator, right_node = children
             name = _COMPARISONS.get(operator.type)
-            if name is not None and left.kind_id not in _NEVER_OBJECTS:
-                self.operation(node, name, self.value(left, scope, depth + 1), -1, scope)
-            elif operator.type in ("in", "not in") and right.kind_id not in _DISPLAYS:
-                self.operation(node, "__contains__", self.value(right, scope, depth + 1), -1, scope)
+            left = self.value(left_node, scope, depth + 1)
+            right = self.value(right_node, scope, depth + 1)
+            if name is not None and left_node.kind_id not in _NEVER_OBJECTS:
+                self.operation(node, name, left, -1, scope)
+            elif operator.type in ("in", "not in") and right_node.kind_id not in _DISPLAYS:
+                self.operation(node, "__contains__", right, -1, scope)
         result = self._calls[node.id] = self.flow.node(scope, flow.BUILT, self.flow.word("bool"))
         return result
 

@@ -78,6 +78,9 @@ SOME_INSTANCE = 27
 NAMED_LIKE = 28
 """[node, word of a prefix]: getattr with a name that is computed behind a constant prefix."""
 
+RAISED = 29
+"""[node, place]: `raise X` makes an instance when X is a class."""
+
 # Effects: nodes without a value of their own.
 STORE_ATTRIBUTE = 32
 """[node, word, node of the value, place]"""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from tree_sitter import Node, Tree
 
 from tracelens_indexer.source import describe, flow, tokens
+from tracelens_indexer.memory import without_collection
 from tracelens_indexer.source.bindings import Bindings
 from tracelens_indexer.source.builder import FlowBuilder
 from tracelens_indexer.source.canonical import TokenWalk, Work
@@ -40,6 +41,7 @@ MAX_SCOPE = 2000
 _ALTERNATIVE = field("alternative")
 _ARGUMENTS = field("arguments")
 _BODY = field("body")
+_CONDITION = field("condition")
 _CONSEQUENCE = field("consequence")
 _DEFINITION = field("definition")
 _NAME = field("name")
@@ -80,18 +82,19 @@ _GENERATOR_EXPRESSION = kind("generator_expression")
 
 def lower(source: bytes) -> FileFacts:
     """The facts of one file. `source` may be any bytes: what is not Python counts as errors."""
-    source = as_utf8(source)
-    tree = parse(source)
-    lowering = Lowering(source, FlowBuilder())
-    lowering.run(tree)
-    assert lowering.flow is not None
-    return FileFacts(
-        units=lowering.units(),
-        sites=tuple(lowering.sites),
-        flow=flow.encode(lowering.flow.finish()),
-        lines=source.count(b"\n") + (not source.endswith(b"\n") and bool(source)),
-        errors=count_errors(tree),
-    )
+    with without_collection():
+        source = as_utf8(source)
+        tree = parse(source)
+        lowering = Lowering(source, FlowBuilder())
+        lowering.run(tree)
+        assert lowering.flow is not None
+        return FileFacts(
+            units=lowering.units(),
+            sites=tuple(lowering.sites),
+            flow=flow.encode(lowering.flow.finish()),
+            lines=source.count(b"\n") + (not source.endswith(b"\n") and bool(source)),
+            errors=count_errors(tree),
+        )
 
 
 class _Draft:
@@ -452,10 +455,14 @@ class Lowering(TokenWalk):
         self._stack.append((self.flow.leave_loop, self._scope))
         if node.kind_id == _FOR:
             self._bindings.loop_target(node, self._scope)
+        else:
+            self._bindings.condition(node.child_by_field_id(_CONDITION), self._scope)
         self._statement(node)
 
     def _if(self, node: Node) -> None:
         """One of the branches runs; none of them perhaps, when there is no `else`."""
+        if self._bindings is not None:
+            self._bindings.condition(node.child_by_field_id(_CONDITION), self._scope)
         consequence = node.child_by_field_id(_CONSEQUENCE)
         children = tokens.without_parentheses(node)
         self._push_choice(exhaustive=any(child.kind_id == _ELSE for child in children))
@@ -496,7 +503,9 @@ class Lowering(TokenWalk):
         self._scope.enter_region()
         chosen = chosen or node.kind_id == _CASE_CLAUSE
         self._stack.append((self._leave_region, self._scope, _ends(node), chosen))
-        if node.kind_id == _EXCEPT:
+        if node.kind_id == _ELIF:
+            self._bindings.condition(node.child_by_field_id(_CONDITION), self._scope)
+        elif node.kind_id == _EXCEPT:
             self._bindings.except_target(node, self._scope)
         elif node.kind_id == _CASE_CLAUSE:
             self._bindings.case_targets(node, self._scope)
