@@ -57,6 +57,8 @@ class Attributes(Containers):
         self._fields: dict[tuple[Value, str], int] = {}
         """The node of what is stored on a class's instances, a class or a function, by attribute."""
         self._stored = self._stored_names()
+        self._along: dict[tuple[int, int, str], int] = {}
+        self._members: dict[tuple[int, str], int | None] = {}
         self._lookups: dict[tuple[Value, str], int] = {}
         self._implicit: dict[tuple[int, str], int] = {}
         self.implicit_calls: list[tuple[Place, int]] = []
@@ -105,21 +107,24 @@ class Attributes(Containers):
                 self.bring(source, result)
         elif form == SUPER:
             self._load_from_super(value, name, result, place)
-        elif form in (EXTERNAL, OUTCOME):
-            add(result, number(form, external_attribute(self.values.name(value), name)) + weak)
+        elif form == EXTERNAL:
+            add(result, number(form, external_attribute(self.values.name(value), name)))
+        elif form == OUTCOME:
+            add(result, value)
         elif form == CONTAINER:
             if name in METHODS:
                 add(result, number(OF_CONTAINER, name, value & ~1) + weak)
             else:
-                add(result, number(BUILTIN, f"{self.kind(value)}.{name}") + weak)
+                add(result, number(BUILTIN, f"{self.kind(value)}.{name}"))
         elif form == CONSTANT:
             kind = str if self.values.name(value).startswith("'") else int
             if hasattr(kind, name):
-                add(result, number(BUILTIN, f"{kind.__name__}.{name}") + weak)
+                add(result, number(BUILTIN, f"{kind.__name__}.{name}"))
             else:
                 add(result, number(UNKNOWN, "attribute not found"))
         elif form in (BUILT, BUILTIN):
-            add(result, number(BUILTIN, f"{self.values.name(value)}.{name}") + weak)
+            kind = self.values.name(value)
+            add(result, number(OUTCOME, "builtins") if "." in kind else number(BUILTIN, f"{kind}.{name}"))
         elif form == FUNCTION:
             if name in self._stored:
                 self.edge(self.field(value, name), result)
@@ -144,9 +149,16 @@ class Attributes(Containers):
             node = self._fields[key] = self.new_nodes(1)
         return node
 
-    def member(self, unit: int, name: str, start: int = 0, order: tuple[int | str, ...] = ()) -> int | None:
+    def member(self, unit: int, name: str) -> int | None:
         """The node of a name along a class's order; None when no class of the workspace has it."""
-        for base in (order or self.classes.order(unit))[start:]:
+        key = (unit, name)
+        if key in self._members:
+            return self._members[key]
+        found = self._members[key] = self._member_of(self.classes.order(unit), name)
+        return found
+
+    def _member_of(self, order: tuple[int | str, ...], name: str) -> int | None:
+        for base in order:
             if not isinstance(base, int):
                 continue
             found = self.classes.member(base, name)
@@ -170,22 +182,19 @@ class Attributes(Containers):
         order = self.classes.order(unit)
         stored = name in self._stored
         if stored:
-            for base in order:
-                if isinstance(base, int):
-                    self.edge(self.field(self.values.number(INSTANCE, base), name), result)
-                    self.edge(self.field(self.values.number(CLASS, base), name), result)
-        member = self.member(unit, name, order=order)
+            self.edge(self._fields_along(INSTANCE, unit, name, order), result)
+        member = self.member(unit, name)
         if member is not None:
             self.watch(member, self._bind, value, result, place)
             return
         outside = self.classes.outside(order)
         if outside and outside != DYNAMIC_BASE:
             if not stored:
-                self.add(result, self.values.number(OUTCOME, f"{outside}.{name}") + (value & 1))
+                self.add(result, self.values.number(OUTCOME, f"{outside}.{name}"))
             return
         if name == "__class__":
             return
-        getter = self.member(unit, "__getattr__", order=order)
+        getter = self.member(unit, "__getattr__")
         if getter is not None:
             if place is not None:
                 bound = self.new_nodes(1)
@@ -199,6 +208,19 @@ class Attributes(Containers):
             self.add(result, self.values.number(BUILTIN, f"object.{name}"))
             return
         self._load_from_subclasses(unit, name, result, place)
+
+    def _fields_along(self, form: int, unit: int, name: str, order: tuple[int | str, ...]) -> int:
+        """The node of all that is stored under a name on a class, its bases, and (for an instance) their instances."""
+        key = (form, unit, name)
+        node = self._along.get(key)
+        if node is None:
+            node = self._along[key] = self.new_nodes(1)
+            for base in order:
+                if isinstance(base, int):
+                    self.edge(self.field(self.values.number(CLASS, base), name), node)
+                    if form == INSTANCE:
+                        self.edge(self.field(self.values.number(INSTANCE, base), name), node)
+        return node
 
     def _load_from_subclasses(self, unit: int, name: str, result: int, place: Place | None) -> None:
         """A mixin's or abstract class's method uses what only its subclasses have."""
@@ -217,10 +239,8 @@ class Attributes(Containers):
         unit = self.values.first(value)
         order = self.classes.order(unit)
         if name in self._stored:
-            for base in order:
-                if isinstance(base, int):
-                    self.edge(self.field(self.values.number(CLASS, base), name), result)
-        member = self.member(unit, name, order=order)
+            self.edge(self._fields_along(CLASS, unit, name, order), result)
+        member = self.member(unit, name)
         if member is not None:
             self.watch(member, self._bind, value, result, None)
             if any(isinstance(base, str) and base.startswith("enum.") for base in order):
@@ -231,7 +251,7 @@ class Attributes(Containers):
             if outside == DYNAMIC_BASE:
                 self.add(result, self.values.number(UNKNOWN, DYNAMIC_BASE))
             else:
-                self.add(result, self.values.number(OUTCOME, f"{outside}.{name}") + (value & 1))
+                self.add(result, self.values.number(OUTCOME, f"{outside}.{name}"))
         elif hasattr(object, name) or hasattr(type, name):
             self.add(result, self.values.number(BUILTIN, f"object.{name}"))
 
@@ -246,7 +266,7 @@ class Attributes(Containers):
         if after not in order:
             order = self.classes.order(after)
         start = order.index(after) + 1
-        member = self.member(own, name, start, order)
+        member = self._member_of(order[start:], name)
         if member is not None:
             self.watch(member, self._bind_super, receiver, result, place)
             return

@@ -328,7 +328,7 @@ class Calls(Attributes):
         else:
             outside = self.classes.outside(self.classes.order(self.values.first(value)))
             if outside:
-                self.add(call.result, self.values.number(OUTCOME, outside))
+                self.outcome(outside, call)
 
     def _call_partial(self, value: Value, call: Call) -> None:
         made = self.calls[self.values.first(value)]
@@ -386,7 +386,7 @@ class Calls(Attributes):
             kind, _, method = name.partition(".")
             closed = method and kind in models.CLOSED_TYPES
             returns = _STRING_METHODS.get(method, "") if kind == "str" else ""
-            outcome = number(BUILT, returns) if returns else number(OUTCOME, f"builtins.{name}")
+            outcome = number(BUILT, returns) if returns else number(OUTCOME, "builtins")
             if closed or not method:
                 self.add(call.result, outcome)
 
@@ -420,11 +420,16 @@ class Calls(Attributes):
             if model is not None and (call.positional or model.calls == "target"):
                 self._apply(model, call, ())
             if model is None or not model.gives:
-                self.add(call.result, number(OUTCOME, name))
+                self.outcome(name, call)
+
+    def outcome(self, name: str, call: Call) -> None:
+        """What something outside gives. What comes of that in turn is known by its module alone."""
+        kept = name if name.count(".") < 3 else name.partition(".")[0]
+        self.add(call.result, self.values.number(OUTCOME, kept))
 
     def _call_outcome(self, value: Value, call: Call) -> None:
         name = self.values.name(value)
-        self.add(call.result, value)
+        self.outcome(name if name in models.TRANSPARENT else name.partition(".")[0], call)
         if call.place[3] == "decorates" or name in models.TRANSPARENT:
             # What is decorated by something outside is taken to stay what it is.
             for node in call.positional[:1]:

@@ -96,8 +96,10 @@ class Flowing:
             self._edges[start] = [end]
         else:
             edges.append(end)
-        for value in sorted(self._at[start] or ()):
-            self.add(end, value)
+        values = self._at[start]
+        if values:
+            for value in tuple(values):
+                self.add(end, value)
 
     def watch(self, node: int, method: Callable[..., None], *arguments: Any) -> None:
         """Have `method(value, *arguments)` called once for every value of a node, now or later."""
@@ -110,7 +112,7 @@ class Flowing:
         here = self._at[node]
         if here:
             waiting = self._new.get(node, ())
-            for value in sorted(here):
+            for value in tuple(here):
                 if value not in waiting:
                     self._todo.append((watcher, value))
 

@@ -38,6 +38,11 @@ MAX_COPIED = 24
 MAX_COPIES = 60
 """Such frames of one function."""
 
+_WRAPPERS = frozenset(
+    ("partial", "wraps", "update_wrapper", "cast", "property", "staticmethod", "classmethod", "list", "tuple", "iter",
+     "map", "filter", "sorted", "contextmanager", "next")
+)  # fmt: skip
+
 
 class Frame:
     __slots__ = ("around", "base", "depth", "unit")
@@ -137,6 +142,7 @@ class Frames(Calls):
         skip = 1 if described.kind == "method" else 0
         if len(described.parameters) <= skip:
             return False
+        file = self.program.files[self.program.file_of[unit]]
         pending = [parts[1] for parts in code if parts[0] == flow.RETURN]
         seen: set[int] = set()
         while pending:
@@ -152,7 +158,9 @@ class Frames(Calls):
                 pending += parts[1:]
             elif form == flow.CALL:
                 count = parts[3]
-                pending += (parts[2], *parts[4 : 4 + count], *parts[5 + count :: 2])
+                pending.append(parts[2])
+                if self._wraps(code[parts[2]], file.flow.words):
+                    pending += (*parts[4 : 4 + count], *parts[5 + count :: 2])
             elif form == flow.DECORATED:
                 pending += parts[2:]
             elif form in (flow.ITEM, flow.ITEM_BY, flow.ELEMENT, flow.ENTERED):
@@ -160,6 +168,14 @@ class Frames(Calls):
             elif form == flow.SEQUENCE:
                 pending += (one if one >= 0 else -1 - one for one in parts[2:])
         return False
+
+    @staticmethod
+    def _wraps(callee: flow.Node, words: list[str]) -> bool:
+        """Whether what is called may give back what it gets: `wraps(f)(inner)`, `partial(f)`."""
+        if callee[0] == flow.CALL:
+            return True
+        named = {flow.ATTRIBUTE: 2, flow.MEMBER: 3, flow.GLOBAL: 1}.get(callee[0])
+        return named is not None and words[callee[named]] in _WRAPPERS
 
     # Making a frame
 

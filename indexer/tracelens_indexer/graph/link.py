@@ -140,8 +140,10 @@ class _Outcome:
         reason = ""
         for value in sorted(here):
             form = values.forms[value]
-            if form in (EXTERNAL, OUTCOME):
+            if form == EXTERNAL:
                 externals[values.name(value)] = None
+            elif form == OUTCOME:
+                externals[self._attribute_of(values.name(value), site.callee)] = None
             elif form == BUILTIN:
                 externals[f"builtins.{values.name(value)}"] = None
             elif form == OF_CONTAINER:
@@ -177,6 +179,14 @@ class _Outcome:
             return Resolution(caller, site.line, site.column, site.callee, "external", why, names)
         reason = reason or self._why(file, index, callees)
         return Resolution(caller, site.line, site.column, site.callee, "unresolved", reason, names)
+
+    @staticmethod
+    def _attribute_of(name: str, callee: str) -> str:
+        """What is called on something that came from outside: its attribute, as the source writes it."""
+        attribute = callee.rpartition(".")[2]
+        if "." not in callee or not attribute.isidentifier() or name.endswith(f".{attribute}"):
+            return name
+        return f"{name}.{attribute}"
 
     def _module(self, file: File, name: str) -> str:
         """The distribution-like part of an external name: its first, unless that part is of the workspace."""

@@ -81,6 +81,11 @@ class FlowBuilder:
 
     def mention(self, scope: Scope, name: str) -> int:
         """The node of a name whose value is only looked into."""
+        reaching = scope.now.get(name)
+        if reaching is not None and len(reaching) == 1 and not self._loops and name not in scope.globals:
+            unit, node = self.bindings[reaching[0]]
+            if unit == scope.code and name not in scope.nonlocals:
+                return node  # settled: nothing further down can reach back to here
         self.uses.append(Use(scope, name, scope.now.get(name, ())))
         return self.node(scope, USE, len(self.uses) - 1)
 
