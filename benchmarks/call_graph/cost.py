@@ -100,7 +100,7 @@ def _measure(folder: Path, rounds: int, edits: int) -> Cost:
         facts_s=lowering,
         link_s=linking,
         ratio=(lowering + linking) / parsing,
-        converged=not getattr(links, "partial", False),
+        converged=not links.partial,
         peak_mb=peak,
         edges=len(links.edges),
         edit_p95_ms=_edits(sources, facts, edits) if edits else None,

@@ -5,7 +5,8 @@
 - Calling a class is a call of its `__init__`; a class that has none has no edge.
 - What is outside: "<builtin>.len", methods of builtin types as each family writes them, "ext.Class.method".
 
-Calls, applications of decorators and implicit calls (`__iter__`, `__enter__`, …) all count: the truths have all three.
+Calls, applications of decorators and implicit calls (`__iter__`, `__str__`, properties, …) all count: the truths have
+all three, though of the implicit calls of real applications they have some and lack most.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tracelens_indexer.graph.link import link
-from tracelens_indexer.graph.links import Links, Resolution
+from tracelens_indexer.graph.links import Links
 from tracelens_indexer.source.facts import FileFacts, Unit, unit_id
 from tracelens_indexer.source.lower import lower
 
@@ -44,13 +45,13 @@ PYCG = Dialect(
 JARVIS = Dialect({"dict": "<map>"})
 
 
-def named_edges(root: Path, paths: Iterable[Path], dialect: Dialect = PYCG) -> NamedEdges:
-    """The call graph of these files as TraceLens has it, in the truths' names."""
+def named_edges(root: Path, paths: Iterable[Path], dialect: Dialect = PYCG, *, implicit: bool = True) -> NamedEdges:
+    """The call graph of these files as TraceLens has it, in the truths' names; or only the calls that are written."""
     files: dict[str, tuple[str, FileFacts]] = {}
     for path in sorted(paths):
         relative = path.relative_to(root).as_posix()
         files[relative] = (module_name(relative), lower(path.read_bytes()))
-    return set(_renamed(files, link(files), dialect))
+    return set(_renamed(files, link(files), dialect, implicit))
 
 
 def module_name(path: str) -> str:
@@ -60,7 +61,9 @@ def module_name(path: str) -> str:
     return ".".join(parts)
 
 
-def _renamed(files: dict[str, tuple[str, FileFacts]], links: Links, dialect: Dialect) -> Iterator[tuple[str, str]]:
+def _renamed(
+    files: dict[str, tuple[str, FileFacts]], links: Links, dialect: Dialect, implicit: bool
+) -> Iterator[tuple[str, str]]:
     names: dict[int, str] = {}
     classes: set[int] = set()
     for path, (module, facts) in files.items():
@@ -70,19 +73,11 @@ def _renamed(files: dict[str, tuple[str, FileFacts]], links: Links, dialect: Dia
             if unit.kind == "class":
                 classes.add(identity)
     for edge in links.edges:
-        if edge.callee not in classes:
+        if edge.callee not in classes and (implicit or edge.kind != "implicit"):
             yield names[edge.caller], names[edge.callee]
     for resolution in links.resolutions:
-        for outside in _outside(resolution):
+        for outside in resolution.externals:
             yield names[resolution.unit], external_name(outside, dialect)
-
-
-def _outside(resolution: Resolution) -> tuple[str, ...]:
-    """What a call site calls outside the workspace, by dotted name: "builtins.len", "builtins.str.join", "ext.Cls"."""
-    known: tuple[str, ...] = getattr(resolution, "externals", ())
-    if not known and resolution.reason == "builtin" and resolution.callee.isidentifier():
-        return (f"builtins.{resolution.callee}",)
-    return known
 
 
 def unit_names(module: str, units: Iterable[Unit]) -> list[str]:

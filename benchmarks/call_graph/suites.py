@@ -5,7 +5,9 @@ An edge is a (caller, callee) pair of names. Micro suites are summed over all ed
 
 Of the applications only edges count whose callee is a function or method that the application itself defines, since
 their truths name everything else in their own way. Those truths lack real calls, so that precision is a lower bound;
-an overlay adds calls that a reader has found in the source, each with the line that makes it.
+an overlay adds real calls, each with the line that makes it. Its rows come from running the applications' own tests
+(whatever was seen and the truth lacks, also what the static graph misses) and from reading; what code outside called
+back and what only resumed a generator is not among them.
 """
 
 from __future__ import annotations
@@ -62,8 +64,8 @@ def total(cases: list[Case]) -> Score:
     return sum((case.score for case in cases), Score(0, 0, 0))
 
 
-def tracelens(dialect: Dialect) -> Tool:
-    return lambda root, files: named_edges(root, files, dialect)
+def tracelens(dialect: Dialect, *, implicit: bool = True) -> Tool:
+    return lambda root, files: named_edges(root, files, dialect, implicit=implicit)
 
 
 # Micro suites
