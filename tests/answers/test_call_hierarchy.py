@@ -26,12 +26,22 @@ def total(items):
 
 def never():
     return price(1)
+
+def label():
+    return "x"
+
+class Item:
+    name = label()
+
+DEFAULT = label()
 """
 GENERATOR = "shop.py:total.<locals>.<genexpr>"
 CALLS = [
     {"call": "shop.py:total", "ms": 2.0},
     {"call": GENERATOR, "from": "shop.py:total", "ms": 1.0},
     {"call": "shop.py:price", "from": GENERATOR, "site": "price(item)", "times": 3, "ms": 0.1},
+    {"call": "shop.py:label", "from": "shop.py:<module>", "site": "name = label()", "times": 2},
+    {"call": "shop.py:label", "from": "shop.py:<module>", "site": "DEFAULT = label()"},
 ]
 
 
@@ -57,6 +67,14 @@ def test_a_generator_expression_calls_for_the_function_around_it(snapshot: Index
     assert (callers[0].calls, callers[0].counting) == (3, "exact")
     assert [line for line, _ in callers[0].places] == [9]
     assert callers[0].item.detail.startswith("shop · 3 calls")
+
+
+def test_a_class_body_calls_what_the_source_says(snapshot: IndexSnapshot) -> None:
+    label, item, module = unit(snapshot, "label"), unit(snapshot, "Item"), snapshot.units_in("shop.py")[0]
+    callers = {call.item.unit.id: (call.provenance, call.calls) for call in incoming(snapshot, label.id)}
+    assert callers == {item.id: ("both", 2), module.id: ("both", 1)}
+    assert [(c.item.unit.id, c.calls) for c in outgoing(snapshot, item.id)] == [(label.id, 2)]
+    assert [(c.item.unit.id, c.calls) for c in outgoing(snapshot, module.id)] == [(label.id, 1)]
 
 
 def test_calls_of_one_sort(snapshot: IndexSnapshot) -> None:

@@ -49,6 +49,10 @@ def nodes(linked: Program) -> dict[str, Node]:
     return found
 
 
+def nx_values(graph: networkx.DiGraph, attribute: str) -> list[object]:
+    return list(networkx.get_edge_attributes(graph, attribute).values())
+
+
 def named(graph: networkx.DiGraph) -> networkx.DiGraph:
     return networkx.relabel_nodes(graph, dict(graph.nodes(data="qualname")))
 
@@ -97,6 +101,19 @@ def test_a_comprehension_calls_for_the_function_around_it() -> None:
     assert set(graph.nodes) == {"main", "main.f", "main.g"}
     assert set(graph.edges) == {("main.f", "main.g")}
     assert graph.edges["main.f", "main.g"]["calls"] == 3
+
+
+def test_a_run_tells_the_calls_of_a_class_body_as_its_modules() -> None:
+    linked = program("def f(): return 1\nclass A:\n    x = f()\ny = f()\n")
+    by_name = nodes(linked)
+    main, f = by_name["main"].id, by_name["main.f"].id
+    seen = [Seen(main, f, 2, site_line=3), Seen(main, f, 5, site_line=4)]
+    graph = named(digraph(by_name.values(), linked.links.edges, seen))
+    assert {edge: graph.edges[edge]["calls"] for edge in graph.edges} == {
+        ("main.A", "main.f"): 2,
+        ("main", "main.f"): 5,
+    }
+    assert set(nx_values(graph, "provenance")) == {"both"}
 
 
 def test_edges_of_one_sort() -> None:

@@ -5,7 +5,7 @@ What a comprehension or generator expression calls, the function around it calls
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,7 +14,7 @@ from tracelens.answers.document import DocumentSnapshot, Position, placed
 from tracelens.answers.sites import site_at
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.graph.links import Edge, EdgeKind
-from tracelens_indexer.graph.networkx_graph import Only, belongs, worst
+from tracelens_indexer.graph.networkx_graph import Node, Only, belongs, frame, owner, worst
 from tracelens_indexer.store.answers import ObservedEdge, UnitRecord
 from tracelens_indexer.traces.records import Counting
 
@@ -68,20 +68,49 @@ def item(snapshot: IndexSnapshot, unit: UnitRecord) -> Item:
 
 def incoming(snapshot: IndexSnapshot, unit_id: int) -> list[Call]:
     """The callers of a unit, those seen most often first."""
-    return _calls(
-        [(_owner(snapshot, unit), edge) for unit, edge in snapshot.index.callers(unit_id)],
-        [replace(edge, unit=_owner(snapshot, edge.unit)) for edge in snapshot.observed_callers(unit_id)],
-    )
+    static = [(_around(snapshot, unit, owner), edge) for unit, edge in snapshot.index.callers(unit_id)]
+    # A run tells the calls of a class body as calls of what is around it.
+    bodies = {(_around(snapshot, u, frame).id, edge.line): u for u, edge in static if u.kind == "class"}
+    observed = []
+    for edge in snapshot.observed_callers(unit_id):
+        caller = _around(snapshot, edge.unit, owner)
+        observed.append(replace(edge, unit=bodies.get((caller.id, edge.site_line), caller)))
+    return _calls(static, observed)
 
 
 def outgoing(snapshot: IndexSnapshot, unit_id: int) -> list[Call]:
     """What a unit calls, what was seen most often first."""
-    static: list[tuple[UnitRecord, Edge]] = []
-    observed: list[ObservedEdge] = []
-    for part in parts_of(snapshot, unit_id):
-        static += [(unit, edge) for unit, edge in snapshot.index.callees(part) if unit.kind != "comprehension"]
-        observed += [edge for edge in snapshot.observed_callees(part) if edge.unit.kind != "comprehension"]
+    unit = snapshot.index.unit(unit_id)
+    if unit is None:
+        return []
+    static = _static_callees(snapshot, unit)
+    observed = [
+        edge
+        for part in parts_of(snapshot, _around(snapshot, unit, frame).id)
+        for edge in snapshot.observed_callees(part)
+        if edge.unit.kind != "comprehension"
+    ]
+    if unit.kind == "class":
+        own = {(callee.id, edge.line) for callee, edge in static}
+        observed = [edge for edge in observed if (edge.unit.id, edge.site_line) in own]
+    elif observed:
+        others = {
+            (callee.id, edge.line)
+            for other in snapshot.units_in(unit.path)
+            if other.kind == "class" and _around(snapshot, other, frame).id == unit.id
+            for callee, edge in _static_callees(snapshot, other)
+        }
+        observed = [edge for edge in observed if (edge.unit.id, edge.site_line) not in others]
     return _calls(static, observed)
+
+
+def _static_callees(snapshot: IndexSnapshot, unit: UnitRecord) -> list[tuple[UnitRecord, Edge]]:
+    return [
+        (callee, edge)
+        for part in parts_of(snapshot, unit.id)
+        for callee, edge in snapshot.index.callees(part)
+        if callee.kind != "comprehension"
+    ]
 
 
 def parts_of(snapshot: IndexSnapshot, unit_id: int) -> tuple[int, ...]:
@@ -116,13 +145,12 @@ def _ran(snapshot: IndexSnapshot, unit: UnitRecord) -> str:
     return profile.counting if profile and (profile.calls or profile.resumes) else ""
 
 
-def _owner(snapshot: IndexSnapshot, unit: UnitRecord) -> UnitRecord:
-    if unit.kind != "comprehension":
+def _around(snapshot: IndexSnapshot, unit: UnitRecord, climb: Callable[[Mapping[int, Node], int], int]) -> UnitRecord:
+    """The owner or the frame of a unit."""
+    if unit.kind not in ("comprehension", "class"):
         return unit
     units = {other.id: other for other in snapshot.units_in(unit.path)}
-    while unit.kind == "comprehension" and unit.parent in units:
-        unit = units[unit.parent]
-    return unit
+    return units.get(climb(units, unit.id), unit)
 
 
 def _calls(static: Sequence[tuple[UnitRecord, Edge]], observed: Sequence[ObservedEdge]) -> list[Call]:

@@ -117,9 +117,9 @@ class Attributes(Containers):
             else:
                 add(result, number(BUILTIN, f"{self.kind(value)}.{name}"))
         elif form == CONSTANT:
-            kind = str if self.values.name(value).startswith("'") else int
-            if hasattr(kind, name):
-                add(result, number(BUILTIN, f"{kind.__name__}.{name}"))
+            of = str if self.values.name(value).startswith("'") else int
+            if hasattr(of, name):
+                add(result, number(BUILTIN, f"{of.__name__}.{name}"))
             else:
                 add(result, number(UNKNOWN, "attribute not found"))
         elif form in (BUILT, BUILTIN):

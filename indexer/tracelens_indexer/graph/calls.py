@@ -15,6 +15,7 @@ from tracelens_indexer.graph.values import (
     BUILTIN_TYPES,
     CLASS,
     CLASS_METHOD,
+    CONSTANT,
     CONTAINER,
     EXTERNAL,
     FUNCTION,
@@ -558,7 +559,7 @@ class Calls(Attributes):
         elif form == GENERATOR:
             self.edge(self.returned(self.values.first(value)) + 1, result)
         elif form == INSTANCE:
-            implicit = (*place[:3], "implicit")
+            implicit: Place = (*place[:3], "implicit")
             iterator = self._implicit.get((result, "iterator"))
             if iterator is None:
                 iterator = self._implicit[(result, "iterator")] = self.new_nodes(1)
@@ -579,8 +580,6 @@ class Calls(Attributes):
             self.each(value, result, place)
 
     def constant(self, key: str) -> Value:
-        from tracelens_indexer.graph.values import CONSTANT
-
         return self.values.number(CONSTANT, key)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from tracelens_indexer.graph.attributes import Place
 from tracelens_indexer.graph.calls import Call, Calls
 from tracelens_indexer.graph.containers import ANY
+from tracelens_indexer.graph.models import EXTERNALS
 from tracelens_indexer.graph.program import Program
 from tracelens_indexer.graph.values import (
     BUILT,
@@ -316,8 +317,6 @@ class Frames(Calls):
         form = self.values.forms[value]
         if form in (EXTERNAL, UNKNOWN, OUTCOME):
             known = self.values.name(value)
-            from tracelens_indexer.graph.models import EXTERNALS
-
             special = ("functools.cached_property", "contextlib.contextmanager", "contextlib.asynccontextmanager",
                        "abc.abstractproperty", "django.utils.functional.cached_property")  # fmt: skip
             if form == EXTERNAL and (known in special or known in EXTERNALS):
@@ -374,8 +373,7 @@ class Frames(Calls):
             watch(base + parts[1], self.load_like, words[parts[2]], at)
         elif form == flow.STORE_ITEM:
             place = self._place(index, parts[4])
-            key = words[parts[2]]
-            watch(base + parts[1], self._store_item, key, base + parts[3], place)
+            watch(base + parts[1], self._store_item, words[parts[2]], base + parts[3], place)
         elif form == flow.STORE_ITEM_BY:
             place = self._place(index, parts[4])
             watch(base + parts[1], self._store_item_by, base + parts[2], base + parts[3], place)
@@ -458,9 +456,7 @@ class Frames(Calls):
         elif self.values.forms[value] in (OUTCOME, BUILT):
             self.add(result, value)
 
-    def _unpack_target(
-        self, value: Value, position: int, count: int, star: int, result: int, place: Place
-    ) -> None:
+    def _unpack_target(self, value: Value, position: int, count: int, star: int, result: int, place: Place) -> None:
         """One target of `a, *b, c = value`."""
         if self.values.forms[value] != CONTAINER or self.kind(value) == "dict":
             self.each(value, result, place)

@@ -22,7 +22,6 @@ from tracelens_indexer.graph.classes import DYNAMIC_BASE
 from tracelens_indexer.graph.flowing import WORK_PER_NODE
 from tracelens_indexer.graph.frames import Frames
 from tracelens_indexer.graph.links import Confidence, Edge, Links, Resolution
-from tracelens_indexer.graph.models import METHODS
 from tracelens_indexer.graph.program import File, Program
 from tracelens_indexer.graph.values import (
     BUILT,

@@ -107,9 +107,7 @@ class Names:
                     found = self.export(number, name)
                 else:
                     pending.append(number)
-        result = found or [
-            (EXTERNAL, f"{source[1]}.{name}") if source[0] == EXTERNAL else source for source in outside
-        ]
+        result = found or [(EXTERNAL, f"{source[1]}.{name}") if source[0] == EXTERNAL else source for source in outside]
         self._stars[key] = result
         return result
 
@@ -122,7 +120,9 @@ class Names:
     def free(self, file: int, name: str) -> list[Source]:
         """A name that the file does not bind: from a star import, or a builtin."""
         found = self.from_stars(file, name) if self._program.files[file].flow.stars else []
-        if found and (name not in BUILTIN_NAMES or all(s[0] not in (EXTERNAL, UNKNOWN) or isinstance(s[1], int) for s in found)):
+        if found and (
+            name not in BUILTIN_NAMES or all(s[0] not in (EXTERNAL, UNKNOWN) or isinstance(s[1], int) for s in found)
+        ):
             return found
         if name in BUILTIN_NAMES:
             return [(BUILTIN, name)]

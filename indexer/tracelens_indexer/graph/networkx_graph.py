@@ -1,7 +1,8 @@
 """The call graph as a networkx graph: what the rest of the program and users compute on.
 
 Nodes are unit ids. What a comprehension or generator expression calls, the function around it calls: comprehensions
-are no nodes. Attributes of a node:
+are no nodes. A run tells the calls of a class body as calls of what is around it: they are the class's where the source
+says so. Attributes of a node:
 
 - `qualname`, `name`, `kind`, `path`, `first_line`, `end_line`: of the unit;
 - `calls`: how often it was seen running in the chosen runs; `counting`: how sure that number is ("exact", "at least",
@@ -102,13 +103,18 @@ def digraph(
             counting=counting,
         )
     said: dict[tuple[int, int], list[Edge]] = {}
+    bodies: dict[tuple[int, int, int], int] = {}
+    """The class whose body makes a call, by (unit of the frame, callee, line)."""
     for edge in edges:
         caller = owner(known, edge.caller)
         if caller in graph and edge.callee in graph:
             said.setdefault((caller, edge.callee), []).append(edge)
+            if known[caller].kind == "class":
+                bodies[frame(known, caller), edge.callee, edge.line] = caller
     observed: dict[tuple[int, int], list[Seen]] = {}
     for one in seen:
         caller = owner(known, one.caller)
+        caller = bodies.get((caller, one.callee, one.site_line), caller)
         # Resuming a generator expression is not a call that its function's author wrote: those edges are left out.
         if caller in graph and one.callee in graph:
             observed.setdefault((caller, one.callee), []).append(one)
@@ -119,7 +125,16 @@ def digraph(
 
 def owner(units: Mapping[int, Node], unit: int) -> int:
     """The unit that a call is told of: what is around a comprehension, else the unit itself."""
-    while (found := units.get(unit)) and found.kind == "comprehension" and found.parent is not None:
+    return _climbed(units, unit, ("comprehension",))
+
+
+def frame(units: Mapping[int, Node], unit: int) -> int:
+    """The unit that a run tells a call of: class bodies too belong to what is around them."""
+    return _climbed(units, unit, ("comprehension", "class"))
+
+
+def _climbed(units: Mapping[int, Node], unit: int, kinds: tuple[str, ...]) -> int:
+    while (found := units.get(unit)) and found.kind in kinds and found.parent is not None:
         unit = found.parent
     return unit
 

@@ -59,9 +59,7 @@ SETTER = 21
 
 BUILTIN_NAMES = frozenset(dir(builtins)) | {"reveal_type", "WindowsError", "__file__", "__path__"}
 BUILTIN_TYPES = frozenset(name for name in dir(builtins) if isinstance(getattr(builtins, name), type))
-EXCEPTIONS = frozenset(
-    name for name in BUILTIN_TYPES if issubclass(getattr(builtins, name), BaseException)
-)
+EXCEPTIONS = frozenset(name for name in BUILTIN_TYPES if issubclass(getattr(builtins, name), BaseException))
 
 MAX_NAME_PARTS = 4
 """Parts of an external dotted name that are kept apart; attributes beyond are their owner's."""

@@ -238,9 +238,7 @@ class Bindings:
             for at, one in enumerate(targets):
                 inside = named_child(one, 0) if at == star else one
                 if inside is not None:
-                    self._assign(
-                        inside, make(scope, flow.UNPACKED, number, at, len(targets), star), scope, depth + 1
-                    )
+                    self._assign(inside, make(scope, flow.UNPACKED, number, at, len(targets), star), scope, depth + 1)
         elif form == _PARENTHESIZED:
             inner = first(target)
             if inner is not None and depth < MAX_DEPTH:

@@ -290,8 +290,16 @@ class FlowBuilder:
 def _moved(parts: list[int], moved: list[int]) -> list[int]:
     """A node with its operands where they went."""
     form = parts[0]
-    if form in (flow.ATTRIBUTE, flow.ITEM, flow.SLICE, flow.UNPACKED, flow.ELEMENT, flow.ENTERED, flow.NAMED_LIKE,
-                flow.RAISED):
+    if form in (
+        flow.ATTRIBUTE,
+        flow.ITEM,
+        flow.SLICE,
+        flow.UNPACKED,
+        flow.ELEMENT,
+        flow.ENTERED,
+        flow.NAMED_LIKE,
+        flow.RAISED,
+    ):
         return [form, moved[parts[1]], *parts[2:]]
     if form == flow.CALL:
         count = parts[3]

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from tree_sitter import Node, Tree
 
-from tracelens_indexer.source import describe, flow, tokens
 from tracelens_indexer.memory import without_collection
+from tracelens_indexer.source import describe, flow, tokens
 from tracelens_indexer.source.bindings import Bindings
 from tracelens_indexer.source.builder import FlowBuilder
 from tracelens_indexer.source.canonical import TokenWalk, Work
@@ -79,6 +79,7 @@ _COMPREHENSIONS = {
     kind("generator_expression"): "<genexpr>",
 }
 _GENERATOR_EXPRESSION = kind("generator_expression")
+
 
 def lower(source: bytes) -> FileFacts:
     """The facts of one file. `source` may be any bytes: what is not Python counts as errors."""

@@ -32,7 +32,7 @@ class Scope:
         self.unit = unit
         self.kind = kind
         self.parent = parent
-        self.code = parent.code if kind == "comprehension" and parent is not None else unit
+        self.code: int = parent.code if kind == "comprehension" and parent is not None else unit
         self.now: Names = {}
         """The bindings that reach the place which is being lowered."""
         self.all: dict[str, list[int]] = {}
