@@ -425,6 +425,8 @@ class Calls(Attributes):
 
     def outcome(self, name: str, call: Call) -> None:
         """What something outside gives. What comes of that in turn is known by its module alone."""
+        if call.place[3] == "decorates":
+            return  # a decorator from outside is taken to leave what it gets as it is
         kept = name if name.count(".") < 3 else name.partition(".")[0]
         self.add(call.result, self.values.number(OUTCOME, kept))
 

@@ -19,7 +19,7 @@ MAX_VALUES = 40
 """Values of one node."""
 MAX_CONSTANTS = 12
 """Constants of one node; further ones are some string."""
-WORK_PER_NODE = 120
+WORK_PER_NODE = 25
 """Steps for each node that the program has before any is made: a bound on the whole."""
 
 

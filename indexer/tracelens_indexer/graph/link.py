@@ -96,7 +96,7 @@ class _Outcome:
             for number in range(len(program.files))
             for edge in sorted(found.get(number, ()), key=lambda e: (e.line, e.column, e.kind, e.callee))
         )
-        return Links(ordered, tuple(resolutions), frames.exhausted or bool(frames.overflowed))
+        return Links(ordered, tuple(resolutions), frames.exhausted)
 
     def _targets(self, here: set[Value]) -> dict[int, bool]:
         """Unit to whether it is only likely."""

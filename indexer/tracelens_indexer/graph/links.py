@@ -52,4 +52,5 @@ class Links:
     edges: tuple[Edge, ...]
     resolutions: tuple[Resolution, ...]
     partial: bool = False
-    """Whether a bound on sets or work cut something off: edges may then be missing, none is wrong for it."""
+    """Whether the bound on work cut something off: edges may then be missing, none is wrong for it. A call site whose
+    candidates are too many says so itself."""
