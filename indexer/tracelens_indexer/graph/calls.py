@@ -376,9 +376,6 @@ class Calls(Attributes):
         if name == "setattr" and len(call.positional) == 3:
             return
         model = models.FUNCTIONS.get(name)
-        if name in ("map", "filter") and len(call.positional) == 2:
-            # Whichever of the two is a function is called: the other order runs under some names of these two.
-            self._apply(models.SWAPPED, call, ())
         if model is not None:
             self._apply(model, call, ())
         elif name in BUILTIN_TYPES:

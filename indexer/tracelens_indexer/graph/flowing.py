@@ -21,6 +21,8 @@ MAX_CONSTANTS = 12
 """Constants of one node; further ones are some string."""
 WORK_PER_NODE = 25
 """Steps for each node that the program has before any is made: a bound on the whole."""
+MOST_WORK = 6_000_000
+"""Steps in all, whatever the size: each costs up to a few hundred bytes, and an index must fit beside an editor."""
 
 
 class Flowing:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tracelens_indexer.graph.classes import DYNAMIC_BASE
-from tracelens_indexer.graph.flowing import WORK_PER_NODE
+from tracelens_indexer.graph.flowing import MOST_WORK, WORK_PER_NODE
 from tracelens_indexer.graph.frames import Frames
 from tracelens_indexer.graph.links import Confidence, Edge, Links, Resolution
 from tracelens_indexer.graph.program import File, Program
@@ -50,7 +50,7 @@ def link(files: Mapping[str, tuple[str, FileFacts]]) -> Links:
     with without_collection():
         program = Program(files)
         frames = Frames(program)
-        frames.run(max(MIN_WORK, WORK_PER_NODE * frames.size))
+        frames.run(min(MOST_WORK, max(MIN_WORK, WORK_PER_NODE * frames.size)))
         return _Outcome(program, frames).links()
 
 

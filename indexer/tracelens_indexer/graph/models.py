@@ -64,8 +64,6 @@ FUNCTIONS: dict[str, Model] = {
 }
 """By name of the builtin."""
 
-SWAPPED = Model(calls=1, with_=(each(0),), gives=(OUTCOME,), collected="generator")
-
 EXTERNALS: dict[str, Model] = {
     "functools.reduce": Model(calls=0, with_=(each(1), each(1)), gives=(OUTCOME, each(1), 2)),
     "functools.cmp_to_key": Model(gives=(0,)),
