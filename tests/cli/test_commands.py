@@ -72,9 +72,21 @@ def test_graph_joins_source_and_run(recorded: Path, tracelens: Run) -> None:
     answer = json.loads(tracelens("graph", "order_total", "--json").stdout)
     callees = {c["qualname"]: c["seen"] for c in answer["callees"]}
     assert "calls" in callees["shop.pricing.apply_discount"] and "calls" in callees["shop.pricing.tax_rate"]
-    callers = {c["qualname"] for c in answer["callers"]}
-    assert "shop.service.OrderService.checkout" in callers
+    callers = {c["qualname"]: c["provenance"] for c in answer["callers"]}
+    assert callers["shop.decorators.timed.<locals>.wrapper"] == "both", "who calls it calls its decorator's wrapper"
     assert any(site["callee"] == "round" for site in answer["not_resolved"])
+
+
+def test_graph_of_one_sort_and_in_a_file(recorded: Path, tracelens: Run, tmp_path: Path) -> None:
+    answer = json.loads(tracelens("graph", "order_total", "--only", "observed", "--json").stdout)
+    assert answer["callees"] and all(call["provenance"] != "static" for call in answer["callees"])
+    whole, part = tmp_path / "whole.json", tmp_path / "part.graphml"
+    assert "units and" in tracelens("graph", "--export", str(whole)).stderr
+    assert any(edge["provenance"] == "both" for edge in json.loads(whole.read_text())["edges"])
+    assert tracelens("graph", "order_total", "--only", "observed", "--export", str(part)).returncode == 0
+    assert "order_total" in part.read_text() and "test_checkout" not in part.read_text()
+    assert tracelens("graph", "--export", str(tmp_path / "x.png")).returncode == 2
+    assert tracelens("graph").returncode == 2
 
 
 def test_pstats_and_log_import_and_join(shop: Path, tracelens: Run) -> None:

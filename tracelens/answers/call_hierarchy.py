@@ -1,16 +1,24 @@
-"""Who calls a unit and whom it calls: what the source says, what was seen running, or both."""
+"""Who calls a unit and whom it calls: what the source says, what was seen running, or both.
+
+What a comprehension or generator expression calls, the function around it calls; a comprehension is never an item.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from tracelens.answers import headline, words
 from tracelens.answers.document import DocumentSnapshot, Position, placed
 from tracelens.answers.sites import site_at
 from tracelens.answers.snapshot import IndexSnapshot
-from tracelens_indexer.graph.links import Edge
+from tracelens_indexer.graph.links import Edge, EdgeKind
+from tracelens_indexer.graph.networkx_graph import Node, Only, belongs, frame, owner, worst
 from tracelens_indexer.store.answers import ObservedEdge, UnitRecord
+from tracelens_indexer.traces.records import Counting
+
+Provenance = Literal["static", "traced", "both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,15 @@ class Call:
     item: Item
     places: tuple[tuple[int, int], ...]
     """(0-based line, 0-based byte column) of the calls in the caller's file, as it was indexed."""
+    provenance: Provenance
+    kinds: tuple[EdgeKind, ...]
+    """Sorted; empty when only seen running."""
+    confidence: str
+    """"certain", "likely", or "" when only seen running."""
+    calls: int
+    """How often it was seen in the chosen runs."""
+    counting: str
+    """Of `calls`: "exact", "at least", "estimated"; "" when it was not seen."""
 
 
 def prepare(document: DocumentSnapshot, snapshot: IndexSnapshot, position: Position) -> Item | None:
@@ -51,53 +68,139 @@ def item(snapshot: IndexSnapshot, unit: UnitRecord) -> Item:
 
 def incoming(snapshot: IndexSnapshot, unit_id: int) -> list[Call]:
     """The callers of a unit, those seen most often first."""
-    return _calls(snapshot.index.callers(unit_id), snapshot.observed_callers(unit_id))
+    static = [(_around(snapshot, unit, owner), edge) for unit, edge in snapshot.index.callers(unit_id)]
+    # A run tells the calls of a class body as calls of what is around it.
+    bodies = {(_around(snapshot, u, frame).id, edge.line): u for u, edge in static if u.kind == "class"}
+    observed = []
+    for edge in snapshot.observed_callers(unit_id):
+        caller = _around(snapshot, edge.unit, owner)
+        observed.append(replace(edge, unit=bodies.get((caller.id, edge.site_line), caller)))
+    return _calls(static, observed)
 
 
 def outgoing(snapshot: IndexSnapshot, unit_id: int) -> list[Call]:
     """What a unit calls, what was seen most often first."""
-    return _calls(snapshot.index.callees(unit_id), snapshot.observed_callees(unit_id))
+    unit = snapshot.index.unit(unit_id)
+    if unit is None:
+        return []
+    static = _static_callees(snapshot, unit)
+    observed = [
+        edge
+        for part in parts_of(snapshot, _around(snapshot, unit, frame).id)
+        for edge in snapshot.observed_callees(part)
+        if edge.unit.kind != "comprehension"
+    ]
+    if unit.kind == "class":
+        own = {(callee.id, edge.line) for callee, edge in static}
+        observed = [edge for edge in observed if (edge.unit.id, edge.site_line) in own]
+    elif observed:
+        others = {
+            (callee.id, edge.line)
+            for other in snapshot.units_in(unit.path)
+            if other.kind == "class" and _around(snapshot, other, frame).id == unit.id
+            for callee, edge in _static_callees(snapshot, other)
+        }
+        observed = [edge for edge in observed if (edge.unit.id, edge.site_line) not in others]
+    return _calls(static, observed)
+
+
+def _static_callees(snapshot: IndexSnapshot, unit: UnitRecord) -> list[tuple[UnitRecord, Edge]]:
+    return [
+        (callee, edge)
+        for part in parts_of(snapshot, unit.id)
+        for callee, edge in snapshot.index.callees(part)
+        if callee.kind != "comprehension"
+    ]
+
+
+def parts_of(snapshot: IndexSnapshot, unit_id: int) -> tuple[int, ...]:
+    """A unit, and the comprehensions in it whose calls are its own."""
+    unit = snapshot.index.unit(unit_id)
+    parts = {unit_id: None}
+    for other in snapshot.units_in(unit.path) if unit else ():
+        # In source order: what is around a comprehension comes before it.
+        if other.kind == "comprehension" and other.parent in parts:
+            parts[other.id] = None
+    return tuple(parts)
+
+
+def only(
+    snapshot: IndexSnapshot, calls: Sequence[Call], which: Only, callees_of: UnitRecord | None = None
+) -> list[Call]:
+    """The calls of one sort. `callees_of`: the unit whose callees they are; without it they are callers."""
+    return [
+        call
+        for call in calls
+        if belongs(
+            which,
+            provenance=call.provenance,
+            caller_counting=_ran(snapshot, callees_of or call.item.unit) if which == "never-taken" else "",
+            callee_kind=call.item.unit.kind if callees_of else "",
+        )
+    ]
+
+
+def _ran(snapshot: IndexSnapshot, unit: UnitRecord) -> str:
+    profile = snapshot.profile(unit.id)
+    return profile.counting if profile and (profile.calls or profile.resumes) else ""
+
+
+def _around(snapshot: IndexSnapshot, unit: UnitRecord, climb: Callable[[Mapping[int, Node], int], int]) -> UnitRecord:
+    """The owner or the frame of a unit."""
+    if unit.kind not in ("comprehension", "class"):
+        return unit
+    units = {other.id: other for other in snapshot.units_in(unit.path)}
+    return units.get(climb(units, unit.id), unit)
 
 
 def _calls(static: Sequence[tuple[UnitRecord, Edge]], observed: Sequence[ObservedEdge]) -> list[Call]:
     units: dict[int, UnitRecord] = {}
-    places: dict[int, set[tuple[int, int]]] = {}
-    certain: dict[int, bool] = {}
+    said: dict[int, list[Edge]] = {}
     seen: dict[int, list[ObservedEdge]] = {}
     for unit, edge in static:
         units[unit.id] = unit
-        places.setdefault(unit.id, set()).add((edge.line - 1, edge.column))
-        certain[unit.id] = certain.get(unit.id, False) or edge.confidence == "certain"
+        said.setdefault(unit.id, []).append(edge)
     for found in observed:
         units[found.unit.id] = found.unit
         seen.setdefault(found.unit.id, []).append(found)
-        known_lines = {line for line, _ in places.get(found.unit.id, ())}
-        if found.site_line and found.site_line - 1 not in known_lines:
-            places.setdefault(found.unit.id, set()).add((found.site_line - 1, 0))
-    calls = [
-        (
-            sum(edge.calls for edge in seen.get(identity, ())),
-            Call(
-                Item(unit, _detail(unit, *_provenance(identity in certain, certain.get(identity), seen.get(identity)))),
-                tuple(sorted(places.get(identity, ()))),
-            ),
-        )
-        for identity, unit in units.items()
-    ]
-    calls.sort(key=lambda pair: (-pair[0], pair[1].item.unit.qualname))
-    return [call for _, call in calls]
+    calls = [_call(unit, said.get(identity, []), seen.get(identity, [])) for identity, unit in units.items()]
+    calls.sort(key=lambda call: (-call.calls, call.item.unit.qualname))
+    return calls
 
 
-def _provenance(static: bool, certain: bool | None, observed: Sequence[ObservedEdge] | None) -> list[str]:
-    if not observed:
-        return ["not seen running" if certain else "not seen running, only likely"]
-    n = sum(edge.calls for edge in observed)
-    counting = max((edge.counting for edge in observed), key=("exact", "at least", "estimated").index)
-    found = [words.counted(n, "call", counting)]
-    total = sum(edge.total_ns for edge in observed)
+def _call(unit: UnitRecord, said: list[Edge], seen: list[ObservedEdge]) -> Call:
+    places = {(edge.line - 1, edge.column) for edge in said}
+    lines = {line for line, _ in places}
+    places |= {(edge.site_line - 1, 0) for edge in seen if edge.site_line and edge.site_line - 1 not in lines}
+    certain = any(edge.confidence == "certain" for edge in said)
+    kinds = tuple(sorted({edge.kind for edge in said}))
+    counting = worst(edge.counting for edge in seen)
+    return Call(
+        Item(unit, _detail(unit, *_words(said, certain, kinds, seen, counting))),
+        tuple(sorted(places)),
+        provenance="both" if said and seen else "static" if said else "traced",
+        kinds=kinds,
+        confidence=("certain" if certain else "likely") if said else "",
+        calls=sum(edge.calls for edge in seen),
+        counting=counting or "",
+    )
+
+
+def _words(
+    said: list[Edge], certain: bool, kinds: tuple[EdgeKind, ...], seen: list[ObservedEdge], counting: Counting | None
+) -> list[str]:
+    # A plain call goes without saying; the application of a decorator or a call by the language does not.
+    how = [_HOW[kind] for kind in kinds] if kinds and "call" not in kinds else []
+    if counting is None:
+        return ["not seen running" if certain else "not seen running, only likely", *how]
+    found = [words.counted(sum(edge.calls for edge in seen), "call", counting)]
+    total = sum(edge.total_ns for edge in seen)
     if total:
         found.append(words.duration(total))
-    return found if static else [*found, "only seen running, not in the source"]
+    return [*found, *how] if said else [*found, "only seen running, not in the source"]
+
+
+_HOW: dict[str, str] = {"decorates": "as a decorator", "implicit": "implicitly"}
 
 
 def _detail(unit: UnitRecord, *parts: str) -> str:

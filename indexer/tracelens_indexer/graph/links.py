@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-EdgeKind = Literal["call", "decorates"]
+EdgeKind = Literal["call", "decorates", "implicit"]
+"""`implicit`: Python calls it where no call is written: `__enter__`, `__iter__`, a property, an operator's method."""
 Confidence = Literal["certain", "likely"]
 Status = Literal["resolved", "external", "unresolved"]
 
@@ -42,9 +43,14 @@ class Resolution:
     status: Status
     reason: str
     """"" when resolved; else why not: "builtin", "module json", "dynamic attribute", "too many candidates"."""
+    externals: tuple[str, ...] = ()
+    """Dotted names outside the workspace that the call may mean: "builtins.len", "builtins.str.join", "json.loads"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
     edges: tuple[Edge, ...]
     resolutions: tuple[Resolution, ...]
+    partial: bool = False
+    """Whether the bound on work cut something off: edges may then be missing, none is wrong for it. A call site whose
+    candidates are too many says so itself."""

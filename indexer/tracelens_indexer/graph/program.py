@@ -42,6 +42,13 @@ class Program:
         self.modules = Modules({path: files[path][0] for path in sorted(files)})
 
     def parent(self, unit: int) -> int:
-        """The enclosing unit's number, or -1."""
+        """The enclosing unit's number, or -1; a comprehension's code is the enclosing unit's."""
+        file = self.files[self.file_of[unit]]
         inside = self.units[unit].parent
-        return inside if inside < 0 else self.files[self.file_of[unit]].first_unit + inside
+        while inside >= 0 and inside in file.flow.owners:
+            inside = file.flow.owners[inside]
+        return inside if inside < 0 else file.first_unit + inside
+
+    def code(self, unit: int) -> list[flow.Node]:
+        file = self.files[self.file_of[unit]]
+        return file.flow.code.get(unit - file.first_unit, [])

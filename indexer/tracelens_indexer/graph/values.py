@@ -1,68 +1,100 @@
-"""Values: what an expression may be worth, as small tuples (form, payload, whether only likely), and sets of them."""
+"""Values: what may arrive at a node of the flow. Each is a small tuple (form, payload…), known by its number.
+
+A value comes in two strengths: as code makes it, and *weak*, when only an annotation or a guess says so. A weak value
+has the number of the strong one plus one.
+"""
 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable
 from typing import TypeAlias
 
-Value: TypeAlias = tuple[int, int | str, bool]
-Values: TypeAlias = frozenset[Value]
+Value: TypeAlias = int
 
-# Forms of values, with their payloads.
+# Forms, with their payloads.
 FUNCTION = 0
-"""Number of a function's unit."""
-CLASS = 1
-"""Number of a class's unit."""
-INSTANCE = 2
-"""Number of the unit of an instance's class."""
-PLACE = 3
-"""A module of the workspace: path of its file, or of its folder when it is a namespace package."""
-EXTERNAL = 4
-"""Something that code outside the workspace made: why, as `Resolution.reason` says it."""
-BUILTIN = 5
-"""Name of a builtin function or type."""
-BUILT = 6
-"""Name of a builtin type: an instance of it."""
-SUPER = 7
-"""Number of the class after which `super()` looks."""
-UNKNOWN = 8
-"""Why, as `Resolution.reason` says it."""
-
-MAX_VALUES = 32
-
-NOTHING: Values = frozenset()
-DYNAMIC: Values = frozenset({(UNKNOWN, "dynamic value", False)})
-DYNAMIC_ATTRIBUTE: Values = frozenset({(UNKNOWN, "dynamic attribute", False)})
-NOT_FOUND: Values = frozenset({(UNKNOWN, "attribute not found", False)})
-PARAMETER_VALUE: Values = frozenset({(UNKNOWN, "parameter", False)})
-TOO_MANY: Values = frozenset({(UNKNOWN, "too many candidates", False)})
-TOO_DEEP: Values = frozenset({(UNKNOWN, "too deep", False)})
-BUILTIN_RESULT: Values = frozenset({(EXTERNAL, "builtin", False)})
+"""(unit, frame that its outer names are looked up in)"""
+METHOD = 1
+"""(value that is called, value that it gets first)"""
+CLASS = 2
+"""(unit,)"""
+INSTANCE = 3
+"""(unit of the class,)"""
+PLACE = 4
+"""(path,): a module of the workspace, or the folder of a namespace package."""
+EXTERNAL = 5
+"""(dotted name,): something of a module outside the workspace."""
+OUTCOME = 6
+"""(dotted name,): what calling something outside the workspace gave."""
+BUILTIN = 7
+"""(name,): a builtin function or type, or "type.method"."""
+BUILT = 8
+"""(type,): some instance of a builtin type."""
+CONTAINER = 9
+"""(type, node that made it): a list, tuple, set, dict or generator expression whose items are followed."""
+SUPER = 10
+"""(class after which to look, receiver)"""
+GENERATOR = 11
+"""(frame,): what calling a generator function gave."""
+CONSTANT = 12
+"""(source form,): a string or integer."""
+STATIC = 13
+"""(value,): what staticmethod gave."""
+CLASS_METHOD = 14
+"""(value,)"""
+PROPERTY = 15
+"""(getter,)"""
+PARTIAL = 16
+"""(call that made it,)"""
+MANAGED = 17
+"""(value,): a generator function behind contextlib.contextmanager."""
+MANAGER = 18
+"""(value that calling a MANAGED one gave,)"""
+OF_CONTAINER = 19
+"""(method's name, container): a bound method of a container."""
+UNKNOWN = 20
+"""(why,)"""
+SETTER = 21
+"""(node of the setter, getter): a property with a setter."""
 
 BUILTIN_NAMES = frozenset(dir(builtins)) | {"reveal_type", "WindowsError", "__file__", "__path__"}
 BUILTIN_TYPES = frozenset(name for name in dir(builtins) if isinstance(getattr(builtins, name), type))
-RETURNS_BUILT = {
-    "abs": "int", "all": "bool", "any": "bool", "ascii": "str", "bin": "str", "chr": "str", "dir": "list",
-    "format": "str", "hasattr": "bool", "hash": "int", "hex": "str", "id": "int", "input": "str",
-    "isinstance": "bool", "issubclass": "bool", "len": "int", "oct": "str", "ord": "int", "open": "file",
-    "repr": "str", "round": "float", "sorted": "list", "globals": "dict", "locals": "dict", "vars": "dict",
-    "callable": "bool",
-}  # fmt: skip
-"""Builtin functions whose result's type is known whatever they are given."""
-CLOSED_TYPES = frozenset(("str", "bytes", "int", "float", "bool", "complex", "file", "bytearray", "range"))
-"""Builtin types whose methods give builtin values: nothing of the workspace comes out of them."""
+EXCEPTIONS = frozenset(name for name in BUILTIN_TYPES if issubclass(getattr(builtins, name), BaseException))
+
+MAX_NAME_PARTS = 4
+"""Parts of an external dotted name that are kept apart; attributes beyond are their owner's."""
 
 
-def order(value: Value) -> tuple[int, str, int, bool]:
-    payload = value[1]
-    return (value[0], "", payload, value[2]) if isinstance(payload, int) else (value[0], payload, 0, value[2])
+class Values:
+    """Gives values their numbers."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[tuple[int | str, ...], int] = {}
+        self.parts: list[tuple[int | str, ...]] = []
+        """The value of every second number."""
+        self.forms: list[int] = []
+        """The form of every number, weak ones included."""
+
+    def number(self, *value: int | str) -> Value:
+        found = self.numbers.get(value)
+        if found is None:
+            found = self.numbers[value] = 2 * len(self.parts)
+            self.parts.append(value)
+            form = int(value[0])
+            self.forms += (form, form)
+        return found
+
+    def payload(self, value: Value) -> tuple[int | str, ...]:
+        return self.parts[value >> 1]
+
+    def first(self, value: Value) -> int:
+        """The first payload of a form whose payload is a number."""
+        return self.parts[value >> 1][1]  # type: ignore[return-value]
+
+    def name(self, value: Value) -> str:
+        """The first payload of a form whose payload is a string."""
+        return self.parts[value >> 1][1]  # type: ignore[return-value]
 
 
-def union(values: Iterable[Values]) -> Values:
-    result: Values | None = None
-    for one in values:
-        result = one if result is None else result | one
-    if result is None:
-        return NOTHING
-    return result if len(result) <= MAX_VALUES else TOO_MANY
+def external_attribute(name: str, attribute: str) -> str:
+    return name if name.count(".") + 2 > MAX_NAME_PARTS else f"{name}.{attribute}"

@@ -104,14 +104,14 @@ def _parts(node: Node) -> tuple[Node | None, Node | None, Node | None]:
     return None, None, None
 
 
-def parameter_annotations(node: Node | None) -> list[Node | None]:
-    """The annotation of each parameter that `parameters` gives, in the same order."""
-    found: list[Node | None] = []
+def parameter_evidence(node: Node | None) -> list[tuple[Node | None, Node | None]]:
+    """(annotation, default) of each parameter that `parameters` gives, in the same order."""
+    found: list[tuple[Node | None, Node | None]] = []
     for child in node.named_children if node is not None else ():
-        name, annotation, _ = _parts(child)
+        name, annotation, default = _parts(child)
         if name is not None and (name.kind_id == _IDENTIFIER or _is_identifier(named_child(name, 0))):
             # What a variadic parameter's annotation says holds for its elements, not for it.
-            found.append(annotation if name.kind_id == _IDENTIFIER else None)
+            found.append((annotation if name.kind_id == _IDENTIFIER else None, default))
     return found
 
 

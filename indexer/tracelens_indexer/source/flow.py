@@ -1,9 +1,12 @@
 """Flow facts: what linking needs to know of one file, private to lowering (which writes them) and linking.
 
-An *expression* is a small list, [form, …], that names other expressions by index, so that equal expressions of a file
-are one. A *binding* is one way in which a name gets a value. Names are resolved to bindings here, once per file: with
-Python's scoping rules, and with the bindings that can reach each use (`x = A(); x.f(); x = B()`: the use sees A
-alone). What a name imported from elsewhere is worth is for linking to say.
+Each unit has its *code*: a list of nodes, each a place where values arrive. A node says where they come from and names
+the nodes that it needs by their index in the same code. Names are resolved here, once per file: with Python's scoping
+rules, and with the bindings that can reach each use (`x = A(); x.f(); x = B()`: the use sees A alone). What a name
+imported from elsewhere is worth is for linking to say.
+
+A comprehension's nodes are in the code of the unit around it, which runs it. Words (names, keys, modules) are indices
+into `Flow.words`; a constant key is its source form, so that "1" and 1 differ.
 """
 
 from __future__ import annotations
@@ -12,84 +15,125 @@ from typing import TypeAlias
 
 import msgspec
 
-Expression: TypeAlias = list[int | str]
-Binding: TypeAlias = list[int | str]
+Node: TypeAlias = list[int]
 
-# Forms of expressions; operands that are expressions are indices into `Flow.expressions`.
+# Forms of nodes. "node" is an index into the same code, "word" one into `Flow.words`.
 UNKNOWN = 0
 """[]"""
-NAME = 1
-"""[binding…]: the value of any of these bindings."""
-GLOBAL = 2
-"""[name]: not bound in this file; from a star import, or a builtin."""
-ATTRIBUTE = 3
-"""[expression, name]"""
-CALL = 4
-"""[callee expression]"""
-LITERAL = 5
-"""[name of a builtin type]"""
-UNION = 6
-"""[expression…]"""
-SUPER = 7
-"""[unit of the method's class or -1, expression of an explicit class or 0]"""
-INSTANCE = 8
-"""[expression of a type]: what an annotation says; weaker than a value."""
-UNIT = 9
-"""[unit]: a lambda expression."""
-TYPE_OF = 10
-"""[expression]: type(x), x.__class__."""
-SUBSCRIPT = 11
-"""[expression]"""
-NONE = 12
+UNION = 1
+"""[node…]: the values of all of them."""
+OUTER = 2
+"""[unit, node…]: nodes in the code of a unit around this one (or of a comprehension's owner)."""
+GLOBAL = 3
+"""[word]: a name that this file does not bind: from a star import, or a builtin."""
+MODULE = 4
+"""[word]: the module of a dotted name."""
+MEMBER = 5
+"""[level, word of the module, word of the name]: `from ..module import name`."""
+DEFINITION = 6
+"""[unit]: a function, lambda or class as its definition makes it, before decorators."""
+PARAMETER = 7
+"""[position]: always the first nodes of a function's code, in order."""
+ATTRIBUTE = 8
+"""[node, word, unit, line, column]: where it is written first."""
+CALL = 9
+"""[site, callee node, number of positional nodes, node…, then pairs (how, node)]: how is a keyword's word, or one of
+STARRED, KEYWORDS, AFTER_STAR."""
+ITEM = 10
+"""[node, word, unit, line, column]: an item by constant key."""
+ITEM_BY = 11
+"""[node, node of the key, unit, line, column]"""
+SLICE = 12
+"""[node, low, high]: by constant bounds; OPEN where there is none."""
+UNPACKED = 13
+"""[node, index, number of targets, index of the starred target or -1]: one target of `a, b = node`."""
+ELEMENT = 14
+"""[node, place]: what iterating gives."""
+ENTERED = 15
+"""[node, place]: what `with node` gives."""
+CONSTANT = 16
+"""[word]: a string or integer."""
+BUILT = 17
+"""[word]: some instance of a builtin type."""
+SEQUENCE = 18
+"""[word of the type, node…]: a list, tuple or set display; a starred element is -1 - node."""
+MAPPING = 19
+"""[pairs (key, node)]: a dict display; a key is a word, or ANY, or SPREAD for `**node`."""
+COLLECTED = 20
+"""[word of the type, node]: a comprehension of these elements (of these values, for a dict)."""
+NONE = 21
 """[]: None; nothing can be called on it."""
-HINTED = 13
-"""[expression, expression of a type]: the value, or, when nothing is known of it, an instance of the type."""
+SUPER = 22
+"""[unit of the class around or -1, node of an explicit class or -1, node of the explicit object or -1]"""
+INSTANCE = 23
+"""[node of a type]: what an annotation or an `except` says; weaker evidence than a value."""
+TYPE_OF = 24
+"""[node]: type(x), x.__class__."""
+DECORATED = 25
+"""[place, node of the decorator, node that it is applied to]"""
+OPERATION = 26
+"""[place, word of the method, node, node of the operand or -1]: a method that Python calls itself."""
+SOME_INSTANCE = 27
+"""[node of a type]: an instance for sure, `type[X]` excepted; exceptions that a handler catches."""
+NAMED_LIKE = 28
+"""[node, word of a prefix]: getattr with a name that is computed behind a constant prefix."""
 
-# Forms of bindings.
-DEFINITION = 0
-"""[unit]: a function or class."""
-MODULE = 1
-"""[dotted name]: `import a.b` binds a; `import a.b as c` binds a.b."""
-MEMBER = 2
-"""[level, module, name]: `from ..module import name`."""
-VALUE = 3
-"""[expression]"""
-PARAMETER = 4
-"""[unit, position]"""
-OPAQUE = 5
-"""[]: a loop variable, an element of something: nothing is known."""
+RAISED = 29
+"""[node, place]: `raise X` makes an instance when X is a class."""
+
+# Effects: nodes without a value of their own.
+STORE_ATTRIBUTE = 32
+"""[node, word, node of the value, place]"""
+STORE_ITEM = 33
+"""[node, word of a constant key or ANY, node of the value, place]"""
+STORE_ITEM_BY = 34
+"""[node, node of the key, node of the value, place]"""
+RETURN = 35
+"""[node]"""
+YIELD = 36
+"""[node]"""
+YIELD_FROM = 37
+"""[node]"""
+
+STARRED, KEYWORDS, AFTER_STAR = -1, -2, -3
+"""How an argument is passed: *node, **node, by position behind a *node."""
+ANY, SPREAD = -1, -2
+OPEN = 1 << 30
+
+
+class Signature(msgspec.Struct, frozen=True, array_like=True):
+    """Nodes in the code of the unit that defines a function; -1 where there is none."""
+
+    defaults: list[int]
+    annotations: list[int]
+    result: int
 
 
 class Flow(msgspec.Struct, frozen=True, array_like=True):
     """Indices of units are those of `FileFacts.units`."""
 
-    expressions: list[Expression]
-    """Operands come before what uses them; 0 is the unknown one."""
-    bindings: list[Binding]
+    words: list[str]
+    code: dict[int, list[Node]]
+    """The code of each unit that has one: the module, functions, lambdas and classes."""
     exports: dict[str, list[int]]
-    """The bindings of each module-level name when the module has run, and those that functions make."""
-    members: dict[int, dict[str, list[int]]]
-    """Class unit to the bindings of the names in its body."""
+    """Nodes of each module-level name when the module has run."""
+    assigned_outside: dict[str, list[tuple[int, int]]]
+    """(unit, node) of what functions bind at module level."""
+    members: dict[int, dict[str, list[tuple[int, int]]]]
+    """Class unit to the (unit, node) of each name in its body."""
     bases: dict[int, list[int]]
-    """Class unit to the expressions of its bases."""
-    decorators: dict[int, list[tuple[int, int, int, int]]]
-    """Unit to (expression, enclosing unit, line, column) of each decorator."""
-    annotations: dict[int, list[int]]
-    """Function unit to the expression of each parameter's type; 0 where there is none."""
-    returns: dict[int, list[int]]
-    """Function unit to the expressions that it returns."""
-    results: dict[int, int]
-    """Function unit to the expression of its return annotation."""
-    stores: list[tuple[int, str, int]]
-    """(object, attribute, value): `object.attribute = value`."""
+    """Class unit to the nodes of its bases, in the code of the unit that defines it."""
+    signatures: dict[int, Signature]
     stars: list[tuple[int, str]]
     """(level, module) of each `from module import *`, in order."""
     public: list[str] | None
     """`__all__`, where the file says it."""
     public_open: bool
     """Whether `__all__` holds more than `public` (it is computed)."""
-    callees: list[int]
-    """The called expression of each of `FileFacts.sites`."""
+    places: list[tuple[int, int, int]]
+    """(unit, 1-based line, 0-based column) of decorators and of what Python calls itself."""
+    owners: dict[int, int]
+    """Comprehension unit to the unit whose code has its nodes."""
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -9,14 +9,17 @@ hash: a renamed function keeps its body.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
 
 from tree_sitter import Node, Tree
 
+from tracelens_indexer.memory import without_collection
 from tracelens_indexer.source import describe, flow, tokens
+from tracelens_indexer.source.bindings import Bindings
+from tracelens_indexer.source.builder import FlowBuilder
+from tracelens_indexer.source.canonical import TokenWalk, Work
 from tracelens_indexer.source.expressions import Expressions
 from tracelens_indexer.source.facts import MODULE_SCOPE, CallSite, FileFacts, Parameter, Unit, UnitKind
-from tracelens_indexer.source.scopes import FlowBuilder, Scope, ScopeKind
+from tracelens_indexer.source.scopes import Scope, ScopeKind
 from tracelens_indexer.source.syntax import (
     as_utf8,
     count_errors,
@@ -29,19 +32,18 @@ from tracelens_indexer.source.syntax import (
 )
 from tracelens_indexer.source.syntax import child as nth_child
 
-FACTS_VERSION = f"1/{grammar_version()}"
+FACTS_VERSION = f"2/{grammar_version()}"
 """Part of the key of cached facts: grows when the same bytes would give other facts."""
 
-MAX_CALLEE = 80
 MAX_SCOPE = 2000
 """Characters of a unit's scope. Python compiles nothing that is nested deeply enough to have a longer one."""
 
 _ALTERNATIVE = field("alternative")
 _ARGUMENTS = field("arguments")
 _BODY = field("body")
+_CONDITION = field("condition")
 _CONSEQUENCE = field("consequence")
 _DEFINITION = field("definition")
-_FUNCTION = field("function")
 _NAME = field("name")
 _PARAMETERS = field("parameters")
 _RETURN_TYPE = field("return_type")
@@ -63,7 +65,7 @@ _FOR_IN = kind("for_in_clause")
 _FUNCTION_DEFINITION = kind("function_definition")
 _IDENTIFIER = kind("identifier")
 _LAMBDA = kind("lambda")
-_MODULE = kind("module")
+_MATCH = kind("match_statement")
 _RAISE = kind("raise_statement")
 _RETURN = kind("return_statement")
 _WHILE = kind("while_statement")
@@ -78,23 +80,22 @@ _COMPREHENSIONS = {
 }
 _GENERATOR_EXPRESSION = kind("generator_expression")
 
-_Work: TypeAlias = "Node | tuple[Any, ...]"
-
 
 def lower(source: bytes) -> FileFacts:
     """The facts of one file. `source` may be any bytes: what is not Python counts as errors."""
-    source = as_utf8(source)
-    tree = parse(source)
-    lowering = Lowering(source, FlowBuilder())
-    lowering.run(tree)
-    assert lowering.flow is not None
-    return FileFacts(
-        units=lowering.units(),
-        sites=tuple(lowering.sites),
-        flow=flow.encode(lowering.flow.finish()),
-        lines=source.count(b"\n") + (not source.endswith(b"\n") and bool(source)),
-        errors=count_errors(tree),
-    )
+    with without_collection():
+        source = as_utf8(source)
+        tree = parse(source)
+        lowering = Lowering(source, FlowBuilder())
+        lowering.run(tree)
+        assert lowering.flow is not None
+        return FileFacts(
+            units=lowering.units(),
+            sites=tuple(lowering.sites),
+            flow=flow.encode(lowering.flow.finish()),
+            lines=source.count(b"\n") + (not source.endswith(b"\n") and bool(source)),
+            errors=count_errors(tree),
+        )
 
 
 class _Draft:
@@ -134,52 +135,23 @@ class _Draft:
         self.end_byte = node.end_byte
 
 
-class Lowering:
+class Lowering(TokenWalk):
     """The state of one pass. Without `flow` it yields units only: what an open buffer needs while being typed."""
 
     def __init__(self, source: bytes, flow: FlowBuilder | None) -> None:
-        self.source = source
+        super().__init__(source)
         self.flow = flow
         self.sites: list[CallSite] = []
         self._drafts: list[_Draft] = []
-        self._stack: list[_Work] = []
-        self._tokens: list[bytes] = []
+        self._applied: dict[int, list[tuple[int, int]]] = {}
+        """Unit to the (place, node) of its decorators."""
         self._current = 0
         """The unit that executes what is being read."""
         self._scope = flow.module if flow else Scope(0, "module", None)
-        self._string_start = b""
-        """How the string that is being read begins: f", rb''', …"""
-        self._literal = -1
-        """Where in the tokens the last part of its text is; -1 before the first."""
-        self._expressions = Expressions(source, flow) if flow else None
-        self._handlers: dict[int, Callable[[Node], None] | None] = dict(_NO_HANDLERS)
-        self._register()
-
-    def _register(self) -> None:
-        handlers = self._handlers
-        for number in tokens.STATEMENTS_WITH_OPTIONAL_PARENTHESES:
-            handlers[number] = self._statement
-        for number in tokens.BRACKETED:
-            handlers[number] = self._bracketed
-        for number in tokens.BARE_LISTS:
-            handlers[number] = self._bare_list
-        for number in tokens.PARENTHESIZED_LISTS:
-            handlers[number] = self._parenthesized_list
-        for number in tokens.SKIPPED:
-            handlers[number] = self._skip
-        for number in tokens.NUMBERS:
-            handlers[number] = self._number
-        for number in _COMPREHENSIONS:
-            handlers[number] = self._comprehension
-        handlers |= {
-            tokens.STRING: self._string,
-            kind("unary_operator"): self._unary,
-            tokens.CONCATENATED: self._concatenated,
-            tokens.FORMAT_SPECIFIER: self._format_specifier,
-            tokens.STRING_START: self._on_string_start,
-            tokens.STRING_CONTENT: self._string_content,
-            tokens.STRING_END: self._skip,
-            _BLOCK: self._block,
+        self._expressions = Expressions(source, flow, self.sites) if flow else None
+        self._bindings = Bindings(self._expressions) if self._expressions else None
+        self._handlers |= dict.fromkeys(_COMPREHENSIONS, self._comprehension)
+        self._handlers |= {
             _DECORATED: self._decorated,
             _FUNCTION_DEFINITION: self._function,
             _CLASS: self._class,
@@ -187,24 +159,24 @@ class Lowering:
             kind("yield"): self._yield,
             kind("global_statement"): self._global,
         }
-        if self._expressions is None:
+        if self._bindings is None:
             return
-        bindings = self._expressions
-        handlers |= {
+        self._handlers |= {
             kind("call"): self._call,
             _FOR: self._loop,
             _WHILE: self._loop,
             _IF: self._if,
             _TRY: self._try,
+            _MATCH: self._match,
             _ELIF: self._region,
             _ELSE: self._region,
             _EXCEPT: self._region,
             _CASE_CLAUSE: self._region,
             _RETURN: self._return,
         }
-        for name, effect in bindings.effects.items():
+        for name, effect in self._bindings.effects.items():
             number = kind(name)
-            handlers[number] = self._with_effect(effect, handlers.get(number) or self._children)
+            self._handlers[number] = self._with_effect(effect, self._handlers.get(number) or self._children)
 
     # The pass
 
@@ -221,26 +193,7 @@ class Lowering:
         module.docstring = describe.docstring(self.source, docstring)
         self._push_statements(root, docstring)
 
-        source, stack, handlers, fixed = self.source, self._stack, self._handlers, tokens.FIXED
-        while stack:
-            item = stack.pop()
-            if isinstance(item, tuple):
-                item[0](*item[1:])
-                continue
-            number = item.kind_id
-            handler = handlers.get(number)
-            if handler is not None:
-                handler(item)
-                continue
-            token = fixed.get(number)
-            if token is not None:
-                self._tokens.append(token)
-                continue
-            children = item.children
-            if children:
-                stack += children[::-1]
-            else:
-                self._tokens.append(source[item.start_byte : item.end_byte])
+        self.walk()
         module.body_hash = tokens.digest(module.tokens)
 
     def units(self) -> tuple[Unit, ...]:
@@ -274,99 +227,6 @@ class Lowering:
                 )
             )
         return tuple(result)
-
-    # Tokens
-
-    def _skip(self, node: Node) -> None:
-        return
-
-    def _children(self, node: Node) -> None:
-        children = node.children
-        if children:
-            self._stack += children[::-1]
-        else:
-            self._tokens.append(self.source[node.start_byte : node.end_byte])
-
-    def _statement(self, node: Node) -> None:
-        self._stack += tokens.without_parentheses(node)[::-1]
-
-    def _bracketed(self, node: Node) -> None:
-        self._stack += tokens.bracketed_children(node, node.kind_id)[::-1]
-
-    def _bare_list(self, node: Node) -> None:
-        self._stack += tokens.bare_children(node)[::-1]
-
-    def _parenthesized_list(self, node: Node) -> None:
-        self._stack += tokens.list_children(node)[::-1]
-
-    def _unary(self, node: Node) -> None:
-        self._stack += tokens.unary_children(node)[::-1]
-
-    def _number(self, node: Node) -> None:
-        self._tokens.append(tokens.number(self.source[node.start_byte : node.end_byte]))
-
-    # Strings. Parts that stand side by side are one token, however they are quoted and split: "a" "b" is "ab".
-
-    def _string(self, node: Node) -> None:
-        self._stack.append((self._set_string, self._string_start, self._literal))
-        self._stack += node.children[::-1]
-        self._string_start, self._literal = b"", -1
-
-    def _concatenated(self, node: Node) -> None:
-        self._stack.append((self._set_string, self._string_start, self._literal))
-        for child in node.children[::-1]:
-            if child.kind_id == tokens.STRING:
-                self._stack += child.children[::-1]
-            else:
-                self._stack.append(child)
-        self._string_start, self._literal = b"", -1
-
-    def _set_string(self, start: bytes, literal: int) -> None:
-        self._string_start, self._literal = start, literal
-
-    def _on_string_start(self, node: Node) -> None:
-        self._string_start = self.source[node.start_byte : node.end_byte]
-        if self._literal < 0:
-            self._on_text(b"")
-
-    def _string_content(self, node: Node) -> None:
-        self._on_text(self.source[node.start_byte : node.end_byte])
-
-    def _on_text(self, content: bytes) -> None:
-        mark, content = tokens.literal(content, self._string_start)
-        if self._literal == len(self._tokens) - 1 and self._literal >= 0 and (last := self._tokens[-1]):
-            if last.startswith(mark):
-                self._tokens[-1] = last + content
-                return
-            if last == b"''":
-                self._tokens.pop()
-        self._literal = len(self._tokens)
-        self._tokens.append(mark + content)
-
-    def _format_specifier(self, node: Node) -> None:
-        # Its own text is in no node of its own.
-        self._tokens.append(self.source[node.start_byte : node.end_byte])
-        self._children(node)
-
-    def _token(self, token: bytes) -> None:
-        self._tokens.append(token)
-
-    def _block(self, node: Node) -> None:
-        self._push_statements(node, None)
-
-    def _push_statements(self, node: Node, docstring: Node | None) -> None:
-        """Push a block's statements, each with its end; the docstring is not read at all."""
-        block = node.kind_id == _BLOCK
-        push = self._stack.append
-        if block:
-            push((self._token, tokens.BLOCK_END))
-        for child in reversed(node.children):
-            if child.kind_id in tokens.SKIPPED or (docstring is not None and child == docstring):
-                continue
-            push((self._token, tokens.STATEMENT_END))
-            push(child)
-        if block:
-            push((self._token, tokens.BLOCK_START))
 
     # Units
 
@@ -426,8 +286,8 @@ class Lowering:
             draft.decorators = tuple(describe.one_line(self.source, value) for value in values)
             # What co_firstlineno says: the line of the first decorator's expression.
             draft.first_line = values[0].start_point.row + 1 if values else draft.first_line
-            if self._expressions is not None:
-                self._expressions.decorate(unit, values, self._current, self._scope)
+            if self._bindings is not None:
+                self._applied[unit] = self._bindings.decorators(values, self._scope)
         last = body
         for child in reversed(body.children):
             if child.kind_id not in tokens.SKIPPED:
@@ -457,8 +317,8 @@ class Lowering:
         draft.is_async = first is not None and first.kind_id == _ASYNC
 
         inner = self._inner_scope(unit, "function")
-        if self._expressions is not None:
-            self._expressions.function(unit, draft.parameters, parameters, returns, self._scope, inner)
+        if self._bindings is not None:
+            self._bindings.function(unit, draft.parameters, parameters, returns, self._scope, inner)
         # Pushed last is read first: decorators and parameters belong to the outer scope, the body to the inner.
         self._push_leave()
         self._push_statements(body, docstring)
@@ -478,8 +338,8 @@ class Lowering:
         bases = node.child_by_field_id(_SUPERCLASSES)
         self._drafts[unit].signature = name + (describe.one_line(self.source, bases) if bases else "")
         inner = self._inner_scope(unit, "class")
-        if self._expressions is not None:
-            self._expressions.klass(unit, bases, self._scope, inner)
+        if self._bindings is not None:
+            self._bindings.klass(unit, bases, self._scope, inner)
         self._stack.append((self._bind_definition, unit, name))
         self._push_leave()
         self._push_statements(body, docstring)
@@ -495,8 +355,8 @@ class Lowering:
         self._stack += decorators[::-1]
 
     def _bind_definition(self, unit: int, name: str) -> None:
-        if self.flow is not None:
-            self.flow.bind(self._scope, name, flow.DEFINITION, unit)
+        if self._bindings is not None:
+            self._bindings.definition(unit, name, self._applied.pop(unit, []), self._scope)
 
     def _lambda(self, node: Node) -> None:
         unit = self._open("<lambda>", "lambda", node)
@@ -506,11 +366,11 @@ class Lowering:
         shown = describe.signature("", draft.parameters, "")[1:-1]
         draft.signature = f"lambda {shown}" if shown else "lambda"
         inner = self._inner_scope(unit, "function")
-        if self.flow is not None and self._expressions is not None:
+        if self.flow is not None and self._bindings is not None:
             self.flow.lambdas[node.start_byte] = unit
-            self._expressions.function(unit, draft.parameters, parameters, None, self._scope, inner)
+            self._bindings.function(unit, draft.parameters, parameters, None, self._scope, inner)
             if body is not None:
-                self._stack.append((self._expressions.returned, unit, body, inner))
+                self._stack.append((self._bindings.returned, body, inner))
         self._push_leave()
         children = tokens.without_parentheses(node)
         # The body is the last child, or what its parentheses hold.
@@ -524,7 +384,10 @@ class Lowering:
         self._drafts[unit].is_generator = node.kind_id == _GENERATOR_EXPRESSION
         inner = self._inner_scope(unit, "comprehension")
         self._push_leave()
-        pushed: list[_Work] = [(self._enter, unit, inner)]
+        if self.flow is not None and self._bindings is not None:
+            self.flow.owners[unit] = inner.code
+            self._stack.append((self._bindings.element, node, inner))
+        pushed: list[Work] = [(self._enter, unit, inner)]
         first = True
         for child in node.children:
             if first and child.kind_id == _FOR_IN:
@@ -536,9 +399,9 @@ class Lowering:
 
     def _first_iterable(self, node: Node, unit: int, inner: Scope, outer_unit: int, outer: Scope) -> None:
         """The first `for … in iterable`: its iterable is evaluated by the code around the comprehension."""
-        if self._expressions is not None:
-            self._expressions.effects["for_in_clause"](node, inner)
         iterable = node.child_by_field_id(_RIGHT)
+        if self._bindings is not None and self._expressions is not None:
+            self._bindings.loop_target(node, inner, self._expressions.value(iterable, outer))
         children = tokens.without_parentheses(node)
         inside = [child for child in children if iterable is None or child.end_byte <= iterable.start_byte]
         self._stack.append((self._enter, unit, inner))
@@ -576,59 +439,84 @@ class Lowering:
         effect(node, self._scope)
 
     def _call(self, node: Node) -> None:
-        callee = node.child_by_field_id(_FUNCTION)
-        if callee is not None and self.flow is not None and self._expressions is not None:
-            start, end = node.start_point, node.end_point
-            shown = describe.one_line(self.source, callee, MAX_CALLEE)
-            self.sites.append(CallSite(self._current, start.row + 1, start.column, end.row + 1, end.column, shown))
-            self.flow.callees.append(self._expressions.value(callee, self._scope))
-            self._expressions.called(node, self._scope)
+        assert self._expressions is not None and self._bindings is not None
+        self._expressions.value(node, self._scope)
+        self._bindings.called(node, self._scope)
         self._children(node)
 
     def _return(self, node: Node) -> None:
         value = named_child(node, 0)
-        if value is not None and self._expressions is not None:
-            self._stack.append((self._expressions.returned, self._current, value, self._scope))
+        if value is not None and self._bindings is not None:
+            self._stack.append((self._bindings.returned, value, self._scope))
         self._statement(node)
 
     def _loop(self, node: Node) -> None:
-        assert self.flow is not None and self._expressions is not None
+        assert self.flow is not None and self._bindings is not None
         self.flow.enter_loop(self._scope)
         self._stack.append((self.flow.leave_loop, self._scope))
         if node.kind_id == _FOR:
-            self._expressions.loop_target(node, self._scope)
+            self._bindings.loop_target(node, self._scope)
+        else:
+            self._bindings.condition(node.child_by_field_id(_CONDITION), self._scope)
         self._statement(node)
 
     def _if(self, node: Node) -> None:
+        """One of the branches runs; none of them perhaps, when there is no `else`."""
+        if self._bindings is not None:
+            self._bindings.condition(node.child_by_field_id(_CONDITION), self._scope)
         consequence = node.child_by_field_id(_CONSEQUENCE)
-        for child in tokens.without_parentheses(node)[::-1]:
-            if child == consequence:
-                self._stack.append((self._region, child))
+        children = tokens.without_parentheses(node)
+        self._push_choice(exhaustive=any(child.kind_id == _ELSE for child in children))
+        for child in children[::-1]:
+            if child == consequence or child.kind_id in (_ELIF, _ELSE):
+                self._stack.append((self._region, child, True))
             else:
                 self._stack.append(child)
+        self._scope.enter_choice()
 
     def _try(self, node: Node) -> None:
+        """The body runs to its end, or one of the handlers does."""
         body = node.child_by_field_id(_BODY)
-        for child in node.children[::-1]:
-            self._stack.append((self._region, child) if child == body else child)
+        children = node.children
+        handlers = [child for child in children if child.kind_id == _EXCEPT]
+        for child in children[::-1]:
+            if handlers and child == handlers[-1]:
+                self._push_choice(exhaustive=True)
+            chosen = bool(handlers) and (child == body or child in handlers)
+            self._stack.append((self._region, child, True) if chosen else child)
+        if handlers:
+            self._scope.enter_choice()
 
-    def _region(self, node: Node) -> None:
+    def _match(self, node: Node) -> None:
+        self._push_choice(exhaustive=False)
+        self._statement(node)
+        self._scope.enter_choice()
+
+    def _push_choice(self, *, exhaustive: bool) -> None:
+        self._stack.append((self._leave_choice, self._scope, exhaustive))
+
+    def _leave_choice(self, scope: Scope, exhaustive: bool) -> None:
+        scope.leave_choice(exhaustive=exhaustive)
+
+    def _region(self, node: Node, chosen: bool = False) -> None:
         """Code that may not run."""
-        assert self.flow is not None and self._expressions is not None
-        self.flow.enter_region(self._scope)
-        self._stack.append((self._leave_region, self._scope, _ends(node)))
-        if node.kind_id == _EXCEPT:
-            self._expressions.except_target(node, self._scope)
+        assert self._bindings is not None
+        self._scope.enter_region()
+        chosen = chosen or node.kind_id == _CASE_CLAUSE
+        self._stack.append((self._leave_region, self._scope, _ends(node), chosen))
+        if node.kind_id == _ELIF:
+            self._bindings.condition(node.child_by_field_id(_CONDITION), self._scope)
+        elif node.kind_id == _EXCEPT:
+            self._bindings.except_target(node, self._scope)
         elif node.kind_id == _CASE_CLAUSE:
-            self._expressions.case_targets(node, self._scope)
+            self._bindings.case_targets(node, self._scope)
         if node.kind_id == _BLOCK:
             self._push_statements(node, None)
         else:
             self._statement(node)
 
-    def _leave_region(self, scope: Scope, ends: bool) -> None:
-        assert self.flow is not None
-        self.flow.leave_region(scope, ends=ends)
+    def _leave_region(self, scope: Scope, ends: bool, chosen: bool) -> None:
+        scope.leave_region(ends=ends, chosen=chosen)
 
 
 def _ends(node: Node) -> bool:
@@ -640,6 +528,3 @@ def _ends(node: Node) -> bool:
         if child.kind_id not in tokens.SKIPPED:
             return child.kind_id in (_RETURN, _RAISE)
     return False
-
-
-_NO_HANDLERS: dict[int, Callable[[Node], None] | None] = {}

@@ -104,6 +104,20 @@ class ObservedEdge:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedPair:
+    """Calls of one unit by another at one place, summed over the chosen runs."""
+
+    caller: int
+    callee: int
+    """Unit ids."""
+    calls: int
+    counting: Counting
+    total_ns: int
+    site_line: int
+    """As in `ObservedEdge`."""
+
+
+@dataclass(frozen=True, slots=True)
 class FailureRecord:
     """Exceptions of one type at one place of a unit, over the chosen runs."""
 

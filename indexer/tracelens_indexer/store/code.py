@@ -183,6 +183,11 @@ class CodeIndex:
         )
         return [Edge(*row) for row in rows]
 
+    def graph_is_partial(self) -> bool:
+        """Whether linking hit one of its bounds: then edges may be missing."""
+        row = self._connection.execute("SELECT value FROM meta WHERE key = 'graph_partial'").fetchone()
+        return row is not None and row[0] == "1"
+
     def callers(self, unit_id: int) -> list[tuple[UnitRecord, Edge]]:
         return self._ends("callee", "caller", unit_id)
 

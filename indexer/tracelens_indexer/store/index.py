@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracelens_indexer.errors import StoreError
 from tracelens_indexer.profiles import histogram
@@ -24,6 +24,7 @@ from tracelens_indexer.store.answers import (
     FailureRecord,
     Observation,
     ObservedEdge,
+    ObservedPair,
     Profile,
     Range,
     RunRecord,
@@ -35,7 +36,11 @@ from tracelens_indexer.store.database import open_for_reading
 from tracelens_indexer.store.layout import Layout
 from tracelens_indexer.traces.records import Counting
 
+if TYPE_CHECKING:
+    import networkx
+
 _WORST: dict[str, int] = {"exact": 0, "at least": 1, "estimated": 2}
+_COUNTINGS: tuple[Counting, ...] = ("exact", "at least", "estimated")
 _STATES: dict[str, int] = {"fresh": 0, "moved": 1, "unverified": 2, "stale": 3}
 
 
@@ -416,6 +421,54 @@ class Index(CodeIndex):
     def observed_callees(self, unit_id: int, runs: Sequence[int] | None = None) -> list[ObservedEdge]:
         return self._observed("caller_anchor", "callee_anchor", unit_id, self._chosen(runs))
 
+    def observed_pairs(self, runs: Sequence[int] | None = None) -> list[ObservedPair]:
+        """All calls between units of the workspace that the runs saw."""
+        chosen = self._chosen(runs)
+        rows = self._connection.execute(
+            "SELECT caller_anchor.unit AS caller, callee_anchor.unit AS callee, site,"
+            " units.first_line AS caller_line, sum(calls) AS n,"
+            " max(CASE counting WHEN 'exact' THEN 0 WHEN 'at least' THEN 1 ELSE 2 END) AS worst,"
+            " sum(total_ns) AS total FROM profile_edges"
+            " JOIN anchors AS caller_anchor ON caller_anchor.id = profile_edges.anchor"
+            " JOIN anchors AS callee_anchor ON callee_anchor.id = profile_edges.callee"
+            " JOIN units ON units.id = caller_anchor.unit"
+            f" WHERE caller_anchor.run IN ({','.join('?' * len(chosen))}) AND callee_anchor.unit IS NOT NULL"
+            f" AND {_current('caller_anchor', len(chosen))}"
+            " GROUP BY caller, callee, site ORDER BY caller, callee, site",
+            (*chosen, *chosen),
+        )
+        return [
+            ObservedPair(
+                caller=row["caller"],
+                callee=row["callee"],
+                calls=row["n"],
+                counting=_COUNTINGS[row["worst"]],
+                total_ns=row["total"],
+                site_line=row["caller_line"] + row["site"] if row["site"] >= 0 else 0,
+            )
+            for row in rows
+        ]
+
+    def graph(self, runs: Sequence[int] | None = None) -> networkx.DiGraph:
+        """The call graph, from the source and the runs. graph/networkx_graph.py says what its attributes are."""
+        from tracelens_indexer.graph.networkx_graph import digraph
+
+        chosen = self._chosen(runs)
+        ran = {
+            row[0]: (row[1], _COUNTINGS[row[2]])
+            for row in self._connection.execute(
+                "SELECT anchors.unit, sum(calls + resumes),"
+                " max(CASE counting WHEN 'exact' THEN 0 WHEN 'at least' THEN 1 ELSE 2 END)"
+                " FROM profile_units JOIN anchors ON anchors.id = anchor"
+                f" WHERE run IN ({','.join('?' * len(chosen))}) AND anchors.unit IS NOT NULL"
+                f" AND calls + resumes > 0 AND {_current('anchors', len(chosen))} GROUP BY anchors.unit",
+                (*chosen, *chosen),
+            )
+        }
+        return digraph(
+            self.all_units(), self.edges(), self.observed_pairs(chosen), ran, partial=self.graph_is_partial()
+        )
+
     def _observed(self, known: str, wanted: str, unit_id: int, runs: tuple[int, ...]) -> list[ObservedEdge]:
         if not runs:
             return []
@@ -431,12 +484,11 @@ class Index(CodeIndex):
             (unit_id, *runs, *runs),
         ).fetchall()
         units = self.units_by_id(row["other"] for row in rows)
-        countings: tuple[Counting, ...] = ("exact", "at least", "estimated")
         return [
             ObservedEdge(
                 unit=units[row["other"]],
                 calls=row["n"],
-                counting=countings[row["worst"]],
+                counting=_COUNTINGS[row["worst"]],
                 total_ns=row["total"],
                 site_line=row["caller_line"] + row["site"] if row["site"] >= 0 else 0,
             )

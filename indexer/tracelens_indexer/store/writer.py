@@ -212,6 +212,7 @@ class Writer:
                 "INSERT INTO edges VALUES (?, ?, ?, ?, ?, ?)",
                 [(e.caller, e.callee, e.kind, e.line, e.column, e.confidence) for e in links.edges],
             )
+            self.note("graph_partial", "1" if links.partial else "0")
 
     def finish_index(self) -> None:
         """Re-anchor the runtime data to the units that are there now, and note the time."""

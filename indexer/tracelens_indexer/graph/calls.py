@@ -1,0 +1,589 @@
+"""Calls: what calling each kind of value does, where its arguments go and where its outcome comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tracelens_indexer.graph import models
+from tracelens_indexer.graph.attributes import Attributes, Place
+from tracelens_indexer.graph.containers import ANY
+from tracelens_indexer.graph.models import Given, Model
+from tracelens_indexer.graph.program import Program
+from tracelens_indexer.graph.values import (
+    BUILT,
+    BUILTIN,
+    BUILTIN_TYPES,
+    CLASS,
+    CLASS_METHOD,
+    CONSTANT,
+    CONTAINER,
+    EXTERNAL,
+    FUNCTION,
+    GENERATOR,
+    INSTANCE,
+    MANAGED,
+    MANAGER,
+    METHOD,
+    OF_CONTAINER,
+    OUTCOME,
+    PARTIAL,
+    PROPERTY,
+    SETTER,
+    STATIC,
+    UNKNOWN,
+    Value,
+)
+from tracelens_indexer.source import flow
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One place that calls, in one context."""
+
+    number: int
+    callee: int
+    positional: tuple[int, ...]
+    others: tuple[tuple[int, int], ...]
+    """(how, node) of keywords (by the word's number in `Calls.keywords`), *, ** and what follows a *."""
+    result: int
+    depth: int
+    """Contexts within contexts that led here."""
+    place: Place
+    derived: int = 0
+    """Calls by models and partials that led here."""
+
+
+MAX_DERIVED = 4
+"""Calls by builtins of what they were given, by builtins of what they were given…"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A function as its callers see it."""
+
+    count: int
+    """Parameters that a position can reach."""
+    by_name: dict[str, int]
+    variadic: int
+    keywords: int
+    """Positions of *args and **kwargs, or -1."""
+    total: int
+    is_generator: bool
+
+
+class Calls(Attributes):
+    """Adds calls to nodes and edges."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self.calls: list[Call] = []
+        self.keywords: dict[str, int] = {}
+        self._keyword_names: list[str] = []
+        self._shapes: dict[int, Shape] = {}
+        self._wired: set[tuple[int, int, int, int]] = set()
+
+    # Made by frames.py
+
+    def frame_for(self, unit: int, around: int, call: Call) -> int:
+        """The frame that a call of a function runs in."""
+        raise NotImplementedError
+
+    def base(self, frame: int) -> int:
+        """The first node of a frame."""
+        raise NotImplementedError
+
+    def returned(self, frame: int) -> int:
+        """The node of what a frame returns; the next one is of what it yields."""
+        raise NotImplementedError
+
+    def default_of(self, unit: int, position: int, around: int) -> int:
+        """The node of a parameter's default, or -1."""
+        raise NotImplementedError
+
+    # Calling
+
+    def keyword(self, name: str) -> int:
+        found = self.keywords.get(name)
+        if found is None:
+            found = self.keywords[name] = len(self.keywords)
+            self._keyword_names.append(name)
+        return found
+
+    def new_call(
+        self,
+        callee: int,
+        positional: tuple[int, ...],
+        others: tuple[tuple[int, int], ...],
+        result: int,
+        depth: int,
+        place: Place,
+        derived: int = 0,
+    ) -> Call:
+        call = Call(len(self.calls), callee, positional, others, result, depth, place, derived)
+        self.calls.append(call)
+        self.watch(callee, self.call, call)
+        return call
+
+    def call_implicitly(self, place: Place, callee: int, given: tuple[int, ...], result: int) -> None:
+        self.new_call(callee, given, (), result, 1, place)
+
+    def call(self, value: Value, call: Call) -> None:
+        """Call a value."""
+        form = self.values.forms[value]
+        if form == FUNCTION:
+            self._invoke(value, None, call)
+        elif form == METHOD:
+            function, receiver = (int(part) for part in self.values.payload(value)[1:])
+            if self.values.forms[function] == FUNCTION:
+                self._invoke(function, receiver | value & 1, call)
+            else:
+                self.call(function, call)
+        elif form == CLASS:
+            self._construct(value, call)
+        elif form == INSTANCE:
+            self._call_instance(value, call)
+        elif form == BUILTIN:
+            self._call_builtin(self.values.name(value), call)
+        elif form == EXTERNAL:
+            self._call_external(self.values.name(value), call)
+        elif form == OUTCOME:
+            self._call_outcome(value, call)
+        elif form == OF_CONTAINER:
+            self._call_method(value, call)
+        elif form == PARTIAL:
+            self._call_partial(value, call)
+        elif form == MANAGED:
+            if call.derived < MAX_DERIVED:
+                inner = self.new_nodes(1)
+                again = replace(call, result=inner, derived=call.derived + 1)
+                self.call(self.values.first(value), again)
+                self.watch(inner, self._manage, call.result)
+        elif form == STATIC:
+            self.call(self.values.first(value), call)
+
+    def _manage(self, value: Value, result: int) -> None:
+        self.add(result, self.values.number(MANAGER, value))
+
+    def targets(self, value: Value) -> list[tuple[int, Value]]:
+        """(unit, what it gets first or -1) of what calling a value runs."""
+        form = self.values.forms[value]
+        if form == FUNCTION:
+            return [(self.values.first(value), -1)]
+        if form == METHOD:
+            function, receiver = (int(part) for part in self.values.payload(value)[1:])
+            return [(unit, receiver) for unit, _ in self.targets(function)]
+        if form == CLASS:
+            unit = self.values.first(value)
+            found = []
+            for name in ("__new__", "__init__"):
+                member = self.member(unit, name)
+                if member is not None:
+                    found += [
+                        (self.values.first(one), value)
+                        for one in sorted(self.at(member))
+                        if self.values.forms[one] == FUNCTION
+                    ]
+            return found or [(unit, -1)]
+        if form == INSTANCE:
+            member = self.member(self.values.first(value), "__call__")
+            here = sorted(self.at(member)) if member is not None else []
+            return [(self.values.first(one), value) for one in here if self.values.forms[one] == FUNCTION]
+        if form in (MANAGED, STATIC):
+            return self.targets(self.values.first(value))
+        return []
+
+    def shape(self, unit: int) -> Shape:
+        known = self._shapes.get(unit)
+        if known is None:
+            described = self.program.units[unit]
+            count = 0
+            by_name: dict[str, int] = {}
+            variadic = keywords = -1
+            for position, parameter in enumerate(described.parameters):
+                if parameter.kind in ("positional only", "positional"):
+                    count = position + 1
+                if parameter.kind in ("positional", "keyword only"):
+                    by_name[parameter.name] = position
+                elif parameter.kind == "variadic":
+                    variadic = position
+                elif parameter.kind == "keywords":
+                    keywords = position
+            known = self._shapes[unit] = Shape(
+                count, by_name, variadic, keywords, len(described.parameters), described.is_generator
+            )
+        return known
+
+    def _invoke(self, function: Value, receiver: Value | None, call: Call) -> None:
+        """Run a function: arguments to parameters, what it returns to the call's result."""
+        _, unit, around = (int(part) for part in self.values.payload(function))
+        frame = self.frame_for(unit, around, call)
+        base = self.base(frame)
+        shape = self.shape(unit)
+        offset = 0
+        if receiver is not None:
+            if shape.total:
+                self.add(base, receiver)
+            offset = 1
+        key = (call.number, frame, offset, call.result)
+        if key in self._wired:
+            return
+        self._wired.add(key)
+        filled = self._pass(call, base, shape, offset)
+        if filled is not None:
+            for position in range(offset, shape.total):
+                if position not in filled:
+                    default = self.default_of(unit, position, around)
+                    if default >= 0:
+                        self.edge(default, base + position)
+        returned = self.returned(frame)
+        if shape.is_generator:
+            self.add(call.result, self.values.number(GENERATOR, frame))
+        else:
+            self.edge(returned, call.result)
+
+    def _pass(self, call: Call, base: int, shape: Shape, offset: int) -> set[int] | None:
+        """Give a frame its arguments. The positions that got one; None when a * or ** may have filled any."""
+        filled: set[int] = set()
+        open_ = False
+        for at, node in enumerate(call.positional, offset):
+            if at < shape.count:
+                self.edge(node, base + at)
+                filled.add(at)
+            elif shape.variadic >= 0:
+                self.edge(node, self.item(self._rest(base, shape), str(at - shape.count)))
+        first_free = offset + len(call.positional)
+        for how, node in call.others:
+            if how == flow.STARRED:
+                open_ = True
+                self.watch(node, self._unpack, base, first_free, shape)
+            elif how == flow.KEYWORDS:
+                open_ = True
+                self.watch(node, self._unpack_keywords, base, shape)
+            elif how == flow.AFTER_STAR:
+                for at in range(first_free, shape.count):
+                    self.edge(node, base + at)
+                if shape.variadic >= 0:
+                    self.edge(node, self.item(self._rest(base, shape), ANY))
+            else:
+                name = self._keyword_names[how]
+                position = shape.by_name.get(name)
+                if position is not None:
+                    self.edge(node, base + position)
+                    filled.add(position)
+                elif shape.keywords >= 0:
+                    self.edge(node, self.item(self._named_rest(base, shape), f"'{name}'"))
+        return None if open_ else filled
+
+    def _rest(self, base: int, shape: Shape) -> Value:
+        return self.container("tuple", base + shape.variadic)
+
+    def _named_rest(self, base: int, shape: Shape) -> Value:
+        return self.container("dict", base + shape.keywords)
+
+    def _unpack(self, value: Value, base: int, first: int, shape: Shape) -> None:
+        """`*value`, whose items fill the positions from `first` on."""
+        if self.values.forms[value] != CONTAINER:
+            return
+        for at in range(first, shape.count):
+            self.load_item(value, str(at - first), base + at)
+        if shape.variadic >= 0:
+            rest = self._rest(base, shape)
+            if first <= shape.count:
+                skipped = shape.count - first
+                for key in list(self._items.get(value & ~1, ())):
+                    if key.isdigit() and int(key) >= skipped:
+                        self.edge(self.item(value, key), self.item(rest, str(int(key) - skipped)))
+                self.edge(self.item(value, ANY), self.item(rest, ANY))
+            else:
+                self.edge(self.items(value), self.item(rest, ANY))
+
+    def _unpack_keywords(self, value: Value, base: int, shape: Shape) -> None:
+        if self.values.forms[value] != CONTAINER:
+            return
+        for name, position in shape.by_name.items():
+            self.edge(self.item(value, f"'{name}'"), base + position)
+            self.edge(self.item(value, ANY), base + position)
+        if shape.keywords >= 0:
+            self.spread(value, self._named_rest(base, shape))
+
+    def _construct(self, value: Value, call: Call) -> None:
+        unit = self.values.first(value)
+        weak = value & 1
+        instance = self.values.number(INSTANCE, unit) + weak
+        self.add(call.result, instance)
+        for name, receiver in (("__new__", value), ("__init__", instance)):
+            member = self.member(unit, name)
+            if member is not None:
+                result = call.result if name == "__new__" else self.new_nodes(1)
+                inner = Call(call.number, member, call.positional, call.others, result, call.depth, call.place)
+                self.watch(member, self._run, receiver, inner)
+
+    def _run(self, value: Value, receiver: Value, call: Call) -> None:
+        if self.values.forms[value] == FUNCTION:
+            self._invoke(value, receiver, call)
+
+    def _call_instance(self, value: Value, call: Call) -> None:
+        member = self.member(self.values.first(value), "__call__")
+        if member is not None:
+            self.watch(member, self._run, value, call)
+        else:
+            outside = self.classes.outside(self.classes.order(self.values.first(value)))
+            if outside:
+                self.outcome(outside, call)
+
+    def _call_partial(self, value: Value, call: Call) -> None:
+        made = self.calls[self.values.first(value)]
+        if not made.positional or call.derived >= MAX_DERIVED:
+            return
+        self.new_call(
+            made.positional[0],
+            (*made.positional[1:], *call.positional),
+            (*made.others, *call.others),
+            call.result,
+            call.depth,
+            call.place,
+            call.derived + 1,
+        )
+
+    # What is not of the workspace
+
+    def _call_builtin(self, name: str, call: Call) -> None:
+        number = self.values.number
+        first = call.positional[0] if call.positional else -1
+        if name in ("staticmethod", "classmethod", "property") and first >= 0:
+            form = {"staticmethod": STATIC, "classmethod": CLASS_METHOD, "property": PROPERTY}[name]
+            self.watch(first, self._wrap, form, call.result)
+            if name == "property" and len(call.positional) > 1:
+                self.watch(call.positional[1], self._with_setter, first, call.result)
+            return
+        if name == "dict":
+            made = self.container("dict", call.result)
+            self.add(call.result, made)
+            if first >= 0:
+                self.watch(first, self.spread, made)
+            for how, node in call.others:
+                if how >= 0:
+                    self.edge(node, self.item(made, f"'{self._keyword_names[how]}'"))
+            return
+        if name in ("enumerate", "zip"):
+            made = self.container("generator", call.result)
+            pair = self.container("tuple", self.item(made, ANY), len(call.positional) + (name == "enumerate"))
+            self.add(self.item(made, ANY), pair)
+            self.add(call.result, made)
+            for at, node in enumerate(call.positional[:8]):
+                self.iterate(node, self.item(pair, str(at + (name == "enumerate"))), call)
+            return
+        if name == "setattr" and len(call.positional) == 3:
+            return
+        model = models.FUNCTIONS.get(name)
+        if model is not None:
+            self._apply(model, call, ())
+        elif name in BUILTIN_TYPES:
+            self.add(call.result, number(BUILT, name))
+        else:
+            kind, _, method = name.partition(".")
+            closed = method and kind in models.CLOSED_TYPES
+            returns = _STRING_METHODS.get(method, "") if kind == "str" else ""
+            outcome = number(BUILT, returns) if returns else number(OUTCOME, "builtins")
+            if closed or not method:
+                self.add(call.result, outcome)
+
+    def _wrap(self, value: Value, form: int, result: int) -> None:
+        self.add(result, self.values.number(form, value & ~1))
+
+    def _with_setter(self, setter: Value, getters: int, result: int) -> None:
+        for getter in sorted(self.at(getters)):
+            self.add(result, self.values.number(SETTER, setter & ~1, getter & ~1))
+
+    def _call_external(self, name: str, call: Call) -> None:
+        number = self.values.number
+        if name in ("functools.partial", "functools.partialmethod"):
+            self.add(call.result, number(PARTIAL, call.number))
+        elif name in ("functools.cached_property", "abc.abstractproperty", "django.utils.functional.cached_property"):
+            if call.positional:
+                self.watch(call.positional[0], self._wrap, PROPERTY, call.result)
+        elif name in ("contextlib.contextmanager", "contextlib.asynccontextmanager"):
+            if call.positional:
+                self.watch(call.positional[0], self._wrap, MANAGED, call.result)
+        elif name in ("collections.OrderedDict",):
+            self._call_builtin("dict", call)
+        elif name == "collections.defaultdict":
+            made = self.container("dict", call.result)
+            self.add(call.result, made)
+            if call.positional and call.derived < MAX_DERIVED:
+                factory = call.positional[0]
+                self.new_call(factory, (), (), self.item(made, ANY), call.depth, call.place, call.derived + 1)
+        else:
+            model = models.EXTERNALS.get(name)
+            if model is not None and (call.positional or model.calls == "target"):
+                self._apply(model, call, ())
+            if model is None or not model.gives:
+                self.outcome(name, call)
+
+    def outcome(self, name: str, call: Call) -> None:
+        """What something outside gives. What comes of that in turn is known by its module alone."""
+        if call.place[3] == "decorates":
+            return  # a decorator from outside is taken to leave what it gets as it is
+        kept = name if name.count(".") < 3 else name.partition(".")[0]
+        self.add(call.result, self.values.number(OUTCOME, kept))
+
+    def _call_outcome(self, value: Value, call: Call) -> None:
+        name = self.values.name(value)
+        self.outcome(name if name in models.TRANSPARENT else name.partition(".")[0], call)
+        if call.place[3] == "decorates" or name in models.TRANSPARENT:
+            # What is decorated by something outside is taken to stay what it is.
+            for node in call.positional[:1]:
+                self.edge(node, call.result)
+
+    def _apply(self, model: Model, call: Call, owner: tuple[Value, ...]) -> None:
+        """Do what a model says; `owner`: the container whose method it is."""
+        outcome = -1
+        if model.calls is not None:
+            callee = self._given(model.calls, call, owner)
+            if callee >= 0 and call.derived < MAX_DERIVED:
+                outcome = self.new_nodes(1)
+                given = tuple(node for one in model.with_ if (node := self._given(one, call, owner)) >= 0)
+                self.new_call(callee, given, (), outcome, call.depth, call.place, call.derived + 1)
+        into = call.result
+        if model.collected:
+            made = self.container(model.collected, call.result)
+            self.add(call.result, made)
+            into = self.item(made, ANY)
+        for one in model.gives:
+            node = outcome if one == models.OUTCOME else self._given(one, call, owner)
+            if node >= 0:
+                self.edge(node, into)
+        if model.built:
+            self.add(call.result, self.values.number(BUILT, model.built))
+
+    def _given(self, given: Given, call: Call, owner: tuple[Value, ...]) -> int:
+        """The node of an argument that a model names; -1 when it is not passed."""
+        if isinstance(given, str):
+            wanted = self.keywords.get(given)
+            return next((node for how, node in call.others if how == wanted and how >= 0), -1)
+        if isinstance(given, tuple):
+            position = given[1]
+            result = self.new_nodes(1)
+            if position < 0:
+                for one in owner:
+                    self.each(one, result, call.place)
+                return result
+            if position >= len(call.positional):
+                return -1
+            self.iterate(call.positional[position], result, call)
+            return result
+        if given < 0:
+            result = self.new_nodes(1)
+            for one in owner:
+                self.add(result, one)
+            return result
+        return call.positional[given] if given < len(call.positional) else -1
+
+    # Methods of containers
+
+    def _call_method(self, value: Value, call: Call) -> None:
+        _, name, owner = self.values.payload(value)
+        container = int(owner)
+        name = str(name)
+        if name.startswith("property."):
+            self._property_function(name, container, call)
+            return
+        given = call.positional
+        everything = ANY
+        if name in ("append", "add", "appendleft", "insert") and given:
+            self.edge(given[-1], self.item(container, everything))
+        elif name == "extend" and given:
+            self.iterate(given[0], self.item(container, everything), call)
+        elif name in ("get", "setdefault", "pop", "__getitem__") and given and self.kind(container) == "dict":
+            if name == "setdefault" and len(given) > 1:
+                self.watch(given[0], self._set_by_key, container, given[1])
+            self.watch(given[0], self._get_by_key, container, call.result)
+            if len(given) > 1:
+                self.edge(given[1], call.result)
+            return
+        elif name == "update":
+            for node in given[:1]:
+                self.watch(node, self.spread, container)
+            for how, node in call.others:
+                if how >= 0:
+                    self.edge(node, self.item(container, f"'{self._keyword_names[how]}'"))
+        elif name in ("items", "popitem"):
+            made = self.container("list", call.result)
+            pair = self.container("tuple", self.item(made, ANY), 2)
+            self.add(self.item(made, ANY), pair)
+            self.edge(self.items(container), self.item(pair, "1"))
+            self.add(call.result, made if name == "items" else pair)
+            return
+        self._apply(models.METHODS[name], call, (container,))
+
+    def _get_by_key(self, key: Value, container: Value, result: int) -> None:
+        constant = self.keyed(key)
+        if constant is None:
+            self.edge(self.items(container), result)
+        else:
+            self.load_item(container, constant, result)
+
+    def _set_by_key(self, key: Value, container: Value, node: int) -> None:
+        self.edge(node, self.item(container, self.keyed(key) or ANY))
+
+    def _property_function(self, name: str, owner: Value, call: Call) -> None:
+        """`@name.setter` applied to a function."""
+        getter = int(self.values.payload(owner)[-1])
+        if call.positional:
+            if name == "property.setter":
+                self.watch(call.positional[0], self._as_setter, getter, call.result)
+            elif name == "property.getter":
+                self.watch(call.positional[0], self._wrap, PROPERTY, call.result)
+            else:
+                self.add(call.result, owner)
+
+    def _as_setter(self, setter: Value, getter: Value, result: int) -> None:
+        self.add(result, self.values.number(SETTER, setter & ~1, getter))
+
+    # Iterating
+
+    def iterate(self, node: int, result: int, call: Call) -> None:
+        self.watch(node, self.each, result, call.place)
+
+    def each(self, value: Value, result: int, place: Place) -> None:
+        """What iterating a value gives goes to a node."""
+        form = self.values.forms[value]
+        if form == CONTAINER:
+            if self.kind(value) == "dict":
+                for key in list(self._items.get(value & ~1, ())):
+                    if key != ANY:
+                        self.add(result, self.constant(key))
+            else:
+                self.edge(self.items(value), result)
+        elif form == GENERATOR:
+            self.edge(self.returned(self.values.first(value)) + 1, result)
+        elif form == INSTANCE:
+            implicit: Place = (*place[:3], "implicit")
+            iterator = self._implicit.get((result, "iterator"))
+            if iterator is None:
+                iterator = self._implicit[(result, "iterator")] = self.new_nodes(1)
+                self.watch(iterator, self._next, result, implicit)
+            if not (
+                self.special(value, "__iter__", implicit, (), iterator)
+                or self.special(value, "__aiter__", implicit, (), iterator)
+            ):
+                self.special(value, "__getitem__", implicit, (), result)
+        elif form in (OUTCOME, UNKNOWN, EXTERNAL):
+            self.add(result, value)
+
+    def _next(self, value: Value, result: int, place: Place) -> None:
+        if self.values.forms[value] == INSTANCE:
+            if not self.special(value, "__next__", place, (), result):
+                self.special(value, "__anext__", place, (), result)
+        else:
+            self.each(value, result, place)
+
+    def constant(self, key: str) -> Value:
+        return self.values.number(CONSTANT, key)
+
+
+_STRING_METHODS = {
+    "split": "list", "rsplit": "list", "splitlines": "list", "join": "str", "format": "str", "strip": "str",
+    "lower": "str", "upper": "str", "replace": "str", "encode": "bytes", "lstrip": "str", "rstrip": "str",
+    "title": "str", "capitalize": "str",
+}  # fmt: skip

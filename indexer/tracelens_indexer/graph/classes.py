@@ -1,0 +1,159 @@
+"""Classes of a workspace: their bases, Python's order of them, and where along it a name is found.
+
+Known before any flow is: bases are followed through imports, attributes and subscripts, not through calls.
+"""
+
+from __future__ import annotations
+
+from tracelens_indexer.graph import mro
+from tracelens_indexer.graph.names import Names, Source
+from tracelens_indexer.graph.program import Program
+from tracelens_indexer.graph.values import BUILTIN, EXTERNAL, PLACE
+from tracelens_indexer.source import flow
+
+MAX_DEPTH = 40
+MAX_MRO = 200
+DYNAMIC_BASE = "dynamic base"
+
+
+class Classes:
+    """The classes of a `Program`."""
+
+    def __init__(self, program: Program, names: Names) -> None:
+        self._program = program
+        self._names = names
+        self._orders: dict[int, tuple[int | str, ...]] = {}
+        self._direct: dict[int, list[int | str]] = {}
+        """The bases of each class, found or (while empty) being found."""
+        self._members: dict[tuple[int, str], list[tuple[int, int]]] = {}
+        self.subclasses: dict[int, list[int]] = {}
+        """Every class below a class, near ones first."""
+        self.stored: dict[int, set[str]] = {}
+        """Attributes that a class's own methods store on their first parameter."""
+        for unit, described in enumerate(program.units):
+            if described.kind == "class":
+                for base in self.order(unit)[1:]:
+                    if isinstance(base, int):
+                        self.subclasses.setdefault(base, []).append(unit)
+
+    def order(self, unit: int) -> tuple[int | str, ...]:
+        """Python's order of a class's bases (C3), itself first. Bases outside the workspace are their names."""
+        # With a stack of its own: hierarchies may be deeper than Python's.
+        known = self._orders.get(unit)
+        if known is not None:
+            return known
+        pending = [unit]
+        while pending:
+            current = pending[-1]
+            if current in self._orders:
+                pending.pop()
+                continue
+            bases = self._direct.get(current)
+            if bases is None:
+                # A class that is met again while its bases are being found inherits from itself: it is cut there.
+                self._direct[current] = []
+                bases = self._direct[current] = self._bases(current)
+                open_ = [base for base in bases if isinstance(base, int) and base not in self._orders]
+                open_ = [base for base in open_ if base not in self._direct]
+                if open_:
+                    pending += open_
+                    continue
+            orders = [self._orders.get(base, (base,)) if isinstance(base, int) else (base,) for base in bases]
+            merged = [one for one in mro.merge(orders, bases) if one != current]
+            self._orders[current] = (current, *merged)[:MAX_MRO]
+            pending.pop()
+        return self._orders[unit]
+
+    def _bases(self, unit: int) -> list[int | str]:
+        file = self._program.files[self._program.file_of[unit]]
+        around = self._program.parent(unit)
+        direct: list[int | str] = []
+        for node in file.flow.bases.get(unit - file.first_unit, ()):
+            direct += [base for base in self._base((around, node), 0) if base != unit and base not in direct]
+        return direct
+
+    def _base(self, source: Source, depth: int) -> list[int | str]:
+        """The classes that a node means."""
+        found: list[int | str] = []
+        for one in self._follow(source, depth):
+            if isinstance(one, int):
+                found.append(one)
+            elif one[0] == EXTERNAL:
+                found.append(one[1])
+            elif one[0] == BUILTIN:
+                found += [f"builtins.{one[1]}"] if one[1] != "object" else []
+            else:
+                found.append(DYNAMIC_BASE)
+        return found
+
+    def _follow(self, source: Source, depth: int) -> list[int | tuple[int, str]]:
+        """Class units and values that a source means, without calling anything."""
+        if isinstance(source[1], str):
+            return [(source[0], source[1])]
+        unit, number = source[0], source[1]
+        program = self._program
+        code = program.code(unit)
+        dynamic: list[int | tuple[int, str]] = [(-1, DYNAMIC_BASE)]
+        if depth > MAX_DEPTH or not 0 <= number < len(code):
+            return dynamic
+        parts = code[number]
+        form = parts[0]
+        index = program.file_of[unit]
+        file = program.files[index]
+        words = file.flow.words
+        if form == flow.DEFINITION:
+            defined = file.first_unit + parts[1]
+            return [defined] if program.units[defined].kind == "class" else dynamic
+        if form == flow.UNION:
+            each: list[Source] = [(unit, node) for node in parts[1:]]
+        elif form == flow.OUTER:
+            each = [(file.first_unit + parts[1], node) for node in parts[2:]]
+        elif form == flow.DECORATED:
+            each = [(unit, parts[3])]
+        elif form in (flow.ITEM, flow.ITEM_BY, flow.SLICE):
+            each = [(unit, parts[1])]  # Generic[T] is the class
+        elif form == flow.MEMBER:
+            each = self._names.member(index, parts[1], words[parts[2]], words[parts[3]])
+        elif form == flow.GLOBAL:
+            each = self._names.free(index, words[parts[1]])
+        elif form == flow.MODULE:
+            each = [self._names.module(index, 0, words[parts[1]])]
+        elif form == flow.ATTRIBUTE:
+            return self._attribute((unit, parts[1]), words[parts[2]], depth)
+        elif form == flow.CALL:
+            called = self._follow((unit, parts[2]), depth + 1)
+            return [one for one in called if not isinstance(one, int) and one[0] == EXTERNAL] or dynamic
+        else:
+            return dynamic
+        return [found for one in each[:8] for found in self._follow(one, depth + 1)]
+
+    def _attribute(self, base: Source, name: str, depth: int) -> list[int | tuple[int, str]]:
+        found: list[int | tuple[int, str]] = []
+        for one in self._follow(base, depth + 1):
+            if isinstance(one, int):
+                file = self._program.files[self._program.file_of[one]]
+                members = file.flow.members.get(one - file.first_unit, {}).get(name, ())
+                for unit, node in members:
+                    found += self._follow((file.first_unit + unit, node), depth + 1)
+            elif one[0] == PLACE:
+                for source in self._names.attribute(one[1], name):
+                    found += self._follow(source, depth + 1)
+            elif one[0] == EXTERNAL:
+                found.append((EXTERNAL, f"{one[1]}.{name}"))
+            else:
+                found.append(one)
+        return found
+
+    def member(self, unit: int, name: str) -> list[tuple[int, int]]:
+        """(unit, node) of a name in a class's own body."""
+        key = (unit, name)
+        known = self._members.get(key)
+        if known is None:
+            file = self._program.files[self._program.file_of[unit]]
+            inside = file.flow.members.get(unit - file.first_unit, {}).get(name, ())
+            known = self._members[key] = [(file.first_unit + owner, node) for owner, node in inside]
+        return known
+
+    def outside(self, order: tuple[int | str, ...]) -> str:
+        """The first base outside the workspace; "" when all are inside."""
+        return next((one for one in order if isinstance(one, str)), "")

@@ -1,0 +1,158 @@
+"""The worklist: nodes, the values that have arrived at them, and what is to be done for each value that arrives.
+
+Inclusion constraints, solved by differences: a value goes along each edge and meets each watcher of a node once. All
+of it only grows, so that the result does not depend on the order in which it is found, as long as no bound is hit.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from tracelens_indexer.graph.values import BUILT, CONSTANT, Value, Values
+
+Watcher: TypeAlias = tuple[Any, ...]
+"""(method, argument…): called with the value and the arguments."""
+
+MAX_VALUES = 40
+"""Values of one node."""
+MAX_CONSTANTS = 12
+"""Constants of one node; further ones are some string."""
+WORK_PER_NODE = 25
+"""Steps for each node that the program has before any is made: a bound on the whole."""
+MOST_WORK = 6_000_000
+"""Steps in all, whatever the size: each costs up to a few hundred bytes, and an index must fit beside an editor."""
+
+
+class Flowing:
+    """Nodes and edges, and the work that is left."""
+
+    def __init__(self) -> None:
+        self.values = Values()
+        self._some_string = self.values.number(BUILT, "str")
+        self._at: list[set[Value] | None] = []
+        """The values at each node."""
+        self._edges: list[list[int] | None] = []
+        self._watchers: list[list[Watcher] | None] = []
+        self._known_edges: set[int] = set()
+        self._new: dict[int, list[Value]] = {}
+        """Values that have arrived at a node and have not gone on."""
+        self._open: deque[int] = deque()
+        self._todo: deque[tuple[Watcher, Value]] = deque()
+        self.overflowed: set[int] = set()
+        """Nodes whose values are more than can be followed."""
+        self.exhausted = False
+        """Whether the work came to its bound."""
+
+    def new_nodes(self, count: int) -> int:
+        """The first of `count` new nodes."""
+        first = len(self._at)
+        self._at += [None] * count
+        self._edges += [None] * count
+        self._watchers += [None] * count
+        return first
+
+    @property
+    def size(self) -> int:
+        """Nodes so far."""
+        return len(self._at)
+
+    def at(self, node: int) -> set[Value]:
+        """The values that have arrived at a node."""
+        return self._at[node] or set()
+
+    def add(self, node: int, value: Value) -> None:
+        known = self._at[node]
+        if known is None:
+            self._at[node] = {value}
+        elif value in known:
+            return
+        else:
+            if len(known) >= MAX_CONSTANTS:
+                if self.values.forms[value] == CONSTANT:
+                    value = self._some_string
+                    if value in known:
+                        return
+                if len(known) >= MAX_VALUES:
+                    self.overflowed.add(node)
+                    return
+            known.add(value)
+        waiting = self._new.get(node)
+        if waiting is None:
+            self._new[node] = [value]
+            self._open.append(node)
+        else:
+            waiting.append(value)
+
+    def edge(self, start: int, end: int) -> None:
+        """Let the values of one node be values of another."""
+        if start == end:
+            return
+        key = start << 32 | end
+        if key in self._known_edges:
+            return
+        self._known_edges.add(key)
+        edges = self._edges[start]
+        if edges is None:
+            self._edges[start] = [end]
+        else:
+            edges.append(end)
+        values = self._at[start]
+        if values:
+            for value in tuple(values):
+                self.add(end, value)
+
+    def watch(self, node: int, method: Callable[..., None], *arguments: Any) -> None:
+        """Have `method(value, *arguments)` called once for every value of a node, now or later."""
+        watcher = (method, *arguments)
+        watchers = self._watchers[node]
+        if watchers is None:
+            self._watchers[node] = [watcher]
+        else:
+            watchers.append(watcher)
+        here = self._at[node]
+        if here:
+            waiting = self._new.get(node, ())
+            for value in tuple(here):
+                if value not in waiting:
+                    self._todo.append((watcher, value))
+
+    def run(self, budget: int) -> None:
+        """Work until nothing is left, or for `budget` steps."""
+        new, open_, todo, add = self._new, self._open, self._todo, self.add
+        all_at, all_edges, all_watchers = self._at, self._edges, self._watchers
+        steps = 0
+        while open_ or todo:
+            if steps > budget:
+                self.exhausted = True
+                break
+            while todo:
+                watcher, value = todo.popleft()
+                watcher[0](value, *watcher[1:])
+                steps += 1
+            if not open_:
+                continue
+            node = open_.popleft()
+            arrived = new.pop(node)
+            edges = all_edges[node]
+            if edges is not None:
+                steps += len(edges) * len(arrived)
+                for end in edges:
+                    there = all_at[end]
+                    if there is None:
+                        for value in arrived:
+                            add(end, value)
+                    else:
+                        for value in arrived:
+                            if value not in there:
+                                add(end, value)
+            watchers = all_watchers[node]
+            if watchers is not None:
+                steps += len(watchers) * len(arrived)
+                # A watcher may add watchers to this node; those see what is here by themselves.
+                for watcher in tuple(watchers):
+                    method = watcher[0]
+                    arguments = watcher[1:]
+                    for value in arrived:
+                        method(value, *arguments)

@@ -1,0 +1,532 @@
+"""Frames: the code of a unit, made into nodes and edges.
+
+Every unit has one frame that stands for all its calls. A small function that hands on what it is given (a decorator, a
+factory, an identity function) gets a frame of its own for each place that calls it, so that what goes in at one place
+does not come out at another; functions within it then look their outer names up in that frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tracelens_indexer.graph.attributes import Place
+from tracelens_indexer.graph.calls import Call, Calls
+from tracelens_indexer.graph.containers import ANY
+from tracelens_indexer.graph.models import EXTERNALS
+from tracelens_indexer.graph.program import Program
+from tracelens_indexer.graph.values import (
+    BUILT,
+    BUILTIN,
+    CLASS,
+    CONSTANT,
+    CONTAINER,
+    EXTERNAL,
+    FUNCTION,
+    GENERATOR,
+    INSTANCE,
+    MANAGER,
+    OUTCOME,
+    SUPER,
+    UNKNOWN,
+    Value,
+)
+from tracelens_indexer.source import flow
+
+MAX_CONTEXTS = 2
+"""Contexts within contexts."""
+MAX_COPIED = 24
+"""Nodes of a function that gets a frame for each place that calls it."""
+MAX_COPIES = 60
+"""Such frames of one function."""
+
+_WRAPPERS = frozenset(
+    ("partial", "wraps", "update_wrapper", "cast", "property", "staticmethod", "classmethod", "list", "tuple", "iter",
+     "map", "filter", "sorted", "contextmanager", "next")
+)  # fmt: skip
+
+
+class Frame:
+    __slots__ = ("around", "base", "depth", "unit")
+
+    def __init__(self, unit: int, around: int, base: int, depth: int) -> None:
+        self.unit = unit
+        self.around = around
+        """The frame in which outer names are looked up, or -1."""
+        self.base = base
+        self.depth = depth
+
+
+class Frames(Calls):
+    """Makes the program's code into nodes and edges."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self._frames: list[Frame] = []
+        self._plain: dict[int, int] = {}
+        """Unit to its frame that stands for all calls."""
+        self._copies: dict[tuple[int, int, int], int] = {}
+        self._copied: dict[int, int] = {}
+        self._hands_on: dict[int, bool] = {}
+        self.site_nodes: list[dict[int, list[int]]] = [{} for _ in program.files]
+        """For each file, call site to the numbers of its calls."""
+        order = list(self._units())
+        for unit in order:
+            around = program.parent(unit)
+            self._plain[unit] = self._reserve(unit, self._plain.get(around, -1), 0)
+        self._mentioned = self._mentions()
+        for unit in order:
+            self._fill(self._plain[unit])
+
+    def _units(self) -> Iterator[int]:
+        for file in self.program.files:
+            for index in range(len(file.facts.units)):
+                if index in file.flow.code:
+                    yield file.first_unit + index
+
+    def _mentions(self) -> set[str]:
+        """Names that are read anywhere: what is not among them is called by nobody here."""
+        found: set[str] = set()
+        for file in self.program.files:
+            found.update(file.flow.words)
+        return found
+
+    # What the parts below ask for
+
+    def node_of(self, unit: int, node: int) -> int:
+        return self._frames[self._plain[unit]].base + node
+
+    def base(self, frame: int) -> int:
+        return self._frames[frame].base
+
+    def returned(self, frame: int) -> int:
+        one = self._frames[frame]
+        return one.base + len(self.program.code(one.unit))
+
+    def default_of(self, unit: int, position: int, around: int) -> int:
+        file = self.program.files[self.program.file_of[unit]]
+        signature = file.flow.signatures.get(unit - file.first_unit)
+        if signature is None or signature.defaults[position] < 0:
+            return -1
+        return self._frames[around].base + signature.defaults[position] if around >= 0 else -1
+
+    def frame_for(self, unit: int, around: int, call: Call) -> int:
+        frames = self._frames
+        depth = max(call.depth, frames[around].depth if around >= 0 else 0)
+        if depth < MAX_CONTEXTS and self.hands_on(unit):
+            key = (unit, around, call.number)
+            depth += 1
+        elif around < 0 or around == self._plain.get(frames[around].unit):
+            return self._plain[unit]
+        else:
+            key = (unit, around, -1)
+        frame = self._copies.get(key)
+        if frame is None:
+            if self._copied.get(unit, 0) >= MAX_COPIES:
+                return self._plain[unit]
+            self._copied[unit] = self._copied.get(unit, 0) + 1
+            frame = self._copies[key] = self._reserve(unit, around, depth)
+            self._fill(frame)
+        return frame
+
+    def hands_on(self, unit: int) -> bool:
+        known = self._hands_on.get(unit)
+        if known is None:
+            known = self._hands_on[unit] = self._does_hand_on(unit)
+        return known
+
+    def _does_hand_on(self, unit: int) -> bool:
+        """Whether what a small function returns is made of its arguments, or is a function that may use them."""
+        code = self.program.code(unit)
+        described = self.program.units[unit]
+        if len(code) > MAX_COPIED or not any(parts[0] == flow.RETURN for parts in code):
+            return False
+        skip = 1 if described.kind == "method" else 0
+        if len(described.parameters) <= skip:
+            return False
+        file = self.program.files[self.program.file_of[unit]]
+        pending = [parts[1] for parts in code if parts[0] == flow.RETURN]
+        seen: set[int] = set()
+        while pending:
+            node = pending.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            parts = code[node]
+            form = parts[0]
+            if (form == flow.PARAMETER and parts[1] >= skip) or form == flow.DEFINITION:
+                return True
+            if form == flow.UNION:
+                pending += parts[1:]
+            elif form == flow.CALL:
+                count = parts[3]
+                pending.append(parts[2])
+                if self._wraps(code[parts[2]], file.flow.words):
+                    pending += (*parts[4 : 4 + count], *parts[5 + count :: 2])
+            elif form == flow.DECORATED:
+                pending += parts[2:]
+            elif form in (flow.ITEM, flow.ITEM_BY, flow.ELEMENT, flow.ENTERED):
+                pending.append(parts[1])
+            elif form == flow.SEQUENCE:
+                pending += (one if one >= 0 else -1 - one for one in parts[2:])
+        return False
+
+    @staticmethod
+    def _wraps(callee: flow.Node, words: list[str]) -> bool:
+        """Whether what is called may give back what it gets: `wraps(f)(inner)`, `partial(f)`."""
+        if callee[0] == flow.CALL:
+            return True
+        named = {flow.ATTRIBUTE: 2, flow.MEMBER: 3, flow.GLOBAL: 1}.get(callee[0])
+        return named is not None and words[callee[named]] in _WRAPPERS
+
+    # Making a frame
+
+    def _reserve(self, unit: int, around: int, depth: int) -> int:
+        base = self.new_nodes(len(self.program.code(unit)) + 2)
+        self._frames.append(Frame(unit, around, base, depth))
+        return len(self._frames) - 1
+
+    def _fill(self, number: int) -> None:
+        frame = self._frames[number]
+        unit = frame.unit
+        program = self.program
+        index = program.file_of[unit]
+        file = program.files[index]
+        described = program.units[unit]
+        if described.kind in ("function", "method", "lambda"):
+            self._fill_parameters(frame, number)
+        base = frame.base
+        returned = base + len(program.code(unit))
+        words, first_unit = file.flow.words, file.first_unit
+        add, edge, watch, number_of = self.add, self.edge, self.watch, self.values.number
+        for at, parts in enumerate(program.code(unit), base):
+            form = parts[0]
+            if form == flow.ATTRIBUTE:
+                place: Place = (first_unit + parts[3], parts[4], parts[5], "implicit")
+                watch(base + parts[1], self.load, words[parts[2]], at, place)
+            elif form == flow.CALL:
+                self._fill_call(frame, index, at, parts)
+            elif form == flow.UNION:
+                for operand in parts[1:]:
+                    edge(base + operand, at)
+            elif form == flow.OUTER:
+                outer = self._around(frame, first_unit + parts[1])
+                for operand in parts[2:]:
+                    edge(outer + operand, at)
+            elif form == flow.CONSTANT:
+                add(at, number_of(CONSTANT, words[parts[1]]))
+            elif form == flow.BUILT:
+                add(at, number_of(BUILT, words[parts[1]]))
+            elif form == flow.GLOBAL:
+                for source in self.names.free(index, words[parts[1]]):
+                    self.bring(source, at)
+            elif form == flow.DEFINITION:
+                defined = first_unit + parts[1]
+                if program.units[defined].kind == "class":
+                    add(at, number_of(CLASS, defined))
+                else:
+                    add(at, number_of(FUNCTION, defined, number))
+            elif form == flow.MEMBER:
+                for source in self.names.member(index, parts[1], words[parts[2]], words[parts[3]]):
+                    self.bring(source, at)
+            elif form == flow.MODULE:
+                self.bring(self.names.module(index, 0, words[parts[1]]), at)
+            elif form == flow.RETURN:
+                edge(base + parts[1], returned)
+            elif form == flow.STORE_ATTRIBUTE:
+                watch(base + parts[1], self.store, words[parts[2]], base + parts[3], self._place(index, parts[4]))
+            elif form == flow.DECORATED:
+                self._fill_decorated(frame, index, at, parts)
+            else:
+                self._fill_rare(frame, index, at, parts)
+
+    def _around(self, frame: Frame, unit: int) -> int:
+        """The base of the frame of a unit around."""
+        around = frame.around
+        while around >= 0:
+            outer = self._frames[around]
+            if outer.unit == unit:
+                return outer.base
+            around = outer.around
+        return self._frames[self._plain[unit]].base
+
+    def _place(self, file: int, place: int) -> Place:
+        unit, line, column = self.program.files[file].flow.places[place]
+        return (self.program.files[file].first_unit + unit, line, column, "implicit")
+
+    def _fill_parameters(self, frame: Frame, number: int) -> None:
+        unit = frame.unit
+        program = self.program
+        described = program.units[unit]
+        file = program.files[program.file_of[unit]]
+        values = self.values
+        plain = frame.depth == 0 and self._plain[unit] == number
+        parameters = described.parameters
+        if described.kind == "method" and parameters and plain and "staticmethod" not in described.decorators:
+            owner = program.parent(unit)
+            is_class = described.name in ("__new__", "__init_subclass__", "__class_getitem__")
+            form = CLASS if is_class or "classmethod" in described.decorators else INSTANCE
+            self.add(frame.base, values.number(form, owner))
+        for position, parameter in enumerate(parameters):
+            if parameter.kind == "variadic":
+                self.add(frame.base + position, self.container("tuple", frame.base + position))
+            elif parameter.kind == "keywords":
+                self.add(frame.base + position, self.container("dict", frame.base + position))
+        signature = file.flow.signatures.get(unit - file.first_unit)
+        if signature is None:
+            return
+        outer = self._frames[frame.around].base if frame.around >= 0 else -1
+        if outer < 0:
+            return
+        for position, annotation in enumerate(signature.annotations):
+            if annotation >= 0:
+                self.edge(outer + annotation, frame.base + position)
+        if signature.result >= 0 and not described.is_generator:
+            self.edge(outer + signature.result, frame.base + len(program.code(unit)))
+
+    def _fill_call(self, frame: Frame, index: int, at: int, parts: flow.Node) -> None:
+        base = frame.base
+        count = parts[3]
+        positional = tuple([base + node for node in parts[4 : 4 + count]])
+        others: tuple[tuple[int, int], ...] = ()
+        if len(parts) > 4 + count:
+            words = self.program.files[index].flow.words
+            others = tuple(
+                (self.keyword(words[parts[i]]) if parts[i] >= 0 else parts[i], base + parts[i + 1])
+                for i in range(4 + count, len(parts), 2)
+            )
+        file = self.program.files[index]
+        site = file.facts.sites[parts[1]]
+        call = self.new_call(
+            base + parts[2],
+            positional,
+            others,
+            at,
+            frame.depth,
+            (file.first_unit + site.unit, site.line, site.column, "call"),
+        )
+        self.site_nodes[index].setdefault(parts[1], []).append(call.number)
+
+    def _fill_decorated(self, frame: Frame, index: int, at: int, parts: flow.Node) -> None:
+        base = frame.base
+        place = self._place(index, parts[1])
+        self.new_call(base + parts[2], (base + parts[3],), (), at, frame.depth, (*place[:3], "decorates"))
+        self.watch(base + parts[2], self._decorate_unknown, base + parts[3], at)
+
+    def _decorate_unknown(self, value: Value, decorated: int, result: int) -> None:
+        """A decorator from outside is taken to leave a function what it is."""
+        form = self.values.forms[value]
+        if form in (EXTERNAL, UNKNOWN, OUTCOME):
+            known = self.values.name(value)
+            special = ("functools.cached_property", "contextlib.contextmanager", "contextlib.asynccontextmanager",
+                       "abc.abstractproperty", "django.utils.functional.cached_property")  # fmt: skip
+            if form == EXTERNAL and (known in special or known in EXTERNALS):
+                return
+            self.edge(decorated, result)
+
+    def _fill_rare(self, frame: Frame, index: int, at: int, parts: flow.Node) -> None:
+        form = parts[0]
+        base = frame.base
+        file = self.program.files[index]
+        words = file.flow.words
+        watch, add, edge = self.watch, self.add, self.edge
+        if form == flow.ITEM:
+            place: Place = (file.first_unit + parts[3], parts[4], parts[5], "implicit")
+            watch(base + parts[1], self._load_item, words[parts[2]], at, place)
+        elif form == flow.ITEM_BY:
+            place = (file.first_unit + parts[3], parts[4], parts[5], "implicit")
+            watch(base + parts[1], self._load_item_by, base + parts[2], at, place)
+        elif form == flow.SLICE:
+            watch(base + parts[1], self._slice, parts[2], parts[3], at)
+        elif form == flow.UNPACKED:
+            watch(base + parts[1], self._unpack_target, parts[2], parts[3], parts[4], at, self._somewhere(frame))
+        elif form == flow.ELEMENT:
+            watch(base + parts[1], self.each, at, self._place(index, parts[2]))
+        elif form == flow.ENTERED:
+            watch(base + parts[1], self._enter, at, self._place(index, parts[2]))
+        elif form == flow.SEQUENCE:
+            self._fill_sequence(base, at, words[parts[1]], parts[2:])
+        elif form == flow.MAPPING:
+            made = self.container("dict", at)
+            add(at, made)
+            for key, node in zip(parts[1::2], parts[2::2], strict=True):
+                if key == flow.SPREAD:
+                    watch(base + node, self.spread, made)
+                else:
+                    edge(base + node, self.item(made, words[key] if key >= 0 else ANY))
+        elif form == flow.COLLECTED:
+            made = self.container(words[parts[1]], at)
+            add(at, made)
+            edge(base + parts[2], self.item(made, ANY))
+        elif form == flow.SUPER:
+            self._fill_super(frame, index, at, parts)
+        elif form in (flow.INSTANCE, flow.SOME_INSTANCE):
+            watch(base + parts[1], self._instance, int(form == flow.INSTANCE), at)
+        elif form == flow.TYPE_OF:
+            watch(base + parts[1], self._type_of, at)
+        elif form == flow.OPERATION:
+            place = self._place(index, parts[1])
+            operand = (base + parts[4],) if parts[4] >= 0 else ()
+            watch(base + parts[3], self._operate, words[parts[2]], place, operand, at)
+        elif form == flow.RAISED:
+            watch(base + parts[1], self._raise, self._place(index, parts[2]), at)
+        elif form == flow.NAMED_LIKE:
+            watch(base + parts[1], self.load_like, words[parts[2]], at)
+        elif form == flow.STORE_ITEM:
+            place = self._place(index, parts[4])
+            watch(base + parts[1], self._store_item, words[parts[2]], base + parts[3], place)
+        elif form == flow.STORE_ITEM_BY:
+            place = self._place(index, parts[4])
+            watch(base + parts[1], self._store_item_by, base + parts[2], base + parts[3], place)
+        elif form == flow.YIELD:
+            edge(base + parts[1], base + len(self.program.code(frame.unit)) + 1)
+        elif form == flow.YIELD_FROM:
+            end = base + len(self.program.code(frame.unit)) + 1
+            watch(base + parts[1], self.each, end, self._somewhere(frame))
+
+    def _somewhere(self, frame: Frame) -> Place:
+        described = self.program.units[frame.unit]
+        return (frame.unit, described.def_line, 0, "implicit")
+
+    def _fill_sequence(self, base: int, at: int, kind: str, elements: list[int]) -> None:
+        starred = any(node < 0 for node in elements)
+        made = self.container(kind, at, -1 if starred or kind == "set" else len(elements))
+        self.add(at, made)
+        known = kind != "set"
+        for position, node in enumerate(elements):
+            if node < 0:
+                known = False
+                self.watch(base - 1 - node, self.each, self.item(made, ANY), (0, 0, 0, "implicit"))
+            else:
+                self.edge(base + node, self.item(made, str(position) if known else ANY))
+
+    def _fill_super(self, frame: Frame, index: int, at: int, parts: flow.Node) -> None:
+        file = self.program.files[index]
+        base = frame.base
+        if parts[2] >= 0 and parts[3] >= 0:
+            self.watch(base + parts[2], self._super_after, base + parts[3], at)
+            return
+        if parts[1] < 0:
+            return
+        method: Frame | None = frame
+        while method is not None and self.program.units[method.unit].kind != "method":
+            method = self._frames[method.around] if method.around >= 0 else None
+        if method is not None and self.program.units[method.unit].parameters:
+            self.watch(method.base, self._super_of, file.first_unit + parts[1], at)
+
+    def _super_after(self, value: Value, receivers: int, result: int) -> None:
+        if self.values.forms[value] == CLASS:
+            self.watch(receivers, self._super_of, self.values.first(value), result)
+
+    def _super_of(self, receiver: Value, after: int, result: int) -> None:
+        if self.values.forms[receiver] in (INSTANCE, CLASS):
+            self.add(result, self.values.number(SUPER, after, receiver & ~1))
+
+    # Watchers of the rarer forms
+
+    def _load_item(self, value: Value, key: str, result: int, place: Place) -> None:
+        form = self.values.forms[value]
+        if form == CONTAINER:
+            self.load_item(value, key, result)
+        elif form == INSTANCE:
+            self.special(value, "__getitem__", place, (), result)
+        elif form in (CLASS, EXTERNAL, OUTCOME):
+            self.add(result, value)
+
+    def _load_item_by(self, value: Value, key: int, result: int, place: Place) -> None:
+        if self.values.forms[value] == CONTAINER:
+            self.watch(key, self._get_by_key, value, result)
+        else:
+            self._load_item(value, ANY, result, place)
+
+    def _store_item(self, value: Value, key: str, stored: int, place: Place) -> None:
+        if self.values.forms[value] == CONTAINER:
+            self.edge(stored, self.item(value, key))
+        elif self.values.forms[value] == INSTANCE:
+            self.special(value, "__setitem__", place, (stored, stored), self.new_nodes(1))
+
+    def _store_item_by(self, value: Value, key: int, stored: int, place: Place) -> None:
+        if self.values.forms[value] == CONTAINER:
+            self.edge(stored, self.item(value, ANY))
+        else:
+            self._store_item(value, ANY, stored, place)
+
+    def _slice(self, value: Value, low: int, high: int, result: int) -> None:
+        if self.values.forms[value] == CONTAINER:
+            self.slice(value, low, high, result)
+        elif self.values.forms[value] in (OUTCOME, BUILT):
+            self.add(result, value)
+
+    def _unpack_target(self, value: Value, position: int, count: int, star: int, result: int, place: Place) -> None:
+        """One target of `a, *b, c = value`."""
+        if self.values.forms[value] != CONTAINER or self.kind(value) == "dict":
+            self.each(value, result, place)
+        elif star < 0 or position < star:
+            self.load_item(value, str(position), result)
+        elif position == star:
+            after = count - 1 - star
+            self.slice(value, star, -after if after else flow.OPEN, result)
+        else:
+            self.load_item(value, str(position - count), result)
+
+    def _enter(self, value: Value, result: int, place: Place) -> None:
+        form = self.values.forms[value]
+        if form == INSTANCE:
+            entered = self.special(value, "__enter__", place, (), result)
+            entered = self.special(value, "__aenter__", place, (), result) or entered
+            for name in ("__exit__", "__aexit__"):
+                self.special(value, name, place, (), self._ignored(result))
+            if not entered:
+                self.add(result, value)
+        elif form == MANAGER:
+            self.each(self.values.first(value), result, place)
+        elif form == GENERATOR:
+            self.each(value, result, place)
+        elif form in (OUTCOME, BUILT):
+            self.add(result, value)
+
+    def _ignored(self, node: int) -> int:
+        key = (node, "ignored")
+        found = self._implicit.get(key)
+        if found is None:
+            found = self._implicit[key] = self.new_nodes(1)
+        return found
+
+    def _instance(self, value: Value, weak: int, result: int) -> None:
+        form = self.values.forms[value]
+        number = self.values.number
+        if form == CLASS:
+            self.add(result, number(INSTANCE, self.values.first(value)) + weak)
+        elif form == BUILTIN and self.values.name(value) != "object":
+            self.add(result, number(BUILT, self.values.name(value)) + weak)
+        elif form == EXTERNAL and not self.values.name(value).startswith(("typing.", "typing_extensions.")):
+            self.add(result, number(OUTCOME, self.values.name(value)) + weak)
+        elif form == CONTAINER and not weak:
+            self.watch(self.items(value), self._instance, 0, result)
+
+    def _raise(self, value: Value, place: Place, result: int) -> None:
+        if self.values.forms[value] == CLASS:
+            self.call_once(place, value, result)
+
+    def _type_of(self, value: Value, result: int) -> None:
+        form = self.values.forms[value]
+        if form == INSTANCE:
+            self.add(result, self.values.number(CLASS, self.values.first(value)) + (value & 1))
+        elif form == BUILT:
+            self.add(result, self.values.number(BUILTIN, self.values.name(value)))
+        elif form in (OUTCOME, UNKNOWN):
+            self.add(result, value)
+
+    def _operate(self, value: Value, name: str, place: Place, operand: tuple[int, ...], result: int) -> None:
+        form = self.values.forms[value]
+        if form == INSTANCE:
+            if not self.special(value, name, place, operand, result) and name.startswith("__i"):
+                self.special(value, f"__{name[3:]}", place, operand, result)
+        elif form in (CONTAINER, CONSTANT, BUILT) and name in ("__add__", "__or__", "__mul__", "__mod__", "__iadd__"):
+            self.add(result, value)
+            if form == CONTAINER and operand and name != "__mod__":
+                for node in operand:
+                    self.watch(node, self._added, result)
+
+    def _added(self, value: Value, result: int) -> None:
+        if self.values.forms[value] == CONTAINER:
+            self.add(result, value)
