@@ -201,7 +201,7 @@ class CodeIndex:
             f" WHERE edges.{known} = ? ORDER BY files.path, edges.line",
             (unit_id,),
         )
-        return [(unit_record(row), Edge(*tuple(row)[20:26])) for row in rows]
+        return [(unit_record(row), Edge(*tuple(row)[-6:])) for row in rows]
 
     def sites_in(self, path: str) -> list[CallSiteRecord]:
         """Every call site of a file with what it resolves to, in source order."""
