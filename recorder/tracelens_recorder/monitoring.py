@@ -47,7 +47,8 @@ class Monitoring:
                 m.free_tool_id(tool)
             session.notes.append(NO_TOOL_ID)
             return False
-        discovery, calls = self.ids = (taken[0], taken[1])
+        # Of several tools the highest id hears of an event first: what `calls` has counted, `discovery` sees.
+        discovery, calls = self.ids = (min(taken), max(taken))
         events = m.events
         local = events.PY_START | events.PY_RETURN | events.PY_YIELD | events.PY_RESUME
         disable = m.DISABLE
@@ -59,12 +60,17 @@ class Monitoring:
 
         def discover(code: CodeType, offset: int) -> Any:
             try:
-                if id(code) not in functions:
-                    function = add(code)
-                    if function is not None and function.kind == FUNCTION:
-                        # takes effect from the next call on: this one is reported from here
-                        set_local_events(calls, code, local)
-                        started(function, get_frame(1))
+                function = functions.get(id(code)) or add(code)
+                if function is None or function.kind != FUNCTION or function.parked:
+                    return disable
+                # Takes effect from the next call on: this one is reported from here, and so are those of other threads
+                # that were on their way here meanwhile. Each switches the events on before it says that it started, so
+                # that its end is not missed.
+                set_local_events(calls, code, local)
+                frame = get_frame(1)
+                known = session.live.get(id(frame))
+                if known is None or known.function is not function or not known.running:
+                    started(function, frame)
             except BaseException as problem:
                 fault(problem)
             return disable
