@@ -89,6 +89,8 @@ class Captures:
             "started_ns": session.started_ns + session.clock() - session.started_clock,
             "thread": call.thread.name,
             "test": session.test,
+            "chosen": call.chosen,
+            "represents": round(call.represents, 2),
         }
         if call.caller is not None:
             index, offset = call.caller

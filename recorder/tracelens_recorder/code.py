@@ -20,22 +20,34 @@ MODULE = 1
 INLINE = 2
 """Comprehensions, generator expressions and class bodies: belong to the function around them."""
 
+NEVER = 1 << 62
+"""The number of a call that is never reached."""
+
 
 class Function:
     """A code object in scope. Holds on to the code, so that its id() stays its own."""
 
     __slots__ = (
+        "armed_at",
         "calls",
         "captures",
         "code",
+        "draining",
+        "due",
         "file",
         "index",
         "kind",
         "lines",
+        "live",
+        "looking",
         "name",
+        "next",
         "parameters",
         "parked",
+        "parked_at",
         "rebound",
+        "seen_ns",
+        "stop",
         "unfaithful",
     )
 
@@ -48,12 +60,35 @@ class Function:
         self.calls = 0
         """Of all threads; exact in one thread. Only the cadence of captures and parking hang on it."""
         self.captures = 0
-        self.parked = False
+        """Calls that were captured."""
         self.unfaithful = False
         """Some of its calls may have been missed."""
+        self.forget()
         self.parameters = parameters_of(code)
         self.rebound: Tuple[str, ...] | None = None
         self.lines: Dict[int, int] | None = None
+
+    def forget(self) -> None:
+        """As if it had not run yet: for a child after a fork too."""
+        self.calls = self.captures = 0
+        self.next = 1
+        """The number of the call that is captured next."""
+        self.stop = NEVER
+        """The number of the call after which it is parked."""
+        self.live = 0
+        """Calls in progress, nearly."""
+        self.parked = False
+        """Its starts are not listened to."""
+        self.due = False
+        """To be parked when a call of it has ended."""
+        self.draining = 0
+        """Ends that are still listened to after it was parked."""
+        self.looking = False
+        """Listened to again, for a few calls."""
+        self.armed_at = 0
+        self.parked_at = 0
+        self.seen_ns = 0
+        """Nanoseconds that it was listened to, up to when it was parked last."""
 
     def line_at(self, offset: int) -> int:
         """The line of the instruction at a byte offset, 1-based; 0 unknown."""

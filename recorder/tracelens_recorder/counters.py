@@ -16,13 +16,15 @@ class Counter:
     `written` what he has written of it, so that no addition is lost between two threads."""
 
     __slots__ = ("active", "calls", "durations", "ended", "errors", "max", "min", "resumes", "self", "settled",
-                 "total", "written", "written_durations")  # fmt: skip
+                 "test", "total", "written", "written_durations")  # fmt: skip
 
     def __init__(self) -> None:
         self.active = 0
         self.calls = 0
         self.settled = 0
         """Of `calls`, those that have been put down to a test (or to none)."""
+        self.test = 0
+        """The test that the others belong to; 0 none."""
         self.resumes = 0
         self.errors = 0
         self.ended = 0
@@ -38,7 +40,7 @@ class Counter:
 class ThreadState:
     """The numbers of one thread."""
 
-    __slots__ = ("counters", "edges", "name", "overhead")
+    __slots__ = ("by_test", "counters", "edges", "name", "overhead")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -47,13 +49,25 @@ class ThreadState:
         """(caller, offset of the call in it, callee) → [calls, ns, calls written, ns written]"""
         self.overhead = 0
         """Nanoseconds spent on capturing values: taken off the durations of the calls around."""
+        self.by_test: Dict[Tuple[int, int], int] = {}
+        """(function, test) → calls. Only this thread adds a key, or to one."""
+
+    def settle(self, index: int, counter: Counter, test: int) -> None:
+        """From now on the calls of a function belong to another test."""
+        new = counter.calls - counter.settled
+        if new:
+            counter.settled += new
+            if counter.test:
+                key = (index, counter.test)
+                self.by_test[key] = self.by_test.get(key, 0) + new
+        counter.test = test
 
 
 class Call:
     """A call in progress."""
 
-    __slots__ = ("caller", "capture", "child", "counter", "duration", "edge", "function", "number", "overhead",
-                 "parent", "pending", "running", "self", "start", "thread")  # fmt: skip
+    __slots__ = ("caller", "capture", "child", "chosen", "counter", "duration", "edge", "function", "number",
+                 "overhead", "parent", "pending", "represents", "running", "self", "start", "thread")  # fmt: skip
 
     def __init__(self, function: Function, thread: ThreadState, counter: Counter) -> None:
         self.function = function
@@ -62,6 +76,9 @@ class Call:
         self.parent: Optional[Call] = None
         self.edge: Optional[List[int]] = None
         self.capture: Optional[Dict[str, Any]] = None
+        self.chosen = "early"
+        self.represents = 1.0
+        """How many calls it stands for, where it is captured."""
         self.number = 0
         self.caller: Optional[Tuple[int, int]] = None
         self.start = 0
@@ -95,14 +112,14 @@ MAX_STACKS = 50_000
 
 
 class Numbers:
-    """Counts, edges and samples of all threads. Only `collect` and `settle` need the session's lock."""
+    """Counts, edges and samples of all threads. Only `collect` needs the session's lock."""
 
     def __init__(self) -> None:
         self.threads: List[ThreadState] = []
         self.samples: Dict[Tuple[Tuple[int, int], ...], List[int]] = {}
         """Stack, outermost first, of (code, line) → [samples, ns]. Only the sampler adds to it."""
         self.sampled = 0
-        self.by_test: Dict[Tuple[int, int], int] = {}
+        self._tests_written: Dict[Tuple[int, int], int] = {}
 
     def new_thread(self) -> ThreadState:
         """For the thread that calls."""
@@ -123,16 +140,23 @@ class Numbers:
         known[1] += weight_ns
         self.sampled += 1
 
-    def settle(self, test: int) -> None:
-        """Put the calls since the last time down to the test that ran meanwhile; 0 is none."""
+    def _test_rows(self) -> List[Tuple[int, Any]]:
+        """What was put down to tests since the last time, and what will be: its test may be running still."""
+        now: Dict[Tuple[int, int], int] = {}
         for thread in list(self.threads):
+            for key, n in list(thread.by_test.items()):
+                now[key] = now.get(key, 0) + n
             for index, counter in list(thread.counters.items()):
-                new = counter.calls - counter.settled
-                if new:
-                    counter.settled += new
-                    if test:
-                        key = (index, test)
-                        self.by_test[key] = self.by_test.get(key, 0) + new
+                test, new = counter.test, counter.calls - counter.settled
+                if test and new > 0:
+                    now[index, test] = now.get((index, test), 0) + new
+        before, self._tests_written = self._tests_written, now
+        rows: List[Tuple[int, Any]] = []
+        for key, n in now.items():
+            new = n - before.get(key, 0)
+            if new:
+                rows.append((payloads.TEST_COUNTS, [*key, new]))
+        return rows
 
     def collect(self, table: Sequence[Function]) -> List[Tuple[int, Any]]:
         """What was added since the last time, as records: (kind, one row)."""
@@ -150,10 +174,9 @@ class Numbers:
                     known = edges.setdefault(place, [0, 0])
                     known[0] += calls
                     known[1] += total
-        by_test, self.by_test = self.by_test, {}
         samples, self.samples = self.samples, {}
         rows: List[Tuple[int, Any]] = [(payloads.COUNTS, [index, *row]) for index, row in counts.items()]
         rows += [(payloads.EDGES, [*place, *edge]) for place, edge in edges.items()]
-        rows += [(payloads.TEST_COUNTS, [*key, n]) for key, n in by_test.items()]
+        rows += self._test_rows()
         rows += [(payloads.SAMPLES, [stack, *weight]) for stack, weight in samples.items()]
         return rows

@@ -50,7 +50,10 @@ class Monitoring:
         # Of several tools the highest id hears of an event first: what `calls` has counted, `discovery` sees.
         discovery, calls = self.ids = (min(taken), max(taken))
         events = m.events
-        local = events.PY_START | events.PY_RETURN | events.PY_YIELD | events.PY_RESUME
+        # Where nothing is ever parked, the start of each callee says who called it.
+        sites = events.CALL if session.governed else 0
+        ends = events.PY_RETURN | events.PY_YIELD | events.PY_RESUME | sites
+        local = events.PY_START | ends
         disable = m.DISABLE
         set_local_events = m.set_local_events
         functions = session.functions
@@ -61,7 +64,11 @@ class Monitoring:
         def discover(code: CodeType, offset: int) -> Any:
             try:
                 function = functions.get(id(code)) or add(code)
-                if function is None or function.kind != FUNCTION or function.parked:
+                if function is None or function.parked:
+                    return disable
+                if function.kind != FUNCTION:
+                    if sites:
+                        set_local_events(calls, code, sites)
                     return disable
                 # Takes effect from the next call on: this one is reported from here, and so are those of other threads
                 # that were on their way here meanwhile. Each switches the events on before it says that it started, so
@@ -115,8 +122,16 @@ class Monitoring:
             except BaseException as problem:
                 fault(problem)
 
-        def park(function: Function) -> None:
-            set_local_events(calls, function.code, 0)
+        def on_call(code: CodeType, offset: int, callee: object, argument: object) -> Any:
+            try:
+                if session.called(functions[id(code)], offset, callee, get_frame(1)):
+                    return disable
+            except BaseException as problem:
+                fault(problem)
+            return None
+
+        def park(function: Function, draining: bool) -> None:
+            set_local_events(calls, function.code, ends if draining else sites)
 
         def unpark(function: Function) -> None:
             set_local_events(calls, function.code, local)
@@ -129,6 +144,7 @@ class Monitoring:
             (events.PY_RESUME, on_resume),
             (events.PY_THROW, on_throw),
             (events.PY_UNWIND, on_unwind),
+            (events.CALL, on_call),
         ):
             m.register_callback(calls, event, callback)
         m.register_callback(discovery, events.PY_START, discover)
@@ -142,7 +158,7 @@ class Monitoring:
         m = self.monitoring
         for tool in self.ids:
             m.set_events(tool, 0)
-            for event in ("PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "PY_THROW", "PY_UNWIND"):
+            for event in ("PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "PY_THROW", "PY_UNWIND", "CALL"):
                 m.register_callback(tool, getattr(m.events, event), None)
             m.free_tool_id(tool)
         self.ids = None

@@ -20,6 +20,8 @@ MAX_SHARE = 0.01
 """Of the time, that is spent on sampling; the interval is stretched to keep to it."""
 MAX_STACK = 128
 """Frames in scope of one stack, from the leaf."""
+SWITCH_NS = 10_000
+"""CPU nanoseconds for which this thread takes the interpreter from the others."""
 TICK = 0.1
 """Seconds between looks when there is nothing to sample: what is recorded is still to be written."""
 LONGEST = 60_000_000_000
@@ -89,6 +91,7 @@ class Sampler:
                 if wake.acquire(True, pause):
                     break
                 try:
+                    used = session.cpu()
                     if sampling:
                         before = session.clock()
                         self._sample(me, min(before - last, LONGEST))
@@ -96,6 +99,8 @@ class Sampler:
                         cost = (session.clock() - before) / 1e9
                         pause = max(interval, min(cost / MAX_SHARE, 1.0))
                     session.tick()
+                    session.look()
+                    session.governor.spent += session.cpu() - used + SWITCH_NS
                 except Exception as problem:
                     session.faults += 1
                     session.first_fault = session.first_fault or f"{type(problem).__name__} in sampler"
