@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import payloads
 from tracelens_recorder.counters import Call
-from tracelens_recorder.values import observe
+from tracelens_recorder.values import BARE, FULL, observe
 
 if TYPE_CHECKING:
     from tracelens_recorder.session import Session
@@ -19,8 +19,16 @@ MAX_REPLAY = 64 * 1024 * 1024
 """Bytes of replayable arguments in one recording."""
 MAX_REPLAY_OF_FUNCTION = 256 * 1024
 """Bytes of them of one function; calls that were captured because they raised may go beyond."""
+MAX_VAIN = 8
+"""Calls of a function in a row that cannot be replayed, after which no more is tried."""
+MAX_NODES = 5000
+"""Values in the replayable arguments of one call."""
+LEAN_REPLAY = 24
+"""The same where the budget is spent; then only the first call of a function is tried, and no instance is."""
+_PLAIN = frozenset(map(id, (type(None), bool, int, float, str, bytes, list, tuple, dict, set, frozenset)))
+"""By identity: a metaclass may define `__eq__`."""
 
-Encoder = Callable[[Dict[str, Any], Tuple[str, ...]], Any]
+Encoder = Callable[[Dict[str, Any], Tuple[str, ...], int], Any]
 
 
 class Captures:
@@ -32,7 +40,8 @@ class Captures:
         options = session.options
         self._values = options.values
         self._replay_left = MAX_REPLAY
-        self._replay_spent: Dict[int, int] = {}
+        self._replay_spent: Dict[int, Tuple[int, int]] = {}
+        """By function: bytes so far, and calls in a row that could not be encoded."""
         self._encode = _replay_encoder() if options.values and options.replay else None
 
     def begin(self, call: Call, frame: FrameType) -> None:
@@ -71,11 +80,12 @@ class Captures:
             self._session.record(payloads.CAPTURES, capture)
 
     def returned(self, call: Call, value: object) -> None:
-        self.end(call, ["returned", self.observed(value) if self._values else None])
+        detail = self._session.governor.detail()
+        self.end(call, ["returned", self.observed(value, detail=detail) if self._values else None])
 
-    def observed(self, value: object, name: str = "") -> List[Any]:
+    def observed(self, value: object, name: str = "", detail: int = FULL) -> List[Any]:
         """[type, text, number, size] of a value that goes under a name."""
-        kind, text, number, size, found = observe(value, name)
+        kind, text, number, size, found = observe(value, name, detail)
         self._session.redacted += found
         return [kind, text, number, size]
 
@@ -98,18 +108,24 @@ class Captures:
         return capture
 
     def _put(self, capture: Dict[str, Any], arguments: Dict[str, Any], replayable: bool) -> None:
-        capture["arguments"] = [[name, *self.observed(value, name)] for name, value in arguments.items()]
+        lean = self._session.governor.detail()
+        capture["arguments"] = [[name, *self.observed(value, name, lean)] for name, value in arguments.items()]
         if not replayable or self._encode is None or self._replay_left <= 0:
             return
-        spent = self._replay_spent.get(capture["code"], 0)
-        if spent > MAX_REPLAY_OF_FUNCTION and "late" not in capture:
+        code = capture["code"]
+        spent, vain = self._replay_spent.get(code, (0, 0))
+        if (spent > MAX_REPLAY_OF_FUNCTION and "late" not in capture) or vain >= MAX_VAIN:
             return
-        encoded = self._encode(arguments, self._session.scope.roots)
-        if encoded is not None:
-            size = len(json.dumps(encoded))
-            self._replay_spent[capture["code"]] = spent + size
-            self._replay_left -= size
-            capture["replay"] = encoded
+        if lean == BARE or lean and (spent or vain or not all(id(type(value)) in _PLAIN for value in arguments.values())):
+            return
+        encoded = self._encode(arguments, self._session.scope.roots, LEAN_REPLAY if lean else MAX_NODES)
+        if encoded is None:
+            self._replay_spent[code] = (spent, vain + 1)
+            return
+        size = len(json.dumps(encoded))
+        self._replay_spent[code] = (spent + size, 0)
+        self._replay_left -= size
+        capture["replay"] = encoded
 
 
 def _replay_encoder() -> Optional[Encoder]:

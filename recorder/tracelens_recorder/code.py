@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import opcode
+from _bisect import bisect_right
 from types import CodeType
 from typing import Callable, Dict, List, Set, Tuple
 
@@ -66,7 +67,7 @@ class Function:
         self.forget()
         self.parameters = parameters_of(code)
         self.rebound: Tuple[str, ...] | None = None
-        self.lines: Dict[int, int] | None = None
+        self.lines: Tuple[List[int], List[int]] | None = None
 
     def forget(self) -> None:
         """As if it had not run yet: for a child after a fork too."""
@@ -94,7 +95,8 @@ class Function:
         """The line of the instruction at a byte offset, 1-based; 0 unknown."""
         if self.lines is None:
             self.lines = _lines_of(self.code)
-        return self.lines.get(offset, 0)
+        starts, lines = self.lines
+        return lines[bisect_right(starts, offset) - 1] if offset >= 0 and starts else 0
 
     def never_rebound(self) -> List[str]:
         """The parameters that the function never assigns to: when it raises they still are what it was called with."""
@@ -119,23 +121,24 @@ def parameters_of(code: CodeType) -> Tuple[str, ...]:
     return code.co_varnames[:n]
 
 
-def _lines_of(code: CodeType) -> Dict[int, int]:
-    lines: Dict[int, int] = {}
+def _lines_of(code: CodeType) -> Tuple[List[int], List[int]]:
+    """The offsets at which another line begins, from 0 on, and these lines; 0 none."""
+    starts: List[int] = [0]
+    lines: List[int] = [0]
     if hasattr(code, "co_lines"):
-        for start, end, line in code.co_lines():
-            if line:
-                for offset in range(start, end, 2):
-                    lines[offset] = line
-        return lines
+        for start, _, number in code.co_lines():
+            starts.append(start)
+            lines.append(number or 0)
+        return starts, lines
     line, at = code.co_firstlineno, 0  # Python 3.9: pairs of (bytes on, lines on)
     for bytes_on, lines_on in zip(code.co_lnotab[::2], code.co_lnotab[1::2]):  # noqa: B905 (3.9 has no strict)
-        for offset in range(at, at + bytes_on, 2):
-            lines[offset] = line
+        starts.append(at)
+        lines.append(line)
         at += bytes_on
         line += lines_on - 256 if lines_on > 127 else lines_on
-    for offset in range(at, len(code.co_code), 2):
-        lines[offset] = line
-    return lines
+    starts.append(at)
+    lines.append(line)
+    return starts, lines
 
 
 def _assigned(code: CodeType) -> Set[str]:

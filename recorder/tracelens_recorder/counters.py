@@ -40,7 +40,7 @@ class Counter:
 class ThreadState:
     """The numbers of one thread."""
 
-    __slots__ = ("by_test", "counters", "edges", "name", "overhead")
+    __slots__ = ("counters", "edges", "name", "overhead", "settled")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -49,8 +49,8 @@ class ThreadState:
         """(caller, offset of the call in it, callee) → [calls, ns, calls written, ns written]"""
         self.overhead = 0
         """Nanoseconds spent on capturing values: taken off the durations of the calls around."""
-        self.by_test: Dict[Tuple[int, int], int] = {}
-        """(function, test) → calls. Only this thread adds a key, or to one."""
+        self.settled: List[Tuple[int, int, int]] = []
+        """(function, test, calls) that are not written yet. This thread appends, who writes takes from the front."""
 
     def settle(self, index: int, counter: Counter, test: int) -> None:
         """From now on the calls of a function belong to another test."""
@@ -58,8 +58,7 @@ class ThreadState:
         if new:
             counter.settled += new
             if counter.test:
-                key = (index, counter.test)
-                self.by_test[key] = self.by_test.get(key, 0) + new
+                self.settled.append((index, counter.test, new))
         counter.test = test
 
 
@@ -119,7 +118,6 @@ class Numbers:
         self.samples: Dict[Tuple[Tuple[int, int], ...], List[int]] = {}
         """Stack, outermost first, of (code, line) → [samples, ns]. Only the sampler adds to it."""
         self.sampled = 0
-        self._tests_written: Dict[Tuple[int, int], int] = {}
 
     def new_thread(self) -> ThreadState:
         """For the thread that calls."""
@@ -140,23 +138,21 @@ class Numbers:
         known[1] += weight_ns
         self.sampled += 1
 
-    def _test_rows(self) -> List[Tuple[int, Any]]:
-        """What was put down to tests since the last time, and what will be: its test may be running still."""
-        now: Dict[Tuple[int, int], int] = {}
+    def settle(self) -> None:
+        """At the end: what is open still."""
         for thread in list(self.threads):
-            for key, n in list(thread.by_test.items()):
-                now[key] = now.get(key, 0) + n
             for index, counter in list(thread.counters.items()):
-                test, new = counter.test, counter.calls - counter.settled
-                if test and new > 0:
-                    now[index, test] = now.get((index, test), 0) + new
-        before, self._tests_written = self._tests_written, now
-        rows: List[Tuple[int, Any]] = []
-        for key, n in now.items():
-            new = n - before.get(key, 0)
-            if new:
-                rows.append((payloads.TEST_COUNTS, [*key, new]))
-        return rows
+                if counter.test:
+                    thread.settle(index, counter, 0)
+
+    def _test_rows(self) -> List[Tuple[int, Any]]:
+        by_test: Dict[Tuple[int, int], int] = {}
+        for thread in list(self.threads):
+            n = len(thread.settled)
+            for index, test, calls in thread.settled[:n]:
+                by_test[index, test] = by_test.get((index, test), 0) + calls
+            del thread.settled[:n]
+        return [(payloads.TEST_COUNTS, [*key, n]) for key, n in by_test.items()]
 
     def collect(self, table: Sequence[Function]) -> List[Tuple[int, Any]]:
         """What was added since the last time, as records: (kind, one row)."""
@@ -164,10 +160,14 @@ class Numbers:
         edges: Dict[Tuple[int, int, int], List[int]] = {}
         for thread in list(self.threads):
             for index, counter in list(thread.counters.items()):
-                payloads.add_counts(counts, index, counter)
+                written = counter.written
+                if counter.calls != written[0] or counter.ended != written[3] or counter.self != written[5]:
+                    payloads.add_counts(counts, index, counter)
+                elif counter.errors != written[2]:
+                    payloads.add_counts(counts, index, counter)
             for (caller, offset, callee), edge in list(thread.edges.items()):
-                calls, total = edge[0] - edge[2], edge[1] - edge[3]
-                if calls or total:
+                if edge[0] != edge[2] or edge[1] != edge[3]:
+                    calls, total = edge[0] - edge[2], edge[1] - edge[3]
                     edge[2] += calls
                     edge[3] += total
                     place = (caller, table[caller].line_at(offset), callee)

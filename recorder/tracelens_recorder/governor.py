@@ -16,6 +16,7 @@ from collections import deque
 from typing import Callable, Deque, List, Tuple
 
 from tracelens_recorder.code import Function
+from tracelens_recorder.values import BARE, FULL, LEAN
 
 GRACE_NS = 50_000_000
 """CPU nanoseconds that may be spent beyond the share: every short program is recorded in full."""
@@ -67,6 +68,12 @@ class Governor:
             return False
         self.allowed = self.grace + int(self.share * self.cpu_ns)
         return self.spent > self.allowed
+
+    def detail(self) -> int:
+        """How much to say of a value now: values.FULL, LEAN or BARE."""
+        if not self.over():
+            return FULL
+        return LEAN if self.spent < 2 * self.allowed else BARE
 
     def must_park(self, function: Function, number: int) -> bool:
         """Asked at the start of a call when too much seems to be spent: the functions that are called most go first."""

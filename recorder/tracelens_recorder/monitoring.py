@@ -15,6 +15,7 @@ from types import CodeType
 from typing import Any, List, Optional, Tuple
 
 from tracelens_recorder.code import FUNCTION, Function
+from tracelens_recorder.failures import is_failure
 from tracelens_recorder.session import Session
 
 _CANDIDATES = (3, 4, 2, 0, 1, 5)
@@ -56,13 +57,15 @@ class Monitoring:
         local = events.PY_START | ends
         disable = m.DISABLE
         set_local_events = m.set_local_events
-        functions = session.functions
+        functions, in_scope = session.functions, session.scope.known
         get_frame = sys._getframe
-        add, started, suspended = session.add, session.started, session.suspended
+        add, started, suspended, left = session.add, session.started, session.suspended, session.left
         resumed, returned, raised, fault = session.resumed, session.returned, session.raised, session.fault
 
         def discover(code: CodeType, offset: int) -> Any:
             try:
+                if in_scope.get(code.co_filename, code) is None:
+                    return disable
                 function = functions.get(id(code)) or add(code)
                 if function is None or function.parked:
                     return disable
@@ -118,7 +121,7 @@ class Monitoring:
             try:
                 function = functions.get(id(code))
                 if function is not None:
-                    raised(function, get_frame(1), exception)
+                    (raised if is_failure(exception) else left)(function, get_frame(1), exception)
             except BaseException as problem:
                 fault(problem)
 

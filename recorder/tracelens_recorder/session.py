@@ -23,7 +23,7 @@ from tracelens_recorder import current_test, payloads
 from tracelens_recorder.captures import Captures
 from tracelens_recorder.code import FUNCTION, INLINE, NEVER, Function
 from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState, Unwinding
-from tracelens_recorder.failures import Failures, is_failure
+from tracelens_recorder.failures import Failures, is_failure, kind_of
 from tracelens_recorder.faults import is_the_programs, place_of
 from tracelens_recorder.governor import CALL_NS, LOOK_CALLS, SITE_NS, Governor
 from tracelens_recorder.histogram import bucket
@@ -254,8 +254,30 @@ class Session:
         """An exception left a frame in scope."""
         traceback = _traceback_of(exception)
         before = self.clock()
+        call = self.live.get(id(frame)) if function.kind == FUNCTION else None
+        if (
+            (call is None or call.capture is None)
+            and self.raises.get((function.index, kind_of(exception)[1]), 0) >= FULL_RAISES
+            and self.failures.repeats(function, frame, exception, traceback)
+        ):
+            self.left(function, frame, exception)
+            if function.kind == FUNCTION:
+                self._count_error(function)
+            self.governor.spent += UNWIND_NS * 4
+            return
         self.unwound(function, frame, self.unwinding(function, frame, exception, traceback))
         self.governor.spent += min(self.clock() - before, MAX_UNWIND_NS) + UNWIND_NS
+
+    def left(self, function: Function, frame: FrameType, exception: BaseException) -> None:
+        """A frame in scope was left by what is no failure: StopIteration, cancellation."""
+        call = self.live.get(id(frame)) if function.kind == FUNCTION else None
+        if call is not None and call.capture is not None:
+            self.raised(function, frame, exception)
+        elif call is not None:
+            self.live.pop(id(frame), None)
+            self._finish(call, self.clock())
+            if function.due:
+                self._park(function)
 
     def unwinding(
         self, function: Function, frame: FrameType, exception: BaseException, traceback: Optional[TracebackType]
@@ -292,6 +314,7 @@ class Session:
             call = self._unseen(function)
         if call is not None and call.capture is None and exception.worth:
             call.chosen, call.represents = "failure", 0.0
+            function.captures += 1
             self.captures.begin_late(call, frame)
         if call is not None and call.capture is not None:
             if failure is not None:
@@ -302,7 +325,7 @@ class Session:
                 self.captures.end(call, ["raised", exception.type, exception.message, exception.line])
         if failure is not None:
             self.record(payloads.FAILURES, failure)
-            self.flush()
+            self._last_flush -= FLUSH_NS // 2  # written sooner
         if call is not None:
             call.thread.overhead += self.clock() - now
             if function.due:
@@ -317,11 +340,11 @@ class Session:
         return call
 
     def _worth_capturing(self, function: Function, exception: BaseException) -> bool:
-        key = (function.index, type_name(type(exception)))
+        key = (function.index, kind_of(exception)[1])
         n = self.raises[key] = self.raises.get(key, 0) + 1
-        if n == 1:
-            return True
-        return (n <= FULL_RAISES or not n & (n - 1)) and not self.governor.over()
+        if self.governor.over():
+            return not function.captures
+        return n <= FULL_RAISES or not n & (n - 1)
 
     def unwound_unseen(self, function: Function, frame: FrameType) -> None:
         """A frame in scope was left by an exception, and nobody told which."""
@@ -371,11 +394,11 @@ class Session:
     def _switch_test(self, seen: object) -> None:
         with self.lock:
             self.test_seen = seen
-            name = current_test.name()
-            index = self.test_index.get(name)
+            said = current_test.said()
+            index = self.test_index.get(said)
             if index is None:
-                index = self.test_index[name] = len(self.tests)
-                self.tests.append(name)
+                index = self.test_index[said] = len(self.tests)
+                self.tests.append(current_test.name(said))
             self.test = index
 
     # Times and edges
@@ -478,7 +501,7 @@ class Session:
 
     def _is_rare(self, function: Function, now: int) -> bool:
         """Whether listening to all its calls costs next to nothing."""
-        return LOOK_CALLS * CALL_NS * 100 < (now - function.armed_at) * self.options.budget
+        return (now - function.armed_at) * self.options.budget > LOOK_CALLS * CALL_NS * 100
 
     def _drain(self, frame: FrameType) -> None:
         """An end was listened to whose start was not."""
@@ -565,6 +588,7 @@ class Session:
             for call in list(self.live.values()):
                 if call.capture is not None:
                     self.captures.end(call, ["unfinished"])
+            self.numbers.settle()
             if self.table or self.notes:
                 self.flush(counts=True, closing=True)
             self.closed = True

@@ -12,13 +12,16 @@ from typing import Dict, List, Optional, Tuple
 
 from tracelens_recorder.code import INLINE, Function
 
-SAME = 4
+SAME = 3
 """Calls of one callee in a row after which a site has shown whom it calls."""
 DIFFERENT = 8
 """Callees of one site after which nobody learns more from it."""
 FOREIGN = 2
 """Calls in a row of what is not in scope."""
 MAX_SITES = 200_000
+
+_BUILT_IN = frozenset([types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType])
+"""Where one of these is called, seldom anything else is."""
 
 _mro = type.__dict__["__mro__"].__get__
 _attributes = type.__dict__["__dict__"].__get__
@@ -35,6 +38,8 @@ class Sites:
 
     def called(self, caller: Function, offset: int, callee: object) -> Tuple[Optional[Function], bool]:
         """The function in scope that a site calls now, if it does, and whether the site may be left alone."""
+        if type(callee) in _BUILT_IN:
+            return None, True
         function = None
         for code in codes_of(callee):
             function = self._functions.get(id(code)) or function
@@ -62,8 +67,6 @@ def codes_of(callee: object) -> Tuple[CodeType, ...]:
     if kind is types.MethodType:
         inner = _function_of(callee)
         return (inner.__code__,) if type(inner) is types.FunctionType else ()
-    if kind is types.BuiltinFunctionType or kind is types.MethodDescriptorType:
-        return ()
     if issubclass(kind, type):
         return _methods(callee, ("__new__", "__init__"))
     return _methods(kind, ("__call__",))
