@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import payloads
 from tracelens_recorder.counters import Call
-from tracelens_recorder.values import BARE, FULL, observe
+from tracelens_recorder.values import FULL, observe
 
 if TYPE_CHECKING:
     from tracelens_recorder.session import Session
@@ -110,15 +110,27 @@ class Captures:
     def _put(self, capture: Dict[str, Any], arguments: Dict[str, Any], replayable: bool) -> None:
         lean = self._session.governor.detail()
         capture["arguments"] = [[name, *self.observed(value, name, lean)] for name, value in arguments.items()]
-        if not replayable or self._encode is None or self._replay_left <= 0:
-            return
-        code = capture["code"]
+        if replayable and self._encode is not None and self._replay_left > 0:
+            before = self._session.cpu()
+            self._put_replayable(self._encode, capture, arguments, lean)
+            self._session.governor.replaying += self._session.cpu() - before
+
+    def _put_replayable(self, encode: Encoder, capture: Dict[str, Any], arguments: Dict[str, Any], detail: int) -> None:
+        session, code = self._session, capture["code"]
         spent, vain = self._replay_spent.get(code, (0, 0))
-        if (spent > MAX_REPLAY_OF_FUNCTION and "late" not in capture) or vain >= MAX_VAIN:
+        failed = "late" in capture
+        if (spent > MAX_REPLAY_OF_FUNCTION and not failed) or vain >= MAX_VAIN:
             return
-        if lean == BARE or lean and (spent or vain or not all(id(type(value)) in _PLAIN for value in arguments.values())):
-            return
-        encoded = self._encode(arguments, self._session.scope.roots, LEAN_REPLAY if lean else MAX_NODES)
+        nodes = MAX_NODES
+        if session.governed:
+            if detail and not failed and (spent or not all(id(type(value)) in _PLAIN for value in arguments.values())):
+                return
+            nodes = session.governor.replay_nodes(MAX_NODES)
+            # What was too large twice is not tried at that size again.
+            nodes = min(nodes, LEAN_REPLAY) if vain > 1 or (detail and not failed) else nodes
+            if not nodes:
+                return
+        encoded = encode(arguments, session.scope.roots, nodes)
         if encoded is None:
             self._replay_spent[code] = (spent, vain + 1)
             return

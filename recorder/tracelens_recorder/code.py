@@ -5,7 +5,7 @@ from __future__ import annotations
 import opcode
 from _bisect import bisect_right
 from types import CodeType
-from typing import Callable, Dict, List, Set, Tuple
+from typing import Callable, List, Set, Tuple
 
 from tracelens_recorder.scope import SourceFile
 from tracelens_recorder.values import clean

@@ -161,9 +161,8 @@ class Numbers:
         for thread in list(self.threads):
             for index, counter in list(thread.counters.items()):
                 written = counter.written
-                if counter.calls != written[0] or counter.ended != written[3] or counter.self != written[5]:
-                    payloads.add_counts(counts, index, counter)
-                elif counter.errors != written[2]:
+                now = (counter.calls, counter.errors, counter.ended, counter.self)
+                if now != (written[0], written[2], written[3], written[5]):
                     payloads.add_counts(counts, index, counter)
             for (caller, offset, callee), edge in list(thread.edges.items()):
                 if edge[0] != edge[2] or edge[1] != edge[3]:

@@ -106,7 +106,7 @@ class Failures:
         if group is None or _context_of(exception) is not None:
             return False
         n = group[4] + 1
-        if n <= FULL and not self.session.governor.over() or not n & (n - 1):
+        if n <= FULL or not n & (n - 1):
             return False
         with self.session.lock:
             group[4] = n
@@ -168,8 +168,9 @@ class Failures:
         session = self.session
         if prepared > FULL and prepared & (prepared - 1):
             return Prepared(group, None)
-        if prepared > 1 and session.governor.over():
+        if prepared > 1 and not session.governor.may_keep_failure():
             return Prepared(group, None)
+        before = session.cpu()
         message, found = message_of(exception)
         session.redacted += found
         record = {
@@ -180,6 +181,7 @@ class Failures:
             "test": session.test,
             "stack": self._stack(frame, traceback),
         }
+        session.governor.failing += session.cpu() - before
         return Prepared(group, record)
 
     def repeated(self) -> List[List[Any]]:

@@ -24,6 +24,8 @@ CALL_NS = 2_000
 """CPU nanoseconds of one call that is counted and timed, start and end."""
 SITE_NS = 1_000
 """Of one look at a call site."""
+NODE_NS = 1_500
+"""Of one value in the replayable encoding."""
 LOOK_NS = 60_000
 """Of one look at a parked function, before any has been measured."""
 LOOK_CALLS = 4
@@ -50,6 +52,10 @@ class Governor:
         self.spent = 0
         """CPU nanoseconds, of the recorder's own."""
         self.allowed = self.grace if share != float("inf") else sys.maxsize
+        self.replaying = 0
+        """Of `spent`, on the replayable encoding of arguments."""
+        self.failing = 0
+        """Of `spent`, on the stacks of failures."""
         self.often = MOST
         """Functions with at least so many calls are parked while too much is spent."""
         self.parked: Deque[Function] = deque()
@@ -68,6 +74,15 @@ class Governor:
             return False
         self.allowed = self.grace + int(self.share * self.cpu_ns)
         return self.spent > self.allowed
+
+    def replay_nodes(self, most: int) -> int:
+        """How many values of one call's arguments may be encoded now: half of what is allowed is for that."""
+        return min(most, max(0, (self.allowed >> 1) - self.replaying) // (8 * NODE_NS))
+
+    def may_keep_failure(self) -> bool:
+        """Whether one more failure of a kind that is known may be kept: a quarter of what is allowed is for them,
+        whatever the rest was spent on."""
+        return self.failing < self.allowed >> 2 or not self.over()
 
     def detail(self) -> int:
         """How much to say of a value now: values.FULL, LEAN or BARE."""
@@ -97,9 +112,7 @@ class Governor:
         if not self.parked:
             return []
         now = self._clock()
-        self._looks = [
-            one for one in self._looks if not one[0].parked and one[0].stop and now - one[2] < PATIENCE_NS
-        ]
+        self._looks = [one for one in self._looks if not one[0].parked and one[0].stop and now - one[2] < PATIENCE_NS]
         left = self.allowed - self.spent - len(self._looks) * self._look_ns
         chosen: List[Function] = []
         while left > self._look_ns and self.parked and len(chosen) < MAX_LOOKS:

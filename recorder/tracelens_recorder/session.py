@@ -36,7 +36,7 @@ from tracelens_recorder.writing import RecordingFile
 EARLY = 16
 """Calls of each function that are captured in full, one and all; from then on one is drawn now and then."""
 DRAWN = 16
-"""Calls that are drawn of each stretch in which the number of calls grows e-fold, where a budget keeps the cost down."""
+"""Calls that are drawn of each stretch in which the number of calls grows e-fold, where there is a budget."""
 DRAWN_UNGOVERNED = 4
 DRAIN = 64
 """Ends that are listened to after a function was parked, for the sake of its calls in progress."""

@@ -64,6 +64,10 @@ class End(msgspec.Struct, frozen=True):
     """Share of CPU time; None: every call was recorded."""
     cpu_ns: int = 0
     spent_ns: int = 0
+    functions: int = 0
+    """That ran."""
+    captured: int = 0
+    """Of these, with at least one call in full."""
 
 
 class Capture(msgspec.Struct, frozen=True):
