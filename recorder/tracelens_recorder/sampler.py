@@ -102,7 +102,7 @@ class Sampler:
                         last = before
                         spent += session.cpu() - used + SWITCH_NS
                     session.tick()
-                    session.look()
+                    session.parking.look()
                     session.governor.spent += session.cpu() - used + SWITCH_NS
                     if sampling:
                         too_much = spent > GRACE_NS + session.governor.cpu_ns * MAX_SHARE

@@ -28,6 +28,7 @@ from tracelens_recorder.faults import is_the_programs, place_of
 from tracelens_recorder.governor import CALL_NS, LOOK_CALLS, SITE_NS, Governor
 from tracelens_recorder.histogram import bucket
 from tracelens_recorder.launch import Options
+from tracelens_recorder.parking import Parking
 from tracelens_recorder.scope import Scope
 from tracelens_recorder.sites import Sites, around
 from tracelens_recorder.values import message_of, type_name
@@ -38,8 +39,6 @@ EARLY = 16
 DRAWN = 16
 """Calls that are drawn of each stretch in which the number of calls grows e-fold, where there is a budget."""
 DRAWN_UNGOVERNED = 4
-DRAIN = 64
-"""Ends that are listened to after a function was parked, for the sake of its calls in progress."""
 FULL_RAISES = 5
 """Calls of each function that end in an exception of one type, captured whatever their number."""
 DISCOVERY_NS = 10_000
@@ -105,8 +104,7 @@ class Session:
         """Index into `tests` of the one that runs; 0 none."""
         self.test_seen: object = None
         self.redacted = 0
-        self.draining = 0
-        """Functions that drain."""
+        self.parking = Parking(self)
         self.sites = Sites(self.functions)
         self.faults = 0
         self.first_fault = ""
@@ -170,7 +168,7 @@ class Session:
             self._forget_suspended()
         live[id(frame)] = call
         if number >= function.stop or governor.spent > governor.allowed:
-            self._consider_parking(function, number)
+            self.parking.consider(function, number)
 
     def _chosen(self, call: Call, number: int) -> bool:
         """Whether a call whose turn it is gets captured, and whose turn is next.
@@ -198,16 +196,6 @@ class Session:
             return False
         function.captures += 1
         return True
-
-    def _consider_parking(self, function: Function, number: int) -> None:
-        if function.due:
-            if number >= function.stop + DRAIN:  # its calls do not end: generators, or endless recursion
-                self._park(function)
-        elif number >= function.stop:
-            function.due = True
-        elif not function.parked and self.governor.must_park(function, number):
-            function.due = True
-            function.stop = number
 
     def suspended(self, frame: FrameType) -> None:
         """A generator or coroutine yielded."""
@@ -237,8 +225,8 @@ class Session:
     def returned(self, frame: FrameType, value: object) -> None:
         call = self.live.pop(id(frame), None)
         if call is None:
-            if self.draining:
-                self._drain(frame)
+            if self.parking.draining:
+                self.parking.drain(frame)
             return
         now = self.clock()
         self._finish(call, now)
@@ -248,7 +236,7 @@ class Session:
             self.governor.spent += self.cpu() - before
             call.thread.overhead += self.clock() - now
         if call.function.due:
-            self._park(call.function)
+            self.parking.park(call.function)
 
     def raised(self, function: Function, frame: FrameType, exception: BaseException) -> None:
         """An exception left a frame in scope."""
@@ -277,7 +265,7 @@ class Session:
             self.live.pop(id(frame), None)
             self._finish(call, self.clock())
             if function.due:
-                self._park(function)
+                self.parking.park(function)
 
     def unwinding(
         self, function: Function, frame: FrameType, exception: BaseException, traceback: Optional[TracebackType]
@@ -329,7 +317,7 @@ class Session:
         if call is not None:
             call.thread.overhead += self.clock() - now
             if function.due:
-                self._park(function)
+                self.parking.park(function)
 
     def _unseen(self, function: Function) -> Call:
         """A call of a parked function, whose start was not listened to."""
@@ -476,70 +464,6 @@ class Session:
         place = bucket(duration)
         durations = counter.durations
         durations[place] = durations.get(place, 0) + 1
-
-    # Parking
-
-    def _park(self, function: Function) -> None:
-        """Listen to a function no more; to the ends of its calls in progress for a while."""
-        function.due = False
-        now = self.clock()
-        if function.looking and self._is_rare(function, now):
-            function.looking, function.stop = False, NEVER
-            function.next = function.calls + 1
-            return
-        if not function.unfaithful:
-            self.record(payloads.PARKED, function.index)
-        function.parked = function.unfaithful = True
-        function.looking = False
-        function.seen_ns += now - function.armed_at
-        if function.live > 0:
-            function.draining = DRAIN
-            self.draining += 1
-            self.park(function, True)
-        else:
-            self._parked(function)
-
-    def _is_rare(self, function: Function, now: int) -> bool:
-        """Whether listening to all its calls costs next to nothing."""
-        return (now - function.armed_at) * self.options.budget > LOOK_CALLS * CALL_NS * 100
-
-    def _drain(self, frame: FrameType) -> None:
-        """An end was listened to whose start was not."""
-        function = self.functions.get(id(frame.f_code))
-        if function is None or not function.draining:
-            return
-        self.governor.spent += CALL_NS // 4
-        function.draining -= 1
-        if function.live <= 0 or not function.draining:
-            self._drained(function)
-
-    def _drained(self, function: Function) -> None:
-        function.draining = 0
-        self.draining -= 1
-        if function.live > 0:
-            for key, call in list(self.live.items()):
-                if call.function is function:
-                    self.live.pop(key, None)
-                    call.counter.active = 0
-                    if call.capture is not None:
-                        self.captures.end(call, ["unfinished"])
-            function.live = 0
-        self._parked(function)
-
-    def _parked(self, function: Function) -> None:
-        self.park(function, False)
-        if self.governed:
-            self.governor.was_parked(function)
-
-    def look(self) -> None:
-        """Called by the sampler's thread, often: listen again to those parked functions that the budget allows."""
-        for function in self.governor.looks():
-            calls = function.calls
-            function.next = calls + 1 + int(self.lot() * LOOK_CALLS)
-            function.stop = calls + LOOK_CALLS
-            function.looking, function.parked = True, False
-            function.armed_at = self.clock()
-            self.unpark(function)
 
     def _forget_suspended(self) -> None:
         """Generators that were dropped leave no event on some versions: let go of the oldest that are not running."""
