@@ -35,6 +35,8 @@ WARM = {"richards": (20, 20), "deltablue": (200, 300), "sqlglot": (40, 60), "web
 """Repetitions to warm up, and to time."""
 SLOW = {"richards": (0, 1), "deltablue": (0, 3), "sqlglot": (0, 1), "web": (1, 1), "jinja2": (0, 1)}
 """For those that take a hundred times as long; the same repetitions are timed without them."""
+FEW = {"richards": (1, 2), "deltablue": (2, 8), "sqlglot": (4, 4), "web": (1, 2), "jinja2": (0, 1)}
+"""For exact recordings, which are slow without the C part, on both sides of the pair."""
 PEERS = {
     "viztracer with arguments": ["-m", "viztracer", "--log_func_args", "--log_func_retval", "-o", "{out}.json"],
     "monkeytype": ["-m", "monkeytype", "run"],
@@ -48,9 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", default=shutil.which("python3.13") or shutil.which("python3.12"))
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tracelens-recorder-benchmark")
-    parser.add_argument(
-        "--quick", action="store_true", help="three pairs in place of five, no --exact of the slow ones"
-    )
+    parser.add_argument("--quick", action="store_true", help="three pairs in place of five, one of --exact")
     parser.add_argument("--peers", action="store_true", help="also VizTracer, MonkeyType, cProfile and coverage")
     parser.add_argument("--only", default=",".join(WARM))
     given = parser.parse_args()
@@ -60,9 +60,9 @@ def main() -> None:
     found: dict[str, Any] = {}
     for name in given.only.split(","):
         project = given.folder / name
-        ratios = [pair(python, project, name, Options()) for _ in range(3 if given.quick else 5)]
+        ratios = [pair(python, project, name, Options(), WARM) for _ in range(3 if given.quick else 5)]
         found[f"{name}_x"] = round(statistics.median(ratios), 2)
-        exact = [pair(python, project, name, Options(exact=True)) for _ in range(1 if given.quick else 3)]
+        exact = [pair(python, project, name, Options(exact=True), FEW) for _ in range(1 if given.quick else 3)]
         found[f"{name}_x_exact"] = round(statistics.median(exact), 2)
         shown = " ".join(f"{one:.2f}" for one in ratios)
         print(f"{name:10} {found[f'{name}_x']:6.2f}×  ({shown})   --exact {found[f'{name}_x_exact']:.2f}×", flush=True)
@@ -121,11 +121,11 @@ def recorder(project: Path, options: Options) -> tuple[Path, dict[str, str]]:
     return out, environment(str(out), str(project), options)
 
 
-def pair(python: str, project: Path, name: str, options: Options) -> float:
-    plain = run(python, project, name, WARM[name], {})
+def pair(python: str, project: Path, name: str, options: Options, times: dict[str, tuple[int, int]]) -> float:
+    plain = run(python, project, name, times[name], {})
     out, env = recorder(project, options)
     try:
-        return run(python, project, name, WARM[name], env) / plain
+        return run(python, project, name, times[name], env) / plain
     finally:
         shutil.rmtree(out)
 
@@ -146,7 +146,7 @@ def against(python: str, project: Path, name: str, words: list[str]) -> str:
 def records(python: str, project: Path, name: str, options: Options) -> list[Record]:
     out, env = recorder(project, options)
     try:
-        run(python, project, name, (0, 1) if name == "jinja2" else (10, 20), env)
+        run(python, project, name, (0, 1) if name == "jinja2" else (4, 4), env)
         found: list[Record] = []
         for file in out.glob("*.tlrec"):
             with file.open("rb") as stream:
