@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import payloads
 from tracelens_recorder.counters import Call
-from tracelens_recorder.values import observe
+from tracelens_recorder.values import FULL, observe
 
 if TYPE_CHECKING:
     from tracelens_recorder.session import Session
@@ -19,8 +19,16 @@ MAX_REPLAY = 64 * 1024 * 1024
 """Bytes of replayable arguments in one recording."""
 MAX_REPLAY_OF_FUNCTION = 256 * 1024
 """Bytes of them of one function; calls that were captured because they raised may go beyond."""
+MAX_VAIN = 8
+"""Calls of a function in a row that cannot be replayed, after which no more is tried."""
+MAX_NODES = 5000
+"""Values in the replayable arguments of one call."""
+LEAN_REPLAY = 24
+"""The same where the budget is spent; then only the first call of a function is tried, and no instance is."""
+_PLAIN = frozenset(map(id, (type(None), bool, int, float, str, bytes, list, tuple, dict, set, frozenset)))
+"""By identity: a metaclass may define `__eq__`."""
 
-Encoder = Callable[[Dict[str, Any], Tuple[str, ...]], Any]
+Encoder = Callable[[Dict[str, Any], Tuple[str, ...], int], Any]
 
 
 class Captures:
@@ -32,7 +40,8 @@ class Captures:
         options = session.options
         self._values = options.values
         self._replay_left = MAX_REPLAY
-        self._replay_spent: Dict[int, int] = {}
+        self._replay_spent: Dict[int, Tuple[int, int]] = {}
+        """By function: bytes so far, and calls in a row that could not be encoded."""
         self._encode = _replay_encoder() if options.values and options.replay else None
 
     def begin(self, call: Call, frame: FrameType) -> None:
@@ -71,11 +80,12 @@ class Captures:
             self._session.record(payloads.CAPTURES, capture)
 
     def returned(self, call: Call, value: object) -> None:
-        self.end(call, ["returned", self.observed(value) if self._values else None])
+        detail = self._session.governor.detail()
+        self.end(call, ["returned", self.observed(value, detail=detail) if self._values else None])
 
-    def observed(self, value: object, name: str = "") -> List[Any]:
+    def observed(self, value: object, name: str = "", detail: int = FULL) -> List[Any]:
         """[type, text, number, size] of a value that goes under a name."""
-        kind, text, number, size, found = observe(value, name)
+        kind, text, number, size, found = observe(value, name, detail)
         self._session.redacted += found
         return [kind, text, number, size]
 
@@ -89,6 +99,8 @@ class Captures:
             "started_ns": session.started_ns + session.clock() - session.started_clock,
             "thread": call.thread.name,
             "test": session.test,
+            "chosen": call.chosen,
+            "represents": round(call.represents, 2),
         }
         if call.caller is not None:
             index, offset = call.caller
@@ -96,18 +108,36 @@ class Captures:
         return capture
 
     def _put(self, capture: Dict[str, Any], arguments: Dict[str, Any], replayable: bool) -> None:
-        capture["arguments"] = [[name, *self.observed(value, name)] for name, value in arguments.items()]
-        if not replayable or self._encode is None or self._replay_left <= 0:
+        lean = self._session.governor.detail()
+        capture["arguments"] = [[name, *self.observed(value, name, lean)] for name, value in arguments.items()]
+        if replayable and self._encode is not None and self._replay_left > 0:
+            before = self._session.cpu()
+            self._put_replayable(self._encode, capture, arguments, lean)
+            self._session.governor.replaying += self._session.cpu() - before
+
+    def _put_replayable(self, encode: Encoder, capture: Dict[str, Any], arguments: Dict[str, Any], detail: int) -> None:
+        session, code = self._session, capture["code"]
+        spent, vain = self._replay_spent.get(code, (0, 0))
+        failed = "late" in capture
+        if (spent > MAX_REPLAY_OF_FUNCTION and not failed) or vain >= MAX_VAIN:
             return
-        spent = self._replay_spent.get(capture["code"], 0)
-        if spent > MAX_REPLAY_OF_FUNCTION and "late" not in capture:
+        nodes = MAX_NODES
+        if session.governed:
+            if detail and not failed and (spent or not all(id(type(value)) in _PLAIN for value in arguments.values())):
+                return
+            nodes = session.governor.replay_nodes(MAX_NODES)
+            # What was too large twice is not tried at that size again.
+            nodes = min(nodes, LEAN_REPLAY) if vain > 1 or (detail and not failed) else nodes
+            if not nodes:
+                return
+        encoded = encode(arguments, session.scope.roots, nodes)
+        if encoded is None:
+            self._replay_spent[code] = (spent, vain + 1)
             return
-        encoded = self._encode(arguments, self._session.scope.roots)
-        if encoded is not None:
-            size = len(json.dumps(encoded))
-            self._replay_spent[capture["code"]] = spent + size
-            self._replay_left -= size
-            capture["replay"] = encoded
+        size = len(json.dumps(encoded))
+        self._replay_spent[code] = (spent + size, 0)
+        self._replay_left -= size
+        capture["replay"] = encoded
 
 
 def _replay_encoder() -> Optional[Encoder]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import opcode
+from _bisect import bisect_right
 from types import CodeType
-from typing import Callable, Dict, List, Set, Tuple
+from typing import Callable, List, Set, Tuple
 
 from tracelens_recorder.scope import SourceFile
 from tracelens_recorder.values import clean
@@ -20,22 +21,34 @@ MODULE = 1
 INLINE = 2
 """Comprehensions, generator expressions and class bodies: belong to the function around them."""
 
+NEVER = 1 << 62
+"""The number of a call that is never reached."""
+
 
 class Function:
     """A code object in scope. Holds on to the code, so that its id() stays its own."""
 
     __slots__ = (
+        "armed_at",
         "calls",
         "captures",
         "code",
+        "draining",
+        "due",
         "file",
         "index",
         "kind",
         "lines",
+        "live",
+        "looking",
         "name",
+        "next",
         "parameters",
         "parked",
+        "parked_at",
         "rebound",
+        "seen_ns",
+        "stop",
         "unfaithful",
     )
 
@@ -48,18 +61,42 @@ class Function:
         self.calls = 0
         """Of all threads; exact in one thread. Only the cadence of captures and parking hang on it."""
         self.captures = 0
-        self.parked = False
+        """Calls that were captured."""
         self.unfaithful = False
         """Some of its calls may have been missed."""
+        self.forget()
         self.parameters = parameters_of(code)
         self.rebound: Tuple[str, ...] | None = None
-        self.lines: Dict[int, int] | None = None
+        self.lines: Tuple[List[int], List[int]] | None = None
+
+    def forget(self) -> None:
+        """As if it had not run yet: for a child after a fork too."""
+        self.calls = self.captures = 0
+        self.next = 1
+        """The number of the call that is captured next."""
+        self.stop = NEVER
+        """The number of the call after which it is parked."""
+        self.live = 0
+        """Calls in progress, nearly."""
+        self.parked = False
+        """Its starts are not listened to."""
+        self.due = False
+        """To be parked when a call of it has ended."""
+        self.draining = 0
+        """Ends that are still listened to after it was parked."""
+        self.looking = False
+        """Listened to again, for a few calls."""
+        self.armed_at = 0
+        self.parked_at = 0
+        self.seen_ns = 0
+        """Nanoseconds that it was listened to, up to when it was parked last."""
 
     def line_at(self, offset: int) -> int:
         """The line of the instruction at a byte offset, 1-based; 0 unknown."""
         if self.lines is None:
             self.lines = _lines_of(self.code)
-        return self.lines.get(offset, 0)
+        starts, lines = self.lines
+        return lines[bisect_right(starts, offset) - 1] if offset >= 0 and starts else 0
 
     def never_rebound(self) -> List[str]:
         """The parameters that the function never assigns to: when it raises they still are what it was called with."""
@@ -84,23 +121,24 @@ def parameters_of(code: CodeType) -> Tuple[str, ...]:
     return code.co_varnames[:n]
 
 
-def _lines_of(code: CodeType) -> Dict[int, int]:
-    lines: Dict[int, int] = {}
+def _lines_of(code: CodeType) -> Tuple[List[int], List[int]]:
+    """The offsets at which another line begins, from 0 on, and these lines; 0 none."""
+    starts: List[int] = [0]
+    lines: List[int] = [0]
     if hasattr(code, "co_lines"):
-        for start, end, line in code.co_lines():
-            if line:
-                for offset in range(start, end, 2):
-                    lines[offset] = line
-        return lines
+        for start, _, number in code.co_lines():
+            starts.append(start)
+            lines.append(number or 0)
+        return starts, lines
     line, at = code.co_firstlineno, 0  # Python 3.9: pairs of (bytes on, lines on)
     for bytes_on, lines_on in zip(code.co_lnotab[::2], code.co_lnotab[1::2]):  # noqa: B905 (3.9 has no strict)
-        for offset in range(at, at + bytes_on, 2):
-            lines[offset] = line
+        starts.append(at)
+        lines.append(line)
         at += bytes_on
         line += lines_on - 256 if lines_on > 127 else lines_on
-    for offset in range(at, len(code.co_code), 2):
-        lines[offset] = line
-    return lines
+    starts.append(at)
+    lines.append(line)
+    return starts, lines
 
 
 def _assigned(code: CodeType) -> Set[str]:

@@ -16,13 +16,15 @@ class Counter:
     `written` what he has written of it, so that no addition is lost between two threads."""
 
     __slots__ = ("active", "calls", "durations", "ended", "errors", "max", "min", "resumes", "self", "settled",
-                 "total", "written", "written_durations")  # fmt: skip
+                 "test", "total", "written", "written_durations")  # fmt: skip
 
     def __init__(self) -> None:
         self.active = 0
         self.calls = 0
         self.settled = 0
         """Of `calls`, those that have been put down to a test (or to none)."""
+        self.test = 0
+        """The test that the others belong to; 0 none."""
         self.resumes = 0
         self.errors = 0
         self.ended = 0
@@ -38,7 +40,7 @@ class Counter:
 class ThreadState:
     """The numbers of one thread."""
 
-    __slots__ = ("counters", "edges", "name", "overhead")
+    __slots__ = ("counters", "edges", "name", "overhead", "settled")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -47,13 +49,24 @@ class ThreadState:
         """(caller, offset of the call in it, callee) → [calls, ns, calls written, ns written]"""
         self.overhead = 0
         """Nanoseconds spent on capturing values: taken off the durations of the calls around."""
+        self.settled: List[Tuple[int, int, int]] = []
+        """(function, test, calls) that are not written yet. This thread appends, who writes takes from the front."""
+
+    def settle(self, index: int, counter: Counter, test: int) -> None:
+        """From now on the calls of a function belong to another test."""
+        new = counter.calls - counter.settled
+        if new:
+            counter.settled += new
+            if counter.test:
+                self.settled.append((index, counter.test, new))
+        counter.test = test
 
 
 class Call:
     """A call in progress."""
 
-    __slots__ = ("caller", "capture", "child", "counter", "duration", "edge", "function", "number", "overhead",
-                 "parent", "pending", "running", "self", "start", "thread")  # fmt: skip
+    __slots__ = ("caller", "capture", "child", "chosen", "counter", "duration", "edge", "function", "number",
+                 "overhead", "parent", "pending", "represents", "running", "self", "start", "thread")  # fmt: skip
 
     def __init__(self, function: Function, thread: ThreadState, counter: Counter) -> None:
         self.function = function
@@ -62,6 +75,9 @@ class Call:
         self.parent: Optional[Call] = None
         self.edge: Optional[List[int]] = None
         self.capture: Optional[Dict[str, Any]] = None
+        self.chosen = "early"
+        self.represents = 1.0
+        """How many calls it stands for, where it is captured."""
         self.number = 0
         self.caller: Optional[Tuple[int, int]] = None
         self.start = 0
@@ -95,14 +111,13 @@ MAX_STACKS = 50_000
 
 
 class Numbers:
-    """Counts, edges and samples of all threads. Only `collect` and `settle` need the session's lock."""
+    """Counts, edges and samples of all threads. Only `collect` needs the session's lock."""
 
     def __init__(self) -> None:
         self.threads: List[ThreadState] = []
         self.samples: Dict[Tuple[Tuple[int, int], ...], List[int]] = {}
         """Stack, outermost first, of (code, line) → [samples, ns]. Only the sampler adds to it."""
         self.sampled = 0
-        self.by_test: Dict[Tuple[int, int], int] = {}
 
     def new_thread(self) -> ThreadState:
         """For the thread that calls."""
@@ -123,16 +138,21 @@ class Numbers:
         known[1] += weight_ns
         self.sampled += 1
 
-    def settle(self, test: int) -> None:
-        """Put the calls since the last time down to the test that ran meanwhile; 0 is none."""
+    def settle(self) -> None:
+        """At the end: what is open still."""
         for thread in list(self.threads):
             for index, counter in list(thread.counters.items()):
-                new = counter.calls - counter.settled
-                if new:
-                    counter.settled += new
-                    if test:
-                        key = (index, test)
-                        self.by_test[key] = self.by_test.get(key, 0) + new
+                if counter.test:
+                    thread.settle(index, counter, 0)
+
+    def _test_rows(self) -> List[Tuple[int, Any]]:
+        by_test: Dict[Tuple[int, int], int] = {}
+        for thread in list(self.threads):
+            n = len(thread.settled)
+            for index, test, calls in thread.settled[:n]:
+                by_test[index, test] = by_test.get((index, test), 0) + calls
+            del thread.settled[:n]
+        return [(payloads.TEST_COUNTS, [*key, n]) for key, n in by_test.items()]
 
     def collect(self, table: Sequence[Function]) -> List[Tuple[int, Any]]:
         """What was added since the last time, as records: (kind, one row)."""
@@ -140,20 +160,22 @@ class Numbers:
         edges: Dict[Tuple[int, int, int], List[int]] = {}
         for thread in list(self.threads):
             for index, counter in list(thread.counters.items()):
-                payloads.add_counts(counts, index, counter)
+                written = counter.written
+                now = (counter.calls, counter.errors, counter.ended, counter.self)
+                if now != (written[0], written[2], written[3], written[5]):
+                    payloads.add_counts(counts, index, counter)
             for (caller, offset, callee), edge in list(thread.edges.items()):
-                calls, total = edge[0] - edge[2], edge[1] - edge[3]
-                if calls or total:
+                if edge[0] != edge[2] or edge[1] != edge[3]:
+                    calls, total = edge[0] - edge[2], edge[1] - edge[3]
                     edge[2] += calls
                     edge[3] += total
                     place = (caller, table[caller].line_at(offset), callee)
                     known = edges.setdefault(place, [0, 0])
                     known[0] += calls
                     known[1] += total
-        by_test, self.by_test = self.by_test, {}
         samples, self.samples = self.samples, {}
         rows: List[Tuple[int, Any]] = [(payloads.COUNTS, [index, *row]) for index, row in counts.items()]
         rows += [(payloads.EDGES, [*place, *edge]) for place, edge in edges.items()]
-        rows += [(payloads.TEST_COUNTS, [*key, n]) for key, n in by_test.items()]
+        rows += self._test_rows()
         rows += [(payloads.SAMPLES, [stack, *weight]) for stack, weight in samples.items()]
         return rows

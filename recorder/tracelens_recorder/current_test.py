@@ -28,9 +28,14 @@ def reader() -> Callable[[], object]:
     return lambda: get(raw_key)
 
 
-def name() -> str:
-    """The id of the test that runs; "" none."""
+def said() -> str:
+    """The id of the test that runs, as pytest says it; "" none."""
     text = os.environ.get(VARIABLE, "")
     if text.endswith(")") and " (" in text:
         text = text[: text.rindex(" (")]
+    return text
+
+
+def name(text: str) -> str:
+    """The same as it is written: bounded, without secrets."""
     return clean(redact_text(text)[0], 400)

@@ -26,6 +26,8 @@ MAX_FRAMES = 40
 MAX_LOCALS = 16
 MAX_WITH_LOCALS = 8
 """Frames of a stack, from the innermost, whose locals are kept."""
+LEAN_WITH_LOCALS = 1
+"""The same where the budget is spent."""
 MAX_CHAIN = 5
 MAX_GROUPS = 10_000
 
@@ -35,11 +37,25 @@ _context_of = BaseException.__dict__["__context__"].__get__
 _suppresses = BaseException.__dict__["__suppress_context__"].__get__
 
 
+_kinds: Dict[int, Tuple[bool, str, type]] = {}
+"""By id() of an exception's class, which is held on to; a metaclass may define `__hash__`."""
+
+
 def is_failure(exception: BaseException) -> bool:
+    return kind_of(exception)[0]
+
+
+def kind_of(exception: BaseException) -> Tuple[bool, str]:
+    """Whether an exception is a failure, and the name of its type."""
     kind = type(exception)
-    if not issubclass(kind, Exception) or issubclass(kind, (StopIteration, StopAsyncIteration)):
-        return False
-    return type_name(kind) != "unittest.case.SkipTest"
+    known = _kinds.get(id(kind))
+    if known is None:
+        if len(_kinds) >= 1000:
+            _kinds.clear()
+        name = type_name(kind)
+        failed = issubclass(kind, Exception) and not issubclass(kind, (StopIteration, StopAsyncIteration))
+        known = _kinds[id(kind)] = (failed and name != "unittest.case.SkipTest", name, kind)
+    return known[:2]
 
 
 class Prepared:
@@ -60,7 +76,10 @@ class Failures:
         self.session = session
         self.groups: Dict[Tuple[str, int, int], List[int]] = {}
         """(type, code, line) → [number, seen, kept, written as repeated, prepared]"""
-        self.sources: Dict[str, List[str]] = {}
+        self.sources: Dict[Tuple[str, int], str] = {}
+        """(path, line) → the line, scrubbed."""
+        self.read: Dict[str, List[str]] = {}
+        """Files that were read lately."""
 
     def prepare(
         self, function: Function, frame: FrameType, exception: BaseException, traceback: Optional[TracebackType]
@@ -72,6 +91,27 @@ class Failures:
         if prepared is not None:
             self._causes(function, frame, exception, prepared)
         return prepared
+
+    def repeats(
+        self, function: Function, frame: FrameType, exception: BaseException, traceback: Optional[TracebackType]
+    ) -> bool:
+        """Count an exception that leaves a frame, and is one of a kind of which enough was kept. The short way:
+        some programs raise thousands in place of returning."""
+        if traceback is None or traceback.tb_frame is not frame:
+            return traceback is not None  # a deeper frame has had it
+        deeper = traceback.tb_next
+        if deeper is not None and self._in_scope(deeper):
+            return True
+        group = self.groups.get((kind_of(exception)[1], function.index, traceback.tb_lineno or 0))
+        if group is None or _context_of(exception) is not None:
+            return False
+        n = group[4] + 1
+        if n <= FULL or not n & (n - 1):
+            return False
+        with self.session.lock:
+            group[4] = n
+            group[1] += 1
+        return True
 
     def commit(self, prepared: Prepared) -> Optional[Dict[str, Any]]:
         """Count a prepared exception that did leave its frame. Returns what to write, if it is kept in full."""
@@ -115,7 +155,7 @@ class Failures:
     def _group(
         self, function: Function, frame: FrameType, exception: BaseException, traceback: TracebackType
     ) -> Optional[Prepared]:
-        kind = type_name(type(exception))
+        kind = kind_of(exception)[1]
         key = (kind, function.index, traceback.tb_lineno or 0)
         with self.session.lock:
             group = self.groups.get(key)
@@ -125,9 +165,12 @@ class Failures:
                 group = self.groups[key] = [len(self.groups), 0, 0, 0, 0]
             group[4] += 1
             prepared = group[4]
+        session = self.session
         if prepared > FULL and prepared & (prepared - 1):
             return Prepared(group, None)
-        session = self.session
+        if prepared > 1 and not session.governor.may_keep_failure():
+            return Prepared(group, None)
+        before = session.cpu()
         message, found = message_of(exception)
         session.redacted += found
         record = {
@@ -138,6 +181,7 @@ class Failures:
             "test": session.test,
             "stack": self._stack(frame, traceback),
         }
+        session.governor.failing += session.cpu() - before
         return Prepared(group, record)
 
     def repeated(self) -> List[List[Any]]:
@@ -177,7 +221,8 @@ class Failures:
             whole = last
         else:
             stack = []
-        with_locals = len(whole) - len(places) + 1 - MAX_WITH_LOCALS
+        deep = MAX_WITH_LOCALS if not self.session.governor.over() else LEAN_WITH_LOCALS
+        with_locals = len(whole) - len(places) + 1 - deep
         stack += [self._frame(one, line, index >= with_locals) for index, (one, line) in enumerate(whole)]
         return stack
 
@@ -188,25 +233,33 @@ class Failures:
             return [-1, clean(code.co_filename, 400), clean(code.co_name), line, "", []]
         found: List[Any] = []
         if with_locals and self.session.options.values and function.kind == FUNCTION:
+            lean = self.session.governor.detail()
             for name, value in list(frame.f_locals.items()):
                 if len(found) == MAX_LOCALS:
                     break
                 if name[:1] != "@":  # pytest's rewritten assertions
-                    found.append([name, *self.session.captures.observed(value, name)])
-        return [function.index, "", "", line, self._source(function, line), found]
+                    found.append([name, *self.session.captures.observed(value, name, lean)])
+        # The indexer has the line too, as long as it finds the file as it was.
+        said = self._source(function, line) if with_locals or not self.session.governor.over() else ""
+        return [function.index, "", "", line, said, found]
 
     def _source(self, function: Function, line: int) -> str:
         path = function.file.absolute
-        lines = self.sources.get(path)
+        known = self.sources.get((path, line))
+        if known is not None:
+            return known
+        lines = self.read.get(path)
         if lines is None:
             try:
                 with open(path, encoding="utf-8", errors="replace") as file:
                     lines = file.read(4_000_000).split("\n")
             except OSError:
                 lines = []
-            if len(self.sources) >= 16:
-                self.sources.clear()
-            self.sources[path] = lines
-        if not 0 < line <= len(lines):
-            return ""
-        return clean(redact_text(lines[line - 1].strip())[0])
+            if len(self.read) >= 16:
+                self.read.clear()
+            self.read[path] = lines
+        text = clean(redact_text(lines[line - 1].strip())[0]) if 0 < line <= len(lines) else ""
+        if len(self.sources) >= 10_000:
+            self.sources.clear()
+        self.sources[path, line] = text
+        return text

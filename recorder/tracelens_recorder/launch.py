@@ -22,8 +22,10 @@ class Options(NamedTuple):
 
     exact: bool = False
     """Count every call: no function is ever parked."""
+    budget: float = 0.03
+    """Share of the program's CPU time that recording may take, beyond a grace of 50 ms (Python 3.12 and newer)."""
     limit: int = 20_000
-    """Calls after which a function is parked, where `exact` is off: its counts are "at least" from then on."""
+    """Below Python 3.12, calls after which a function is parked: its counts are "at least" from then on."""
     sample_interval: float = 0.005
     """Seconds between two samples of the stacks; stretched where sampling would cost over 1 %. 0: no samples."""
     values: bool = True
@@ -51,6 +53,9 @@ class Options(NamedTuple):
                     chosen[name] = tuple(value)
             elif name == "sample_interval":
                 if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 60:
+                    chosen[name] = float(value)
+            elif name == "budget":
+                if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
                     chosen[name] = float(value)
             elif name == "limit":
                 if isinstance(value, int) and not isinstance(value, bool) and value > 0:

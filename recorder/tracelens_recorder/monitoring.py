@@ -15,6 +15,7 @@ from types import CodeType
 from typing import Any, List, Optional, Tuple
 
 from tracelens_recorder.code import FUNCTION, Function
+from tracelens_recorder.failures import is_failure
 from tracelens_recorder.session import Session
 
 _CANDIDATES = (3, 4, 2, 0, 1, 5)
@@ -47,24 +48,39 @@ class Monitoring:
                 m.free_tool_id(tool)
             session.notes.append(NO_TOOL_ID)
             return False
-        discovery, calls = self.ids = (taken[0], taken[1])
+        # Of several tools the highest id hears of an event first: what `calls` has counted, `discovery` sees.
+        discovery, calls = self.ids = (min(taken), max(taken))
         events = m.events
-        local = events.PY_START | events.PY_RETURN | events.PY_YIELD | events.PY_RESUME
+        # Where nothing is ever parked, the start of each callee says who called it.
+        sites = events.CALL if session.governed else 0
+        ends = events.PY_RETURN | events.PY_YIELD | events.PY_RESUME | sites
+        local = events.PY_START | ends
         disable = m.DISABLE
         set_local_events = m.set_local_events
-        functions = session.functions
+        functions, in_scope = session.functions, session.scope.known
         get_frame = sys._getframe
-        add, started, suspended = session.add, session.started, session.suspended
+        add, started, suspended, left = session.add, session.started, session.suspended, session.left
         resumed, returned, raised, fault = session.resumed, session.returned, session.raised, session.fault
 
         def discover(code: CodeType, offset: int) -> Any:
             try:
-                if id(code) not in functions:
-                    function = add(code)
-                    if function is not None and function.kind == FUNCTION:
-                        # takes effect from the next call on: this one is reported from here
-                        set_local_events(calls, code, local)
-                        started(function, get_frame(1))
+                if in_scope.get(code.co_filename, code) is None:
+                    return disable
+                function = functions.get(id(code)) or add(code)
+                if function is None or function.parked:
+                    return disable
+                if function.kind != FUNCTION:
+                    if sites:
+                        set_local_events(calls, code, sites)
+                    return disable
+                # Takes effect from the next call on: this one is reported from here, and so are those of other threads
+                # that were on their way here meanwhile. Each switches the events on before it says that it started, so
+                # that its end is not missed.
+                set_local_events(calls, code, local)
+                frame = get_frame(1)
+                known = session.live.get(id(frame))
+                if known is None or known.function is not function or not known.running:
+                    started(function, frame)
             except BaseException as problem:
                 fault(problem)
             return disable
@@ -105,12 +121,20 @@ class Monitoring:
             try:
                 function = functions.get(id(code))
                 if function is not None:
-                    raised(function, get_frame(1), exception)
+                    (raised if is_failure(exception) else left)(function, get_frame(1), exception)
             except BaseException as problem:
                 fault(problem)
 
-        def park(function: Function) -> None:
-            set_local_events(calls, function.code, 0)
+        def on_call(code: CodeType, offset: int, callee: object, argument: object) -> Any:
+            try:
+                if session.called(functions[id(code)], offset, callee, get_frame(1)):
+                    return disable
+            except BaseException as problem:
+                fault(problem)
+            return None
+
+        def park(function: Function, draining: bool) -> None:
+            set_local_events(calls, function.code, ends if draining else sites)
 
         def unpark(function: Function) -> None:
             set_local_events(calls, function.code, local)
@@ -123,6 +147,7 @@ class Monitoring:
             (events.PY_RESUME, on_resume),
             (events.PY_THROW, on_throw),
             (events.PY_UNWIND, on_unwind),
+            (events.CALL, on_call),
         ):
             m.register_callback(calls, event, callback)
         m.register_callback(discovery, events.PY_START, discover)
@@ -136,7 +161,7 @@ class Monitoring:
         m = self.monitoring
         for tool in self.ids:
             m.set_events(tool, 0)
-            for event in ("PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "PY_THROW", "PY_UNWIND"):
+            for event in ("PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "PY_THROW", "PY_UNWIND", "CALL"):
                 m.register_callback(tool, getattr(m.events, event), None)
             m.free_tool_id(tool)
         self.ids = None

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Dict, List
 
-from tracelens_recorder.code import Function
+from tracelens_recorder.code import FUNCTION, Function
 from tracelens_recorder.redact import is_secret_name, redact_text
 from tracelens_recorder.values import clean
 
@@ -46,6 +46,7 @@ def run(session: Session) -> Dict[str, Any]:
         "root": clean(session.scope.root, 1000),
         "mode": session.mode,
         "exact": session.options.exact,
+        "budget": session.options.budget,
         "limit": session.options.limit,
         "commit": commit(session.scope.root),
         "environment": clean(os.environ.get("TRACELENS_ENVIRONMENT", "")),
@@ -60,6 +61,11 @@ def end(session: Session) -> Dict[str, Any]:
         "sampled": session.numbers.sampled,
         "faults": session.faults,
         "first_fault": session.first_fault,
+        "budget": session.options.budget if session.governed else None,
+        "cpu_ns": session.governor.cpu_ns,
+        "spent_ns": session.governor.spent,
+        "functions": sum(function.kind == FUNCTION for function in session.table),
+        "captured": sum(function.captures > 0 for function in session.table),
         "missed": [function.index for function in session.table if function.unfaithful and not function.parked],
     }
 

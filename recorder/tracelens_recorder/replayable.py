@@ -330,7 +330,7 @@ def _locate(value: object, module: object, name: object, roots: Tuple[str, ...])
     file = names.get("__file__")
     if type(file) is not str:
         raise NotReplayable("a module without a file")
-    path = _below(file, roots)
+    path = _place(file, roots)
     if path is None:
         raise NotReplayable("a class or function of another package")
     found: Any = names.get(name.partition(".")[0])
@@ -341,6 +341,22 @@ def _locate(value: object, module: object, name: object, roots: Tuple[str, ...])
     if found is not value:
         raise NotReplayable("a class or function that is not where its name says")
     return module, name, path
+
+
+_known_places: Dict[Tuple[str, Tuple[str, ...]], Optional[str]] = {}
+"""What a real path is takes a question to the system for each of its folders."""
+
+
+def _place(file: str, roots: Tuple[str, ...]) -> Optional[str]:
+    """`_below`, remembered: for the encoder, where a wrong answer spoils one recorded call."""
+    try:
+        return _known_places[file, roots]
+    except KeyError:
+        pass
+    if len(_known_places) >= 10_000:
+        _known_places.clear()
+    place = _known_places[file, roots] = _below(file, roots)
+    return place
 
 
 def _below(file: str, roots: Tuple[str, ...]) -> Optional[str]:

@@ -17,9 +17,14 @@ from tracelens_recorder.code import INLINE
 from tracelens_recorder.session import Session
 
 MAX_SHARE = 0.01
-"""Of the time, that is spent on sampling; the interval is stretched to keep to it."""
+"""Of the program's CPU time, that is spent on sampling and on writing; the interval is stretched to keep to it."""
+GRACE_NS = 5_000_000
+LONGEST_PAUSE = 0.1
+"""Seconds, so that what is recorded is written in time."""
 MAX_STACK = 128
 """Frames in scope of one stack, from the leaf."""
+SWITCH_NS = 10_000
+"""CPU nanoseconds for which this thread takes the interpreter from the others."""
 TICK = 0.1
 """Seconds between looks when there is nothing to sample: what is recorded is still to be written."""
 LONGEST = 60_000_000_000
@@ -84,18 +89,24 @@ class Sampler:
         sampling = interval > 0
         pause = interval if sampling else TICK
         last = session.clock()
+        spent = 0
         try:
             while not self._stop and not session.closed:
                 if wake.acquire(True, pause):
                     break
                 try:
+                    used = session.cpu()
                     if sampling:
                         before = session.clock()
                         self._sample(me, min(before - last, LONGEST))
                         last = before
-                        cost = (session.clock() - before) / 1e9
-                        pause = max(interval, min(cost / MAX_SHARE, 1.0))
+                        spent += session.cpu() - used + SWITCH_NS
                     session.tick()
+                    session.parking.look()
+                    session.governor.spent += session.cpu() - used + SWITCH_NS
+                    if sampling:
+                        too_much = spent > GRACE_NS + session.governor.cpu_ns * MAX_SHARE
+                        pause = min(pause * 1.5, max(interval, LONGEST_PAUSE)) if too_much else interval
                 except Exception as problem:
                     session.faults += 1
                     session.first_fault = session.first_fault or f"{type(problem).__name__} in sampler"

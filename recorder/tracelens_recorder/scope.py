@@ -35,7 +35,8 @@ class Scope:
         self.root = os.path.realpath(root)
         self.roots = (self.root, *(os.path.realpath(one) for one in include))
         self._started_in = os.getcwd()
-        self._known: Dict[str, Optional[SourceFile]] = {}
+        self.known: Dict[str, Optional[SourceFile]] = {}
+        """By `co_filename`; None: not in scope."""
         self._environments: Dict[str, bool] = {}
         self._folders: Dict[str, str] = {}
         """Folders by what they really are, past symbolic links: the root is named so too."""
@@ -46,11 +47,11 @@ class Scope:
     def file(self, name: str) -> Optional[SourceFile]:
         """The file that a code object's `co_filename` means, or None when it is not in scope."""
         try:
-            return self._known[name]
+            return self.known[name]
         except KeyError:
             pass
         found = self._decide(name)
-        self._known[name] = found
+        self.known[name] = found
         return found
 
     def _decide(self, name: str) -> Optional[SourceFile]:

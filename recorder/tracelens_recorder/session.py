@@ -12,29 +12,40 @@ event cannot put later calls under the wrong parent.
 
 from __future__ import annotations
 
+import _random
 import _thread
 import os
-import sys
 import time
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import current_test, payloads
 from tracelens_recorder.captures import Captures
-from tracelens_recorder.code import FUNCTION, INLINE, Function
+from tracelens_recorder.code import FUNCTION, INLINE, NEVER, Function
 from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState, Unwinding
-from tracelens_recorder.failures import Failures, is_failure
+from tracelens_recorder.failures import Failures, is_failure, kind_of
 from tracelens_recorder.faults import is_the_programs, place_of
+from tracelens_recorder.governor import CALL_NS, LOOK_CALLS, SITE_NS, Governor
 from tracelens_recorder.histogram import bucket
 from tracelens_recorder.launch import Options
+from tracelens_recorder.parking import Parking
 from tracelens_recorder.scope import Scope
+from tracelens_recorder.sites import Sites, around
 from tracelens_recorder.values import message_of, type_name
 from tracelens_recorder.writing import RecordingFile
 
-FULL = 16
-"""Calls of each function that are captured in full; from then on, those whose number is a power of two."""
+EARLY = 16
+"""Calls of each function that are captured in full, one and all; from then on one is drawn now and then."""
+DRAWN = 16
+"""Calls that are drawn of each stretch in which the number of calls grows e-fold, where there is a budget."""
+DRAWN_UNGOVERNED = 4
 FULL_RAISES = 5
 """Calls of each function that end in an exception of one type, captured whatever their number."""
+DISCOVERY_NS = 10_000
+"""CPU nanoseconds of meeting a function."""
+UNWIND_NS = 500
+MAX_UNWIND_NS = 5_000_000
+"""More was not spent on an exception: the thread had to wait."""
 FLUSH_RECORDS = 64
 FLUSH_NS = 200_000_000
 """Nanoseconds after which records are written, and at least as long between two writings of numbers."""
@@ -57,9 +68,14 @@ class Session:
         self.clock: Callable[[], int] = time.perf_counter_ns
         """Bound here, out of reach of libraries that replace the clocks in every module they find."""
         self.wall: Callable[[], int] = time.time_ns
-        self.park: Callable[[Function], None] = lambda function: None
+        self.cpu: Callable[[], int] = time.thread_time_ns
+        self.park: Callable[[Function, bool], None] = lambda function, draining: None
+        """Listen to the starts of a function no more, and to its ends only while it drains."""
         self.unpark: Callable[[Function], None] = lambda function: None
-        self.limit = sys.maxsize if options.exact else options.limit
+        self.governed = mode == "monitoring" and not options.exact
+        self.limit = NEVER if options.exact or self.governed else options.limit
+        self.drawn = DRAWN if self.governed else DRAWN_UNGOVERNED
+        self.lot: Callable[[], float] = _random.Random().random
         self.functions: Dict[int, Function] = {}
         """By id() of the code object."""
         self.table: List[Function] = []
@@ -74,6 +90,7 @@ class Session:
         self.started_clock = self.clock()
         self.lock = _thread.RLock()
         self.local = _thread._local()
+        self.governor = Governor(self.options.budget if self.governed else float("inf"), self.clock)
         self.numbers = Numbers()
         self.captures = Captures(self)
         self.failures = Failures(self)
@@ -87,6 +104,8 @@ class Session:
         """Index into `tests` of the one that runs; 0 none."""
         self.test_seen: object = None
         self.redacted = 0
+        self.parking = Parking(self)
+        self.sites = Sites(self.functions)
         self.faults = 0
         self.first_fault = ""
         self.records: List[Tuple[int, Any]] = []
@@ -106,6 +125,9 @@ class Session:
             known = self.functions.get(id(code))
             if known is None:
                 known = Function(len(self.table), code, file)
+                known.stop = self.limit
+                known.armed_at = self.clock()
+                self.governor.spent += DISCOVERY_NS
                 self.table.append(known)
                 self.functions[id(code)] = known
             return known
@@ -122,13 +144,20 @@ class Session:
         test = self.read_test()
         if test is not self.test_seen:
             self._switch_test(test)
+        if counter.test != self.test:
+            thread.settle(function.index, counter, self.test)
         counter.calls += 1
         counter.active += 1
         number = function.calls = function.calls + 1
+        function.live += 1
+        governor = self.governor
+        governor.spent += CALL_NS
         call = Call(function, thread, counter)
         self._enter(call, frame, first=True)
-        if number <= FULL or not number & (number - 1):
+        if number >= function.next and self._chosen(call, number):
+            before = self.cpu()
             self.captures.begin(call, frame)
+            governor.captured(self.cpu() - before)
             call.start = self.clock()
             thread.overhead += call.start - now
         else:
@@ -138,8 +167,35 @@ class Session:
         if len(live) >= MAX_LIVE:
             self._forget_suspended()
         live[id(frame)] = call
-        if number >= self.limit and not function.parked:
-            self._park(function)
+        if number >= function.stop or governor.spent > governor.allowed:
+            self.parking.consider(function, number)
+
+    def _chosen(self, call: Call, number: int) -> bool:
+        """Whether a call whose turn it is gets captured, and whose turn is next.
+
+        Early calls are captured one and all. Of later ones so many are drawn that each stretch in which the number of
+        calls grows e-fold gives as many, wherever the run ends: call i is taken with 1 - ((i-1)/i)^drawn, and stands
+        for the inverse of that. In a look at a parked function one call stands for those since it was parked.
+        """
+        function = call.function
+        if function.looking:
+            function.next = NEVER
+            rate = function.calls / max(function.seen_ns, 1)
+            unseen = rate * max(0, function.armed_at - function.parked_at)
+            call.chosen, call.represents = "reservoir", LOOK_CALLS + unseen
+            function.captures += 1
+            return True
+        if number < EARLY:
+            function.next = number + 1
+        else:
+            function.next = int(number * (1.0 - self.lot()) ** (-1.0 / self.drawn)) + 1
+        if number > EARLY:
+            call.chosen, call.represents = "reservoir", 1.0 / (1.0 - ((number - 1) / number) ** self.drawn)
+        governor = self.governor
+        if function.captures and governor.spent > governor.allowed and governor.over():
+            return False
+        function.captures += 1
+        return True
 
     def suspended(self, frame: FrameType) -> None:
         """A generator or coroutine yielded."""
@@ -169,17 +225,47 @@ class Session:
     def returned(self, frame: FrameType, value: object) -> None:
         call = self.live.pop(id(frame), None)
         if call is None:
+            if self.parking.draining:
+                self.parking.drain(frame)
             return
         now = self.clock()
         self._finish(call, now)
         if call.capture is not None:
+            before = self.cpu()
             self.captures.returned(call, value)
+            self.governor.spent += self.cpu() - before
             call.thread.overhead += self.clock() - now
+        if call.function.due:
+            self.parking.park(call.function)
 
     def raised(self, function: Function, frame: FrameType, exception: BaseException) -> None:
         """An exception left a frame in scope."""
         traceback = _traceback_of(exception)
+        before = self.clock()
+        call = self.live.get(id(frame)) if function.kind == FUNCTION else None
+        if (
+            (call is None or call.capture is None)
+            and self.raises.get((function.index, kind_of(exception)[1]), 0) >= FULL_RAISES
+            and self.failures.repeats(function, frame, exception, traceback)
+        ):
+            self.left(function, frame, exception)
+            if function.kind == FUNCTION:
+                self._count_error(function)
+            self.governor.spent += UNWIND_NS * 4
+            return
         self.unwound(function, frame, self.unwinding(function, frame, exception, traceback))
+        self.governor.spent += min(self.clock() - before, MAX_UNWIND_NS) + UNWIND_NS
+
+    def left(self, function: Function, frame: FrameType, exception: BaseException) -> None:
+        """A frame in scope was left by what is no failure: StopIteration, cancellation."""
+        call = self.live.get(id(frame)) if function.kind == FUNCTION else None
+        if call is not None and call.capture is not None:
+            self.raised(function, frame, exception)
+        elif call is not None:
+            self.live.pop(id(frame), None)
+            self._finish(call, self.clock())
+            if function.due:
+                self.parking.park(function)
 
     def unwinding(
         self, function: Function, frame: FrameType, exception: BaseException, traceback: Optional[TracebackType]
@@ -192,8 +278,9 @@ class Session:
         it.closing = issubclass(type(exception), GeneratorExit)
         if failed:
             it.prepared = self.failures.prepare(function, frame, exception, traceback)
-        if call is not None:
-            it.worth = call.capture is not None or (failed and self._worth_capturing(function, exception))
+        if call is not None or (function.parked and failed and function.kind == FUNCTION):
+            captured = call is not None and call.capture is not None
+            it.worth = captured or (failed and self._worth_capturing(function, exception))
             if it.worth:
                 it.type = type_name(type(exception))
                 it.message, found = message_of(exception)
@@ -211,7 +298,11 @@ class Session:
         if exception.failed and function.kind == FUNCTION:
             self._count_error(function)
         failure = self.failures.commit(exception.prepared) if exception.prepared is not None else None
+        if call is None and exception.worth:
+            call = self._unseen(function)
         if call is not None and call.capture is None and exception.worth:
+            call.chosen, call.represents = "failure", 0.0
+            function.captures += 1
             self.captures.begin_late(call, frame)
         if call is not None and call.capture is not None:
             if failure is not None:
@@ -222,13 +313,25 @@ class Session:
                 self.captures.end(call, ["raised", exception.type, exception.message, exception.line])
         if failure is not None:
             self.record(payloads.FAILURES, failure)
-            self.flush()
+            self._last_flush -= FLUSH_NS // 2  # written sooner
         if call is not None:
             call.thread.overhead += self.clock() - now
+            if function.due:
+                self.parking.park(function)
+
+    def _unseen(self, function: Function) -> Call:
+        """A call of a parked function, whose start was not listened to."""
+        thread = self._thread()
+        call = Call(function, thread, Counter())
+        call.duration = call.self = -1
+        call.running = False
+        return call
 
     def _worth_capturing(self, function: Function, exception: BaseException) -> bool:
-        key = (function.index, type_name(type(exception)))
+        key = (function.index, kind_of(exception)[1])
         n = self.raises[key] = self.raises.get(key, 0) + 1
+        if self.governor.over():
+            return not function.captures
         return n <= FULL_RAISES or not n & (n - 1)
 
     def unwound_unseen(self, function: Function, frame: FrameType) -> None:
@@ -241,14 +344,35 @@ class Session:
                 self.captures.end(call, ["raised", "", "", frame.f_lineno or 0])
 
     def _count_error(self, function: Function) -> None:
-        try:
-            thread: ThreadState = self.local.state
-        except AttributeError:
-            thread = self._new_thread()
+        thread = self._thread()
         counter = thread.counters.get(function.index)
         if counter is None:
             counter = thread.counters[function.index] = Counter()
         counter.errors += 1
+
+    def called(self, function: Function, offset: int, callee: object, frame: FrameType) -> bool:
+        """A call site of code in scope calls something. Returns whether it may be left alone from now on."""
+        self.governor.spent += SITE_NS
+        target, done = self.sites.called(function, offset, callee)
+        if target is not None and target.parked:  # else its start says who called it
+            caller: Optional[Function] = function
+            if function.kind == INLINE:
+                caller, offset = around(function, frame, self.functions)
+            if caller is not None:
+                edges = self._thread().edges
+                key = (caller.index, offset, target.index)
+                edge = edges.get(key)
+                if edge is None:
+                    edge = edges[key] = [0, 0, 0, 0]
+                edge[0] += 1
+        return done
+
+    def _thread(self) -> ThreadState:
+        try:
+            thread: ThreadState = self.local.state
+            return thread
+        except AttributeError:
+            return self._new_thread()
 
     def _new_thread(self) -> ThreadState:
         state = self.numbers.new_thread()
@@ -257,13 +381,12 @@ class Session:
 
     def _switch_test(self, seen: object) -> None:
         with self.lock:
-            self.numbers.settle(self.test)
             self.test_seen = seen
-            name = current_test.name()
-            index = self.test_index.get(name)
+            said = current_test.said()
+            index = self.test_index.get(said)
             if index is None:
-                index = self.test_index[name] = len(self.tests)
-                self.tests.append(name)
+                index = self.test_index[said] = len(self.tests)
+                self.tests.append(current_test.name(said))
             self.test = index
 
     # Times and edges
@@ -332,6 +455,7 @@ class Session:
     def _finish(self, call: Call, now: int) -> None:
         duration = self._leave(call, now) if call.running else call.duration
         counter = call.counter
+        call.function.live -= 1
         counter.ended += 1
         if counter.min < 0 or duration < counter.min:
             counter.min = duration
@@ -341,22 +465,12 @@ class Session:
         durations = counter.durations
         durations[place] = durations.get(place, 0) + 1
 
-    def _park(self, function: Function) -> None:
-        function.parked = function.unfaithful = True
-        self.park(function)
-        for key, call in list(self.live.items()):
-            if call.function is function:
-                self.live.pop(key, None)
-                call.counter.active = 0
-                if call.capture is not None:
-                    self.captures.end(call, ["unfinished"])
-        self.record(payloads.PARKED, function.index)
-
     def _forget_suspended(self) -> None:
         """Generators that were dropped leave no event on some versions: let go of the oldest that are not running."""
         for key, call in list(self.live.items())[: MAX_LIVE // 2]:
             if not call.running:
                 self.live.pop(key, None)
+                call.function.live -= 1
 
     # Writing
 
@@ -382,7 +496,6 @@ class Session:
             self._last_flush = self.clock()
             records, self.records = self.records, []
             if counts:
-                self.numbers.settle(self.test)
                 records += self.numbers.collect(self.table)
                 records += [(payloads.REPEATED, row) for row in self.failures.repeated()]
             try:
@@ -399,6 +512,7 @@ class Session:
             for call in list(self.live.values()):
                 if call.capture is not None:
                     self.captures.end(call, ["unfinished"])
+            self.numbers.settle()
             if self.table or self.notes:
                 self.flush(counts=True, closing=True)
             self.closed = True
@@ -407,9 +521,11 @@ class Session:
         """After a fork: what was counted so far is the parent's. This process writes a file of its own."""
         self._reset()
         for function in self.table:
-            function.calls = 0
-            if function.parked:
-                function.parked = function.unfaithful = False
+            listened = not function.parked
+            function.forget()
+            function.unfaithful = False
+            function.stop, function.armed_at = self.limit, self.clock()
+            if not listened:
                 self.unpark(function)
 
     # When the recorder itself fails

@@ -25,6 +25,10 @@ MAX_ITEMS = 8
 MAX_DEPTH = 3
 MAX_NODES = 48
 """Values looked at for one summary."""
+LEAN_DEPTH, LEAN_NODES = 1, 6
+"""The same, where the budget is spent."""
+FULL, LEAN, BARE = 0, 1, 2
+"""How much is said of a value; the barest is what it is and how large."""
 _SCRUBBED = 2048
 """Characters of a string that are scrubbed; far more than are kept, so that no secret is cut before it is seen."""
 
@@ -55,7 +59,7 @@ _FALSE = Observation("bool", "False", 0.0, None, 0)
 _NONE = Observation("NoneType", "None", None, None, 0)
 
 
-def observe(value: object, name: str = "") -> Observation:
+def observe(value: object, name: str = "", detail: int = FULL) -> Observation:
     """Summarise a value that goes under a name (a parameter, a local variable, "" for none)."""
     if value is None:
         return _NONE
@@ -69,7 +73,7 @@ def observe(value: object, name: str = "") -> Observation:
     if kind is int or kind is float:
         text, secret = _number_text(value)
         return Observation(kind.__name__, text, None if secret else _finite(value), None, secret)
-    walk = _Walk()
+    walk = _Walk(LEAN_NODES, LEAN_DEPTH if detail == LEAN else 0) if detail else _Walk()
     text = walk.text(value, 0)
     if len(text) > MAX_TEXT:
         text = text[: MAX_TEXT - 1] + "…"
@@ -171,10 +175,11 @@ def _genuine(kind: type) -> bool:
 class _Walk:
     """One summary being made: what of the budget is left, and which containers we are inside of."""
 
-    __slots__ = ("inside", "nodes", "redacted")
+    __slots__ = ("inside", "max_depth", "nodes", "redacted")
 
-    def __init__(self) -> None:
-        self.nodes = MAX_NODES
+    def __init__(self, nodes: int = MAX_NODES, depth: int = MAX_DEPTH) -> None:
+        self.nodes = nodes
+        self.max_depth = depth
         self.inside: List[int] = []
         self.redacted = 0
 
@@ -228,7 +233,7 @@ class _Walk:
         if issubclass(kind, complex):
             return complex.__repr__(value)
         if issubclass(kind, BaseException):
-            return f"{_short(kind)}({self.message(value, depth) if depth < MAX_DEPTH else '…'})"
+            return f"{_short(kind)}({self.message(value, depth) if depth < self.max_depth else '…'})"
         if issubclass(kind, type):
             return f"<class {type_name(value)}>"
         known = _KNOWN.get(kind_key(kind))
@@ -262,7 +267,7 @@ class _Walk:
             opening, closing = name + "(", ")"
         elif name:
             opening, closing = name + "(" + opening, closing + ")"
-        if size and depth >= MAX_DEPTH:
+        if size and depth >= self.max_depth:
             return f"{opening}…{closing}"
         parts = self.items(value, kind, depth)
         if size > len(parts):
@@ -314,10 +319,12 @@ class _Walk:
 
     def fields(self, value: object, depth: int) -> str:
         """The state of an instance: `order_id=3, items=[…]`. Names with a leading underscore come last."""
-        found = state_of(value, MAX_ITEMS * 4)
+        if self.max_depth == 0:
+            return "…"
+        found = state_of(value, MAX_ITEMS * 4 if self.max_depth > LEAN_DEPTH else MAX_ITEMS)
         if not found:
             return ""
-        if depth >= MAX_DEPTH:
+        if depth >= self.max_depth:
             return "…"
         found.sort(key=lambda pair: pair[0].startswith("_"))
         parts = []

@@ -155,7 +155,7 @@ def test_ctrl_c_while_recording_keeps_what_happened(shop: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 130, out + errors
-    assert "Recorded 1 function" in out
+    assert "Recorded 1 of 1 function that ran" in out
     index = Index.open(shop)
     assert index.profile(index.find("slow.work")[0].id) is not None
 

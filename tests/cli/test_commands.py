@@ -17,7 +17,7 @@ def recorded(shop: Path, tracelens: Run) -> Path:
     """The shop after its tests were recorded (one of them fails, which is the point of it)."""
     done = tracelens("record", "--python", sys.executable, "--", "pytest", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "Recorded " in done.stdout and "exceptions" in done.stdout
+    assert "Recorded " in done.stdout and "failures" in done.stdout
     return shop
 
 

@@ -8,30 +8,60 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tracelens.cli.workspace import find_root, load_settings, root_option, say
 from tracelens.interpreter import environment_for, project_python
 from tracelens_indexer.errors import TraceLensError
-from tracelens_indexer.store.answers import Profile
+
+if TYPE_CHECKING:
+    from tracelens_indexer.traces.recording_effort import Effort
+
+
+def _share(context: click.Context, parameter: click.Parameter, text: str) -> float:
+    """ "3%", "3 %" or "0.03" as 0.03."""
+    number = text.strip().removesuffix("%").strip()
+    try:
+        share = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 < share <= 1:
+        raise click.BadParameter(f"{text!r} is not a share of the CPU time. Write it as in: --budget 3%")
+    return share
 
 
 @click.command("record", context_settings={"ignore_unknown_options": True})
 @click.option("--python", "python_name", default="", help="Interpreter to run with (default: the project's own).")
 @click.option("--exact", is_flag=True, help="Count and time every call, however many (slower).")
+@click.option(
+    "--budget",
+    default="3%",
+    show_default=True,
+    callback=_share,
+    metavar="SHARE",
+    help="Share of the program's CPU time that recording may take (Python 3.12 or newer).",
+)
 @click.option("--name", default=None, help="What to call the run (default: the command's name).")
 @root_option
 @click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND…")
 def command(
-    python_name: str, exact: bool, name: str | None, root_path: Path | None, arguments: tuple[str, ...]
+    python_name: str,
+    exact: bool,
+    budget: float,
+    name: str | None,
+    root_path: Path | None,
+    arguments: tuple[str, ...],
 ) -> None:
     """Run a command and record what its Python code did: calls, times, values, exceptions.
 
     The command runs in the project's interpreter (3.9 or newer), with its child processes. Secrets are taken out
     before anything is written. Ends with the command's own exit code.
+
+    Within the budget, functions that are called very often are looked at now and then only: their counts are "at
+    least". With --exact every call is counted, whatever it costs.
 
     \b
       tracelens record -- pytest -q
@@ -42,6 +72,7 @@ def command(
     from tracelens_indexer.indexing import index_workspace
     from tracelens_indexer.store import Layout, Writer
     from tracelens_indexer.traces.importing import import_recordings
+    from tracelens_indexer.traces.recording_effort import effort
     from tracelens_recorder.launch import Options, environment
 
     root = find_root(root_path)
@@ -54,7 +85,7 @@ def command(
     layout.create()
     recordings = layout.incoming / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
     recordings.mkdir(mode=0o700)
-    environ.update(environment(str(recordings), str(root), Options(exact=exact)))
+    environ.update(environment(str(recordings), str(root), Options(exact=exact, budget=budget)))
     code = _run(full, environ)
 
     if not any(recordings.iterdir()):
@@ -66,23 +97,32 @@ def command(
     index_workspace(root, said=say, searchable=False)
     with Writer(root, say) as writer:
         summary = import_recordings(writer, recordings, name=name or _name(arguments))
-        recorded = writer.index.hot([summary.run], limit=1_000_000) if summary.run is not None else []
+    took = effort(sorted(recordings.glob("*.tlrec")))
     shutil.rmtree(recordings)
-    click.echo(_summary_line(recorded, summary.redacted))
+    click.echo(_summary_line(took, summary.redacted, exact))
     for line in imported.lines(summary)[1:]:
         click.echo(line)
     sys.exit(code)
 
 
-def _summary_line(profiles: Sequence[Profile], redacted: int) -> str:
-    """ "Recorded 29 functions · 4,120 calls, 412 in full · 3 exceptions · 2 values redacted"."""
-    calls, captured = sum(p.calls for p in profiles), sum(p.captured for p in profiles)
-    least = "at least " if any(p.counting == "at least" for p in profiles) else ""
-    raised = sum(failure.n for p in profiles for failure in p.failures if failure.origin)
-    parts = [f"Recorded {len(profiles):,} functions", f"{least}{calls:,} calls, {captured:,} in full"]
-    parts.append(f"{raised:,} exception{'' if raised == 1 else 's'}" if raised else "no exceptions")
+def _summary_line(took: Effort, redacted: int, exact: bool) -> str:
+    """ "Recorded 29 of 29 functions that ran · 412 calls in full, all 3 failures · budget 3 % (used 2.6 %) · …"."""
+    calls = f"{took.calls:,} call{'' if took.calls == 1 else 's'} in full"
+    if took.failures:
+        kept = "all" if took.failures_kept >= took.failures else f"{took.failures_kept:,} of"
+        calls += f", {kept} {took.failures:,} failure{'' if took.failures == 1 else 's'}"
+    functions = f"{took.functions:,} function{'' if took.functions == 1 else 's'}"
+    parts = [f"Recorded {took.recorded:,} of {functions} that ran", calls]
+    if took.budget is not None and took.cpu_ns:
+        used = took.spent_ns / took.cpu_ns
+        if used <= took.budget + 0.0005:
+            parts.append(f"budget {took.budget * 100:g} % (used {used * 100:.1f} %)")
+        else:  # short programs are recorded more fully than their share would allow
+            parts.append(f"budget {took.budget * 100:g} % and 50 ms (used {took.spent_ns / 1e6:,.0f} ms)")
+    elif exact:
+        parts.append("every call counted")
     if redacted:
-        parts.append(f"{redacted:,} values redacted")
+        parts.append(f"{redacted:,} value{'' if redacted == 1 else 's'} redacted")
     return " · ".join(parts)
 
 

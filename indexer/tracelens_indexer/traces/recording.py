@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 
 import msgspec
 
@@ -60,6 +60,14 @@ class End(msgspec.Struct, frozen=True):
     faults: int = 0
     first_fault: str = ""
     missed: list[int] = []
+    budget: float | None = None
+    """Share of CPU time; None: every call was recorded."""
+    cpu_ns: int = 0
+    spent_ns: int = 0
+    functions: int = 0
+    """That ran."""
+    captured: int = 0
+    """Of these, with at least one call in full."""
 
 
 class Capture(msgspec.Struct, frozen=True):
@@ -74,6 +82,8 @@ class Capture(msgspec.Struct, frozen=True):
     thread: str = ""
     test: int = 0
     arguments: list[NamedValue] = []
+    chosen: Literal["", "early", "reservoir", "failure"] = ""
+    represents: float = 1.0
     replay: dict[str, Any] | None = None
 
 
@@ -343,6 +353,8 @@ class _Sums:
             thread=capture.thread,
             test=self.tests.get(capture.test, ""),
             counted=False,
+            chosen=capture.chosen,
+            represents=capture.represents,
             replay=capture.replay,
         )
 

@@ -96,6 +96,10 @@ class Call:
     """A resume of a generator or coroutine, not a call."""
     counted: bool = True
     """False when a `Count` of the same file already counts this call: then it adds values, not calls and times."""
+    chosen: Literal["", "early", "reservoir", "failure"] = ""
+    """Why the format kept this call: one of the first, drawn by lot, or because it raised; "" all calls are kept."""
+    represents: float = 1.0
+    """How many calls it stands for; 0 for one that was kept because it raised, beside those drawn by lot."""
     replay: dict[str, Any] | None = None
     """Arguments in the replayable encoding of tracelens_recorder.replayable, where recorded."""
 
