@@ -23,7 +23,7 @@ _QUESTIONS = 1_000
 def embedded(tokenizer: Tokenizer, weights: NDArray[float32], texts: Sequence[str]) -> NDArray[float32]:
     """(texts, dimension), rows of length 1: what embedding/static.py computes, from weights that are not exported."""
     encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
-    rows = [weights[list(dict.fromkeys(one.ids[:MOST_PIECES])) or [100]].sum(axis=0) for one in encoded]
+    rows = [weights[one.ids[:MOST_PIECES] or [100]].sum(axis=0) for one in encoded]
     vectors = numpy.stack(rows)
     return numpy.asarray(vectors / (numpy.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9), dtype=numpy.float32)
 

@@ -31,13 +31,18 @@ class TextRow:
     words: str
 
 
+def table_name(embedder: str) -> str:
+    """The table of an embedder ("name-version"; "" is full text only)."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", embedder).strip("_").lower() or "words"
+
+
 class VectorTable:
     """The search table of one embedder; `dimension` 0 means full text only."""
 
     def __init__(self, folder: Path, embedder: str, dimension: int) -> None:
         self._folder = folder
         self._dimension = dimension
-        self._name = re.sub(r"[^A-Za-z0-9]+", "_", embedder).strip("_").lower() or "words"
+        self._name = table_name(embedder)
         self._table = self._open()
 
     def _open(self) -> Any:
@@ -132,6 +137,10 @@ class SearchTable:
             raise StoreError(f"{folder}: there is nothing to search yet. Run: tracelens index")
         self._database = lancedb.connect(str(folder), read_consistency_interval=timedelta(0))
 
+    def holds(self, embedder: str) -> bool:
+        """Whether the stored vectors are of this embedder ("name-version"): others cannot be compared with its own."""
+        return _table_names(self._database)[:1] == [table_name(embedder)]
+
     def search(self, words: str, vector: NDArray[float32] | None, limit: int) -> Ranked:
         """`words` as `embedding.text.search_words` gives them; `vector` of the stored embedder's dimension."""
         from lancedb.query import MatchQuery
@@ -157,10 +166,10 @@ def _table_names(database: Any) -> list[str]:
     return list(getattr(listed, "tables", listed))
 
 
-def reciprocal_rank_fusion(ranked: Ranked, k: int = 10) -> Mapping[int, float]:
+def reciprocal_rank_fusion(*rankings: Sequence[int], k: int = 10) -> Mapping[int, float]:
     """Unit id to score. k = 10 beat the usual 60 in each of our twelve measurements (Cormack et al. 2009)."""
     scores: dict[int, float] = {}
-    for ids in (ranked.words, ranked.meaning):
+    for ids in rankings:
         for rank, unit_id in enumerate(ids):
             scores[unit_id] = scores.get(unit_id, 0.0) + 1.0 / (k + rank + 1)
     return scores
