@@ -31,7 +31,7 @@ from tracelens_indexer.embedding.text import search_words, unit_text  # noqa: E4
 from tracelens_indexer.indexing import index_workspace  # noqa: E402
 from tracelens_indexer.source.facts import unit_id  # noqa: E402
 from tracelens_indexer.source.lower import lower  # noqa: E402
-from tracelens_indexer.store.vectors import SearchTable, reciprocal_rank_fusion  # noqa: E402
+from tracelens_indexer.store.vectors import Ranked, SearchTable, fused, reciprocal_rank_fusion  # noqa: E402
 from training.corpus import normalised  # noqa: E402
 from training.pairs import asks, first_sentence, without_docstring  # noqa: E402
 
@@ -55,9 +55,10 @@ def stripped(source: bytes) -> tuple[bytes, dict[tuple[str, int], str]]:
             sentences[unit.scope, unit.ordinal] = first_sentence(unit.docstring)
             at = next((i for i, (a, b) in enumerate(zip(piece, cut, strict=False)) if a != b), len(cut))
             lost = piece[at : at + len(piece) - len(cut)]
-            # Something must stand in the body; the same number of bytes, so that the other units stay where they are.
-            room = len(lost.encode(errors="surrogateescape")) - 3
-            filled = piece[:at] + "..." + " " * room + piece[at + len(lost) :]
+            # Something must stand in the body, in its column; the same number of bytes, so that other units stay put.
+            indent = lost[: len(lost) - len(lost.lstrip())]
+            room = len(lost.encode(errors="surrogateescape")) - len(indent.encode()) - 1
+            filled = piece[:at] + indent + "0" + " " * room + piece[at + len(lost) :]
             encoded = filled.encode(errors="surrogateescape")
             text = text[: unit.start_byte] + encoded + text[unit.end_byte :]
     return text, sentences
@@ -87,7 +88,13 @@ def rank(ids: Any, answer: int) -> float:
     return next((1.0 / place for place, unit in enumerate(list(ids)[:10], 1) if unit == answer), 0.0)
 
 
-def fused(*rankings: Any) -> list[int]:
+def default(ranked: Ranked) -> list[int]:
+    """What `tracelens search` gives."""
+    scores = fused(ranked)
+    return sorted(scores, key=lambda unit: (-scores[unit], unit))
+
+
+def by_rank(*rankings: Any) -> list[int]:
     scores = reciprocal_rank_fusion(*rankings)
     return sorted(scores, key=lambda unit: (-scores[unit], unit))
 
@@ -118,15 +125,16 @@ def measure(wheel: Path, queries: int, minilm: bool) -> dict[str, float]:
         systems = {
             "bm25": words,
             "static": meaning,
-            "": [fused(*both) for both in zip(words, meaning, strict=True)],
+            "": [[unit for unit in default(ranked) if unit in kept] for ranked in found],
+            "rrf": [by_rank(*both) for both in zip(words, meaning, strict=True)],
         }
         if minilm:
             near = _minilm(texts, [question for question, _ in pairs])
-            systems["minilm_bm25"] = [fused(*both) for both in zip(words, [row[:LISTED] for row in near], strict=True)]
-            systems["stage2"] = [
-                fused(one, two, again)
-                for one, two, again in zip(words, meaning, _again(systems[""], near), strict=True)
+            systems["minilm_bm25"] = [
+                by_rank(*both) for both in zip(words, [row[:LISTED] for row in near], strict=True)
             ]
+            first = systems[""]
+            systems["stage2"] = [by_rank(*both) for both in zip(first, _again(first, near), strict=True)]
         mrr = {
             f"mrr_{system}".rstrip("_"): round(
                 float(numpy.mean([rank(ids, answer) for ids, (_, answer) in zip(ranks, pairs, strict=True)])), 4
@@ -188,7 +196,7 @@ def cosqa(folder: Path) -> dict[str, float]:
         scores: dict[str, list[float]] = {"cosqa_mrr_bm25": [], "cosqa_mrr_static": [], "cosqa_mrr": []}
         for question, answer in questions:
             found = table.search(search_words(question), embedder.embed([question])[0], LISTED)
-            lists = (found.words, found.meaning, fused(found.words, found.meaning))
+            lists = (found.words, found.meaning, default(found))
             for key, ids in zip(scores, lists, strict=True):
                 scores[key].append(rank([places[unit] for unit in ids if unit in places], answer))
     return {key: round(float(numpy.mean(values)), 4) for key, values in scores.items()}

@@ -17,7 +17,7 @@ from tracelens_indexer.embedding.text import search_words
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index, Layout
 from tracelens_indexer.store.answers import SearchHit, UnitRecord
-from tracelens_indexer.store.vectors import SearchTable, reciprocal_rank_fusion
+from tracelens_indexer.store.vectors import SearchTable, fused, reciprocal_rank_fusion
 
 _LISTED = 100
 """How many of each ranking are fused."""
@@ -64,13 +64,13 @@ class Searcher:
         else:
             self.notes.append("found by words alone, as embedding.model says")
         ranked = self._table.search(search_words(query), vector, max(_LISTED, limit))
-        scores = dict(reciprocal_rank_fusion(ranked.words, ranked.meaning))
+        scores = dict(fused(ranked))
         best = sorted(scores, key=lambda unit: (-scores[unit], unit))
         units = index.units_by_id(best)
         if self._rescorer:
             again = self._rescored(query, [units[unit] for unit in best if unit in units][:CANDIDATES])
-            for unit, score in reciprocal_rank_fusion(again).items():
-                scores[unit] += score
+            if again:
+                scores = dict(reciprocal_rank_fusion(best, again))
             best.sort(key=lambda unit: (-scores[unit], unit))
         words, meaning = set(ranked.words), set(ranked.meaning)
         hits = [

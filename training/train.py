@@ -32,7 +32,7 @@ def main() -> None:
     taken, refused = corpus.wheels(options.wheels)
     for wheel in refused:
         print(f"refused {wheel.wheel}: {wheel.reason}")
-    forbidden = pairs.eval_texts(_held_out(options.held_out))
+    forbidden = pairs.eval_texts(_held_out(options))
     print(f"{len(taken)} packages and the standard library; {len(forbidden):,} texts are held out")
 
     def modules() -> Iterator[corpus.Module]:
@@ -64,8 +64,11 @@ def main() -> None:
     print(json.dumps({"pairs": len(mined), "seeds": reports}))
 
 
-def _held_out(folder: Path) -> Iterator[corpus.Module]:
-    for wheel in sorted(folder.glob("*.whl")):
+def _held_out(options: argparse.Namespace) -> Iterator[corpus.Module]:
+    if options.held_out_functions:
+        for source in json.loads(options.held_out_functions.read_text()):
+            yield corpus.Module("held out", "function.py", source.encode())
+    for wheel in sorted(options.held_out.glob("*.whl")):
         yield from corpus.wheel_modules(corpus.normalised(wheel.name.split("-")[0]), wheel)
 
 
@@ -85,6 +88,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--held-out", type=Path, required=True, help="wheels of the projects that search is measured on"
     )
+    parser.add_argument("--held-out-functions", type=Path, help="code_idx_map.txt of CoSQA's retrieval task")
     parser.add_argument("--download", action="store_true")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
