@@ -43,7 +43,12 @@ class Settings:
     llm: LlmEndpoint | None = None
     """None: no endpoint is configured, nothing is sent anywhere."""
     embedding_model: str = ""
-    """A sentence-transformers model; "" is full-text search alone."""
+    """A sentence-transformers model; "" is the one that ships with TraceLens, "none" is full-text search alone."""
+    rescoring_model: str = ""
+    """A model that scores the first results of a search again; "" is no second stage."""
+    embedding_base_url: str = ""
+    """Endpoint of the models that are named "endpoint:…"; code is sent there."""
+    embedding_key: str = field(repr=False, default="")
     project_python: str = ""
     """Interpreter of the user's programs; "" finds it."""
     paths: tuple[tuple[str, str], ...] = ()
@@ -79,10 +84,14 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     wanted = workspace.get("llm", {}).get("send_values")
     if llm and wanted in _SEND and _SEND.index(wanted) < _SEND.index(llm.send_values):
         llm = LlmEndpoint(llm.base_url, llm.model, llm.key, wanted, llm.timeout_seconds)
+    embedding = _table(user, "embedding", path)
+    base_url, key = _embedding_endpoint(embedding, environ)
     return Settings(
         llm=llm,
-        embedding_model=environ.get("TRACELENS_EMBEDDING_MODEL")
-        or str(_table(user, "embedding", path).get("model", "")),
+        embedding_model=environ.get("TRACELENS_EMBEDDING_MODEL") or str(embedding.get("model", "")),
+        rescoring_model=environ.get("TRACELENS_RESCORING_MODEL") or str(embedding.get("rescore", "")),
+        embedding_base_url=base_url,
+        embedding_key=key,
         project_python=environ.get("TRACELENS_PYTHON") or str(_table(user, "project", path).get("python", "")),
         paths=_paths(
             ((_table(user, "paths", path), path), (_table(workspace, "paths", path), root / "pyproject.toml")), warnings
@@ -128,6 +137,14 @@ def _endpoint(table: Mapping[str, Any], environ: Mapping[str, str], path: Path) 
         key = environ.get("OPENAI_API_KEY", "")
     allowed = cast(SendValues, send or ("redacted" if is_loopback(base_url) else "shapes"))
     return LlmEndpoint(base_url, model, key, allowed, timeout)
+
+
+def _embedding_endpoint(table: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, str]:
+    """(address, key): the environment's, else the file's; each with its own key."""
+    if "TRACELENS_EMBEDDING_BASE_URL" in environ:
+        return environ["TRACELENS_EMBEDDING_BASE_URL"], environ.get("TRACELENS_EMBEDDING_KEY", "")
+    key = str(table.get("key", "")) or environ.get(str(table.get("key_env", "")), "")
+    return str(table.get("base_url", "")), key
 
 
 def is_loopback(base_url: str) -> bool:

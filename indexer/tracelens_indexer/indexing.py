@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha1
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tracelens_indexer.embedding.protocol import Embedder
 from tracelens_indexer.embedding.text import SEARCHED_KINDS, TEXT_VERSION, search_words, unit_text
@@ -23,7 +24,14 @@ from tracelens_indexer.store.vectors import TextRow, VectorTable
 from tracelens_indexer.store.writer import IndexedFile, KnownFile, Writer
 from tracelens_indexer.workspace import SourceFile, discover
 
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
+
 _EMBED_BATCH = 256
+_COMMIT_SECONDS = 2.0
+_COMMIT_ROWS = 8_192
+"""Vectors are stored when either is reached: what an interruption costs, against what a commit costs."""
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total): "reading", "linking", "embedding"."""
@@ -94,7 +102,7 @@ def index_workspace(
             writer.note("facts", FACTS_VERSION)
             writer.finish_index()
         clock.lap("linking")
-        embedded = _embed(writer, root, embedder, progress) if searchable else 0
+        embedded = _embed(writer, root, embedder, progress, said) if searchable else 0
         clock.lap("embedding")
         state = writer.index.state()
         parse_errors = writer.files_with_errors()
@@ -193,12 +201,17 @@ def _texts(root: Path, path: str, module: str, facts: FileFacts) -> Iterator[tup
         yield TextRow(unit_id(path, unit.scope, unit.ordinal), path, identity, search_words(text)), text
 
 
-def _embed(writer: Writer, root: Path, embedder: Embedder | None, progress: Progress) -> int:
+def _embed(
+    writer: Writer, root: Path, embedder: Embedder | None, progress: Progress, said: Callable[[str], None]
+) -> int:
     """Bring the search table up to date; the number of units that were embedded (or indexed as text)."""
     name = f"{embedder.name}-{embedder.version}" if embedder else ""
     signature = writer.index.text_signature(name)
     if signature == writer.noted("embedded"):
         return 0
+    before = writer.noted("embedder_identity")
+    if before and name and before != name:
+        said(f"the embedding model changed from {before} to {name}: every unit is embedded again")
     table = VectorTable(writer.layout.vectors, name, embedder.dimension if embedder else 0)
     stored = table.hashes()
     wanted: set[int] = set()
@@ -210,15 +223,39 @@ def _embed(writer: Writer, root: Path, embedder: Embedder | None, progress: Prog
                 new.append((row, text))
     # Texts of like length side by side: the shorter ones of a batch are padded to the longest.
     new.sort(key=lambda pair: len(pair[1]))
-    for start in range(0, len(new), _EMBED_BATCH):
-        progress("embedding", start, len(new))
-        batch = new[start : start + _EMBED_BATCH]
-        vectors = embedder.embed([text for _, text in batch]) if embedder else None
-        table.replace([row for row, _ in batch], vectors)
+    _store_vectors(table, new, embedder, progress)
     table.remove([unit for unit in stored if unit not in wanted])
     table.finish()
     progress("embedding", len(new), len(new))
     with writer.transaction():
         writer.note("embedded", signature)
         writer.note("embedder", embedder.name if embedder else "")
+        writer.note("embedder_identity", name)
     return len(new)
+
+
+def _store_vectors(
+    table: VectorTable, new: Sequence[tuple[TextRow, str]], embedder: Embedder | None, progress: Progress
+) -> None:
+    """Embed in small batches, commit in large ones; what is committed is not embedded again after an interruption."""
+    pending: list[TextRow] = []
+    parts: list[NDArray[float32]] = []
+    committed = time.monotonic()
+    for start in range(0, len(new), _EMBED_BATCH):
+        progress("embedding", start, len(new))
+        batch = new[start : start + _EMBED_BATCH]
+        pending += [row for row, _ in batch]
+        if embedder:
+            parts.append(embedder.embed([text for _, text in batch]))
+        last = start + _EMBED_BATCH >= len(new)
+        if last or len(pending) >= _COMMIT_ROWS or time.monotonic() - committed > _COMMIT_SECONDS:
+            table.replace(pending, _stacked(parts))
+            pending, parts, committed = [], [], time.monotonic()
+
+
+def _stacked(parts: Sequence[NDArray[float32]]) -> NDArray[float32] | None:
+    if not parts:
+        return None
+    import numpy
+
+    return numpy.concatenate(parts)

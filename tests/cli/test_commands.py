@@ -128,11 +128,18 @@ def test_a_log_can_come_through_a_pipe(shop: Path, tracelens: Run) -> None:
     assert "1 joined" in done.stdout
 
 
-def test_search_by_words(shop: Path, tracelens: Run) -> None:
-    tracelens("index")
+def test_search_by_words(shop: Path, tracelens: Run, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[embedding]\nmodel = "none"\n')
+    assert "by words alone" in tracelens("index").stdout
     hits = json.loads(tracelens("search", "discount of a tier", "--json").stdout)
     assert hits[0]["qualname"] == "shop.pricing.apply_discount"
     assert tracelens("search", "zzzz").returncode == 1
+
+
+def test_search_by_meaning_without_any_setting(shop: Path, tracelens: Run) -> None:
+    assert "words and meaning (tracelens-static)" in tracelens("index").stdout
+    found = tracelens("search", "rebate for loyal clients", "--json")
+    assert any("meaning" in hit["found_by"] for hit in json.loads(found.stdout)) and found.stderr == ""
 
 
 def test_search_by_meaning(shop: Path, tracelens: Run, tmp_path: Path) -> None:

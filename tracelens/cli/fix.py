@@ -115,7 +115,7 @@ def command(
             return
 
         def search(words: str) -> Any:
-            return similar_code(root, settings.embedding_model, index, words)
+            return similar_code(root, settings, index, words)
 
         endpoint = None if no_ai else settings.llm
         if show_prompt:

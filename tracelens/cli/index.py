@@ -25,7 +25,7 @@ def command(path: Path | None, as_json: bool, progress: str) -> None:
       tracelens index                 the workspace around the current folder
       tracelens index ~/src/shop
     """
-    from tracelens_indexer.embedding.choose import embedder_for
+    from tracelens.retrieval import configured_embedder
     from tracelens_indexer.indexing import index_workspace
 
     if path is not None and path.is_file():
@@ -35,7 +35,7 @@ def command(path: Path | None, as_json: bool, progress: str) -> None:
     root = path.resolve() if path else find_root(None)
     settings = load_settings(root)
     with showing(progress, f"Indexing {root.name}") as update:
-        summary = index_workspace(root, embedder_for(settings.embedding_model), update, say)
+        summary = index_workspace(root, configured_embedder(settings), update, say)
     if as_json:
         print_json({"root": str(root), **asdict(summary)})
         return
@@ -53,4 +53,4 @@ def command(path: Path | None, as_json: bool, progress: str) -> None:
     if summary.embedder:
         click.echo(f"  search: by words and meaning ({summary.embedder})")
     else:
-        click.echo("  search: by words. By meaning too: set embedding.model (see docs/search.md)")
+        click.echo("  search: by words alone, as embedding.model says")

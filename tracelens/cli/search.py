@@ -15,7 +15,7 @@ from tracelens.cli.workspace import find_root, json_option, load_settings, open_
 @root_option
 @json_option
 def command(words: tuple[str, ...], limit: int, root_path: Path | None, as_json: bool) -> None:
-    """Find code by words, and by meaning where an embedding model is configured.
+    """Find code by words and by meaning.
 
     \b
       tracelens search "discount of a customer"
@@ -26,7 +26,7 @@ def command(words: tuple[str, ...], limit: int, root_path: Path | None, as_json:
     root = find_root(root_path)
     settings = load_settings(root)
     with open_index(root) as index:
-        searcher = Searcher(root, settings.embedding_model)
+        searcher = Searcher(root, settings)
         hits = searcher.search(index, " ".join(words), limit)
         if as_json:
             print_json(
@@ -52,5 +52,5 @@ def command(words: tuple[str, ...], limit: int, root_path: Path | None, as_json:
             click.echo(f"{hit.unit.qualname}   {hit.unit.path}:{hit.unit.def_line}")
             if first:
                 click.echo(f"    {first[:100]}")
-    if not searcher.by_meaning:
-        say("found by words alone; to search by meaning too, see docs/search.md")
+    for line in searcher.notes:
+        say(line)

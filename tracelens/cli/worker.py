@@ -32,7 +32,7 @@ def main() -> None:
             request = json.loads(line[:_LONGEST_REQUEST])
             reply["id"] = request.get("id")
             if searcher is None:
-                searcher = Searcher(arguments.root, settings.load(arguments.root).embedding_model)
+                searcher = Searcher(arguments.root, settings.load(arguments.root))
             index = Index.open(arguments.root)
             try:
                 hits = searcher.search(index, str(request["query"]), int(request.get("limit", 20)))

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import re
 
-from tracelens_indexer.source.facts import Unit, qualname
+from tracelens_indexer.source.facts import MODULE_SCOPE, Unit, qualname
 
 SEARCHED_KINDS = ("module", "class", "function", "method")
 """Lambdas and comprehensions have no name to be found by; they are part of the unit around them."""
 
-TEXT_VERSION = "1"
+TEXT_VERSION = "2"
 """Part of every unit's text hash: a change of this file's decisions embeds everything again."""
 
 _LIMIT = 2_000
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+_TOKEN = re.compile(r"\w+")
+_OUTLINE = re.compile(r"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t].*$|^[ \t]+\w+[ \t]*(?::[^=\n]*)?=.*$", re.MULTILINE)
+_OUTLINE_FROM = 600
+"""Characters of a class from which its outline says more than its beginning."""
 
 
 def unit_text(module: str, unit: Unit, source: bytes) -> str:
+    """The text that stands for a unit of a source file."""
+    body = "" if unit.kind == "module" else source[unit.start_byte : unit.end_byte].decode(errors="replace")
+    return text_of(module, unit.scope, unit.signature, unit.docstring, body, unit.kind)
+
+
+def text_of(module: str, scope: str, signature: str, docstring: str, body: str, kind: str) -> str:
     """Name in words, signature, docstring, then the beginning of the body; at most 2,000 characters.
 
-    A model reads the first few hundred tokens only, so what says most comes first. Of a class its outline is in its
-    methods, which have texts of their own; of a module only the docstring says anything as a whole.
+    A transformer reads the first few hundred tokens only, so what says most comes first. Of a long class the outline
+    is taken (its header, attributes and methods' first lines): the methods have texts of their own.
     """
-    name = qualname(module, unit.scope)
-    parts = [" ".join(split_words(name)), unit.signature or name, unit.docstring]
-    if unit.kind != "module":
-        parts.append(source[unit.start_byte : unit.end_byte].decode(errors="replace"))
+    name = qualname(module, scope if scope else MODULE_SCOPE)
+    parts = [" ".join(split_words(name)), signature or name, docstring]
+    if kind == "class" and len(body) > _OUTLINE_FROM:
+        body = "\n".join(match.strip() for match in _OUTLINE.findall(body))
+    parts.append(body)
     return "\n".join(part for part in parts if part)[:_LIMIT]
 
 
@@ -37,7 +48,7 @@ def split_words(text: str) -> list[str]:
 def search_words(text: str) -> str:
     """What full text indexes and is asked: whole identifiers and the words they are made of, in lower case."""
     words: list[str] = []
-    for token in re.findall(r"\w+", text):
+    for token in _TOKEN.findall(text):
         parts = split_words(token)
         whole = token.lower()
         words.append(whole[:40])

@@ -24,6 +24,7 @@ class Layout:
         self.folder = root / FOLDER
         self.database = self.folder / "index.db"
         self.vectors = self.folder / "code.lance"
+        self.rescored = self.folder / "rescored.db"
         self.runs = self.folder / "runs"
         self.incoming = self.folder / "incoming"
         self.lock = self.folder / "lock"

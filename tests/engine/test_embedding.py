@@ -1,0 +1,188 @@
+"""The embedders: the one that ships, an endpoint, and what happens when the model changes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import numpy
+import pytest
+
+from tracelens.retrieval import Searcher, configured_embedder
+from tracelens.settings import Settings
+from tracelens_indexer.embedding.choose import embedder_for
+from tracelens_indexer.embedding.endpoint import Endpoint, EndpointEmbedder
+from tracelens_indexer.embedding.static import WEIGHTS, StaticEmbedder
+from tracelens_indexer.errors import TraceLensError
+from tracelens_indexer.indexing import index_workspace
+from tracelens_indexer.store import Index
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop"
+ODD = [
+    "",
+    " \n\t",
+    "a" * 100_000,
+    "x = 1\n" * 20_000,
+    "価格を計算する 🙂 цена",
+    "\ud800 lone",
+    "the of and",
+    ".*[a-z]+(",
+]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHOP, tmp_path / "shop", ignore=shutil.ignore_patterns(".tracelens", "__pycache__")))
+
+
+class _Embeddings(BaseHTTPRequestHandler):
+    """Vectors of eight letters' counts; counts its requests."""
+
+    asked: ClassVar[list[int]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append(len(body["input"]))
+        if body["model"] == "broken":
+            return self._answer(500, {})
+        rows = [[float(text.count(letter)) + 0.1 for letter in "etaoinsr"] for text in body["input"]]
+        data = [{"index": index, "embedding": row} for index, row in enumerate(rows)]
+        return self._answer(200, {"data": data[:-1] if body["model"] == "short" else data})
+
+    def _answer(self, status: int, content: object) -> None:
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(content).encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    _Embeddings.asked = []
+    server = HTTPServer(("127.0.0.1", 0), _Embeddings)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    server.server_close()
+
+
+def test_any_text_has_a_vector_of_length_one() -> None:
+    vectors = StaticEmbedder().embed(ODD)
+    assert vectors.shape == (len(ODD), 256) and vectors.dtype == numpy.float32
+    assert numpy.allclose(numpy.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+
+
+def test_the_same_text_has_the_same_vector_whatever_stands_beside_it() -> None:
+    one, other = StaticEmbedder(), StaticEmbedder()
+    assert numpy.array_equal(one.embed(ODD), other.embed(ODD))
+    assert numpy.array_equal(one.embed(ODD)[4], one.embed([ODD[4]])[0])
+    assert one.version == other.version != ""
+
+
+def test_identifiers_are_read_in_their_words() -> None:
+    embed = StaticEmbedder().embed
+    camel, snake, words, other = embed(["parseHttpReply", "parse_http_reply", "parse http reply", "draw a circle"])
+    assert camel @ words > 0.95 and snake @ words > 0.95 > 0.6 > other @ words
+
+
+def test_the_weights_are_small_and_need_no_torch() -> None:
+    assert sum(file.stat().st_size for file in WEIGHTS.iterdir()) < 12_000_000
+    code = (
+        "from tracelens_indexer.embedding.static import StaticEmbedder; import sys; StaticEmbedder().embed(['x']);"
+        "print({'torch', 'transformers', 'sentence_transformers', 'huggingface_hub'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_damaged_weights_are_said(tmp_path: Path) -> None:
+    shutil.copytree(WEIGHTS, tmp_path / "weights")
+    (tmp_path / "weights" / "vectors.npy").write_bytes(b"not an array")
+    with pytest.raises(TraceLensError, match="cannot be read"):
+        StaticEmbedder(tmp_path / "weights").embed(["x"])
+
+
+def test_settings_choose_the_embedder() -> None:
+    assert isinstance(configured_embedder(Settings()), StaticEmbedder)
+    assert configured_embedder(Settings(embedding_model="none")) is None
+    with pytest.raises(TraceLensError, match="base_url"):
+        embedder_for("endpoint:m")
+
+
+def test_an_endpoint_embeds_and_its_faults_are_said(address: str) -> None:
+    embedder = EndpointEmbedder(Endpoint(address), "m")
+    assert embedder.dimension == 8
+    assert numpy.allclose(numpy.linalg.norm(embedder.embed(["one", ""]), axis=1), 1.0, atol=1e-5)
+    for model, said in (("broken", "HTTP 500"), ("short", "vectors came for")):
+        with pytest.raises(TraceLensError, match=said):
+            EndpointEmbedder(Endpoint(address), model).embed(["one", "two"])
+    with pytest.raises(TraceLensError, match="no vectors"):
+        EndpointEmbedder(Endpoint("http://127.0.0.1:9/v1", timeout_seconds=2), "m").embed(["one"])
+
+
+def test_a_changed_model_embeds_everything_again_and_says_so(shop: Path, address: str) -> None:
+    first = index_workspace(shop, configured_embedder(Settings()))
+    searched = Searcher(shop, Settings(embedding_model="endpoint:m", embedding_base_url=address))
+    index = Index.open(shop)
+    hits = searched.search(index, "discount of a customer")
+    assert hits and all(hit.how == ("words",) for hit in hits) and "no vectors of endpoint/m" in searched.notes[0]
+    index.close()
+    said: list[str] = []
+    second = index_workspace(shop, EndpointEmbedder(Endpoint(address), "m"), said=said.append)
+    assert second.embedded == first.embedded > 0
+    assert any("changed from tracelens-static" in line for line in said)
+    assert index_workspace(shop, EndpointEmbedder(Endpoint(address), "m")).embedded == 0
+
+
+class _Interrupted(StaticEmbedder):
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches = 0
+
+    def embed(self, texts):  # type: ignore[no-untyped-def]
+        self.batches += 1
+        if self.batches > 2:
+            raise KeyboardInterrupt
+        return super().embed(texts)
+
+
+def test_an_interrupted_embedding_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracelens_indexer.indexing._COMMIT_ROWS", 256)
+    (tmp_path / "many.py").write_text("".join(f"def f{n}(a):\n    return a + {n}\n\n\n" for n in range(1_000)))
+    with pytest.raises(KeyboardInterrupt):
+        index_workspace(tmp_path, _Interrupted())
+    assert index_workspace(tmp_path, StaticEmbedder()).embedded == 1_001 - 512
+
+
+def test_the_second_stage_embeds_what_was_found_and_only_once(shop: Path, address: str) -> None:
+    index_workspace(shop, StaticEmbedder())
+    settings = Settings(rescoring_model="endpoint:m", embedding_base_url=address)
+    index = Index.open(shop)
+    first = Searcher(shop, settings).search(index, "discount of a customer")
+    asked = sum(_Embeddings.asked)
+    assert 2 <= asked <= 51
+    second = Searcher(shop, settings).search(index, "discount of a customer")
+    assert sum(_Embeddings.asked) == asked + 1, "the query alone"
+    assert [hit.unit.id for hit in first] == [hit.unit.id for hit in second]
+
+
+def test_a_second_stage_that_fails_leaves_the_first(shop: Path) -> None:
+    index_workspace(shop, StaticEmbedder())
+    searcher = Searcher(shop, Settings(rescoring_model="endpoint:m", embedding_base_url="http://127.0.0.1:9/v1"))
+    assert searcher.search(Index.open(shop), "discount of a customer")
+    assert "not scored again" in searcher.notes[0]
+
+
+@pytest.mark.parametrize("query", ["", "   ", "word " * 20_000, "価格", "the of", "') OR 1=1 --", "a.*b[", "\ud800"])
+def test_any_query_is_answered(shop: Path, query: str) -> None:
+    index_workspace(shop, StaticEmbedder())
+    assert isinstance(Searcher(shop, Settings()).search(Index.open(shop), query), list)

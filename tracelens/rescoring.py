@@ -1,0 +1,62 @@
+"""The second stage of search: the first candidates, scored again by a stronger model.
+
+Only what a search found is embedded, once per text: quality rises at once and the cost is paid only for what is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracelens_indexer.embedding.protocol import Embedder
+from tracelens_indexer.embedding.text import text_of
+from tracelens_indexer.store.answers import UnitRecord
+from tracelens_indexer.store.vector_cache import VectorCache
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
+
+CANDIDATES = 50
+
+
+class Rescorer:
+    """Keeps the model and its cache between searches."""
+
+    def __init__(self, root: Path, cache: Path, embedder: Embedder) -> None:
+        self._root = root
+        self._cache = VectorCache(cache)
+        self._embedder = embedder
+        self._model = f"{embedder.name}-{embedder.version}"
+
+    def ranked(self, query: str, units: Sequence[UnitRecord]) -> list[int]:
+        """The ids of the units, the most like the query first. The code is read from the files as they are now."""
+        texts = self._texts(units)
+        hashes = {
+            unit: blake2b(text.encode(errors="replace"), digest_size=12).hexdigest() for unit, text in texts.items()
+        }
+        known = self._cache.get(self._model, sorted(set(hashes.values())))
+        missing = {hashes[unit]: text for unit, text in texts.items() if hashes[unit] not in known}
+        if missing:
+            computed = self._embedder.embed(list(missing.values()))
+            made: dict[str, NDArray[float32]] = dict(zip(missing, computed, strict=True))
+            self._cache.put(self._model, made)
+            known |= made
+        vector = self._embedder.embed([query])[0]
+        scores = {unit: float(known[text] @ vector) for unit, text in hashes.items()}
+        return sorted(scores, key=lambda unit: (-scores[unit], unit))
+
+    def _texts(self, units: Sequence[UnitRecord]) -> Mapping[int, str]:
+        lines: dict[str, list[str]] = {}
+        texts: dict[int, str] = {}
+        for unit in units:
+            if unit.path not in lines:
+                try:
+                    lines[unit.path] = (self._root / unit.path).read_text(errors="replace").split("\n")
+                except OSError:
+                    lines[unit.path] = []
+            body = "" if unit.kind == "module" else "\n".join(lines[unit.path][unit.first_line - 1 : unit.end_line])
+            texts[unit.id] = text_of(unit.module, unit.scope, unit.signature, unit.docstring, body, unit.kind)
+        return texts

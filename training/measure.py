@@ -1,0 +1,43 @@
+"""How well trained vectors find units by the first sentence of their docstring, on the development projects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy
+
+from tracelens_indexer.embedding.text import text_of
+from training.corpus import Module
+from training.model import MOST_PIECES
+from training.pairs import asks, first_sentence, mine
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
+    from tokenizers import Tokenizer
+
+_QUESTIONS = 1_000
+
+
+def embedded(tokenizer: Tokenizer, weights: NDArray[float32], texts: Sequence[str]) -> NDArray[float32]:
+    """(texts, dimension), rows of length 1: what embedding/static.py computes, from weights that are not exported."""
+    encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+    rows = [weights[one.ids[:MOST_PIECES] or [100]].sum(axis=0) for one in encoded]
+    vectors = numpy.stack(rows)
+    return numpy.asarray(vectors / (numpy.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9), dtype=numpy.float32)
+
+
+def mrr(tokenizer: Tokenizer, weights: NDArray[float32], modules: Iterable[Module]) -> float:
+    """Mean reciprocal rank among the first ten, by vectors alone; the documents have no docstrings."""
+    found = [unit for module in modules for unit in mine(module)]
+    texts = [
+        text_of(unit.module, unit.unit.scope, unit.unit.signature, "", unit.body, unit.unit.kind) for unit in found
+    ]
+    first = [first_sentence(unit.unit.docstring) for unit in found]
+    questions = [(sentence, place) for place, sentence in enumerate(first) if asks(sentence)][:_QUESTIONS]
+    if not questions:
+        return 0.0
+    scores = embedded(tokenizer, weights, [text for text, _ in questions]) @ embedded(tokenizer, weights, texts).T
+    ranks = [(row > row[place]).sum() for row, (_, place) in zip(scores, questions, strict=True)]
+    return float(numpy.mean([1.0 / (rank + 1) if rank < 10 else 0.0 for rank in ranks]))
