@@ -45,7 +45,7 @@ def command(port: int | None, root_path: Path | None) -> None:
             "the agent server needs the package mcp. Install it beside TraceLens: pip install 'mcp>=2,<3'"
         ) from error
     root = find_root(root_path)
-    server = build(root, load_settings(root).embedding_model)
+    server = build(root, load_settings(root))
     if port is None:
         server.run("stdio")
         return

@@ -29,6 +29,7 @@ from tracelens.mcp import budget as budgets
 from tracelens.mcp import fixes, tools
 from tracelens.mcp.budget import Answer
 from tracelens.retrieval import Searcher
+from tracelens.settings import Settings
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index
 
@@ -61,7 +62,7 @@ Where = Annotated[
 Ask = Callable[[IndexSnapshot], Answer]
 
 
-def build(root: Path, embedding_model: str = "") -> MCPServer[Any]:
+def build(root: Path, settings: Settings) -> MCPServer[Any]:
     """The server of one workspace, without a transport."""
     # Warnings only: standard error is the client's log.
     server: MCPServer[Any] = MCPServer(
@@ -135,9 +136,9 @@ def build(root: Path, embedding_model: str = "") -> MCPServer[Any]:
         def ask(snapshot: IndexSnapshot) -> Answer:
             with search_lock:
                 if not searchers:
-                    searchers.append(Searcher(root, embedding_model))
+                    searchers.append(Searcher(root, settings))
                 hits = searchers[0].search(snapshot.index, query, limit)
-            return tools.search(snapshot, hits, query, searchers[0].by_meaning)
+            return tools.search(snapshot, hits, query, not searchers[0].notes)
 
         return await answer(ask, budget, run)
 
