@@ -174,7 +174,7 @@ class Attributes(Containers):
         if node is None:
             node = self._lookups[key] = self.new_nodes(1)
             for one in found:
-                self.edge(self.node_of(*one), node)
+                self.lasting(self.edge, self.node_of(*one), node)
         return node
 
     def _load_from_instance(self, value: Value, name: str, result: int, place: Place | None) -> None:
@@ -217,9 +217,9 @@ class Attributes(Containers):
             node = self._along[key] = self.new_nodes(1)
             for base in order:
                 if isinstance(base, int):
-                    self.edge(self.field(self.values.number(CLASS, base), name), node)
+                    self.lasting(self.edge, self.field(self.values.number(CLASS, base), name), node)
                     if form == INSTANCE:
-                        self.edge(self.field(self.values.number(INSTANCE, base), name), node)
+                        self.lasting(self.edge, self.field(self.values.number(INSTANCE, base), name), node)
         return node
 
     def _load_from_subclasses(self, unit: int, name: str, result: int, place: Place | None) -> None:
@@ -329,7 +329,7 @@ class Attributes(Containers):
         callee = self._implicit.get(key)
         if callee is None:
             callee = self._implicit[key] = self.new_nodes(1)
-            self.call_implicitly(place, callee, (), result)
+            self.lasting(self.call_implicitly, place, callee, (), result)
         self.add(callee, value)
 
     def special(self, value: Value, name: str, place: Place, given: tuple[int, ...], result: int) -> bool:
@@ -343,7 +343,7 @@ class Attributes(Containers):
         callee = self._implicit.get(key)
         if callee is None:
             callee = self._implicit[key] = self.new_nodes(1)
-            self.call_implicitly(place, callee, given, result)
+            self.lasting(self.call_implicitly, place, callee, given, result)
         self.watch(member, self._bind, value, callee, None)
         return True
 
@@ -377,8 +377,8 @@ class Attributes(Containers):
         found: dict[str, None] = {}
         for base in self.classes.order(self.values.first(value)):
             if isinstance(base, int):
-                file = self.program.files[self.program.file_of[base]]
-                members = file.flow.members.get(base - file.first_unit, {})
+                file, index = self.program.source(base)
+                members = file.flow.members.get(index, {})
                 found |= dict.fromkeys(name for name in members if name.startswith(prefix))
         if len(found) <= MAX_NAMED_LIKE:
             for name in found:
