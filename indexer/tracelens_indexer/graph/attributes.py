@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TypeAlias
 
 from tracelens_indexer.graph.classes import DYNAMIC_BASE, Classes
@@ -46,6 +47,11 @@ MAX_NAMED_LIKE = 40
 _CLASS_METHODS = frozenset(("__new__", "__init_subclass__", "__class_getitem__"))
 
 
+def stored_names(code: list[flow.Node], words: list[str]) -> list[str]:
+    """The attributes under which a unit's code stores something."""
+    return [words[parts[2]] for parts in code if parts[0] == flow.STORE_ATTRIBUTE]
+
+
 class Attributes(Containers):
     """Adds classes, modules and attributes to nodes and edges."""
 
@@ -56,21 +62,19 @@ class Attributes(Containers):
         self.classes = Classes(program, self.names)
         self._fields: dict[tuple[Value, str], int] = {}
         """The node of what is stored on a class's instances, a class or a function, by attribute."""
-        self._stored = self._stored_names()
+        self.stored = self._stored_names()
         self._along: dict[tuple[int, int, str], int] = {}
-        self._members: dict[tuple[int, str], int | None] = {}
         self._lookups: dict[tuple[Value, str], int] = {}
         self._implicit: dict[tuple[int, str], int] = {}
         self.implicit_calls: list[tuple[Place, int]] = []
         """(place, node of what is called there)"""
 
-    def _stored_names(self) -> set[str]:
-        """Attributes that something is stored under anywhere."""
-        found: set[str] = set()
+    def _stored_names(self) -> Counter[str]:
+        """Attributes that something is stored under anywhere, and in how many places."""
+        found: Counter[str] = Counter()
         for file in self.program.files:
-            words = file.flow.words
             for code in file.flow.code.values():
-                found.update(words[parts[2]] for parts in code if parts[0] == flow.STORE_ATTRIBUTE)
+                found.update(stored_names(code, file.flow.words))
         return found
 
     # Made by calls.py
@@ -126,7 +130,7 @@ class Attributes(Containers):
             kind = self.values.name(value)
             add(result, number(OUTCOME, "builtins") if "." in kind else number(BUILTIN, f"{kind}.{name}"))
         elif form == FUNCTION:
-            if name in self._stored:
+            if name in self.stored:
                 self.edge(self.field(value, name), result)
             if name.startswith("__"):
                 add(result, number(OUTCOME, "builtins.function"))
@@ -151,19 +155,15 @@ class Attributes(Containers):
 
     def member(self, unit: int, name: str) -> int | None:
         """The node of a name along a class's order; None when no class of the workspace has it."""
-        key = (unit, name)
-        if key in self._members:
-            return self._members[key]
-        found = self._members[key] = self._member_of(self.classes.order(unit), name)
-        return found
+        found = self.classes.member(unit, name)
+        return None if found is None else self._member_node(found[0], name, found[1])
 
     def _member_of(self, order: tuple[int | str, ...], name: str) -> int | None:
         for base in order:
-            if not isinstance(base, int):
-                continue
-            found = self.classes.member(base, name)
-            if found:
-                return self._member_node(base, name, found)
+            if isinstance(base, int):
+                found = self.classes.own(base).get(name)
+                if found is not None:
+                    return self._member_node(base, name, found[1])
         return None
 
     def _member_node(self, unit: int, name: str, found: list[tuple[int, int]]) -> int:
@@ -180,7 +180,7 @@ class Attributes(Containers):
     def _load_from_instance(self, value: Value, name: str, result: int, place: Place | None) -> None:
         unit = self.values.first(value)
         order = self.classes.order(unit)
-        stored = name in self._stored
+        stored = name in self.stored
         if stored:
             self.edge(self._fields_along(INSTANCE, unit, name, order), result)
         member = self.member(unit, name)
@@ -238,7 +238,7 @@ class Attributes(Containers):
     def _load_from_class(self, value: Value, name: str, result: int) -> None:
         unit = self.values.first(value)
         order = self.classes.order(unit)
-        if name in self._stored:
+        if name in self.stored:
             self.edge(self._fields_along(CLASS, unit, name, order), result)
         member = self.member(unit, name)
         if member is not None:

@@ -83,6 +83,8 @@ class Calls(Attributes):
         self.keywords: dict[str, int] = {}
         self._keyword_names: list[str] = []
         self._shapes: dict[int, Shape] = {}
+        self.members_read: set[int] = set()
+        """Nodes of classes' members on which the targets of calls depend."""
 
     # Made by frames.py
 
@@ -167,7 +169,7 @@ class Calls(Attributes):
         self.add(result, self.values.number(MANAGER, value))
 
     def targets(self, value: Value) -> list[tuple[int, Value]]:
-        """(unit, what it gets first or -1) of what calling a value runs."""
+        """(unit, what it gets first or -1) of what calling a value runs. Notes the nodes that it reads."""
         form = self.values.forms[value]
         if form == FUNCTION:
             return [(self.values.first(value), -1)]
@@ -180,6 +182,7 @@ class Calls(Attributes):
             for name in ("__new__", "__init__"):
                 member = self.member(unit, name)
                 if member is not None:
+                    self.members_read.add(member)
                     found += [
                         (self.values.first(one), value)
                         for one in sorted(self.at(member))
@@ -189,6 +192,7 @@ class Calls(Attributes):
         if form == INSTANCE:
             member = self.member(self.values.first(value), "__call__")
             here = sorted(self.at(member)) if member is not None else []
+            self.members_read.add(-1 if member is None else member)
             return [(self.values.first(one), value) for one in here if self.values.forms[one] == FUNCTION]
         if form in (MANAGED, STATIC):
             return self.targets(self.values.first(value))

@@ -46,6 +46,7 @@ class Outcome:
         self._program = program
         self._frames = frames
         self._values = frames.values
+        self._called: dict[Value, tuple[int, ...]] = {}
 
     def of_file(self, file: File, calls: Iterable[Call]) -> FileLinks:
         """The links of one file, from all calls whose place is in it."""
@@ -85,31 +86,35 @@ class Outcome:
         edges.sort(key=lambda edge: (edge.line, edge.column, edge.kind, edge.callee, edge.caller))
         return FileLinks(tuple(edges), tuple(resolutions))
 
-    def _targets(self, here: set[Value]) -> dict[int, bool]:
+    def _targets(self, here: Iterable[Value]) -> dict[int, bool]:
         """Unit to whether it is only likely."""
-        strong: dict[int, bool] = {}
+        strong: dict[tuple[int, ...], None] = {}
         weak: dict[int, bool] = {}
-        calls = 0
-        for value in sorted(here):
-            units = [unit for unit, _ in self._frames.targets(value)]
+        open_ = False
+        for value in here:
+            units = self._units(value)
             if value & 1:
                 weak |= dict.fromkeys(units, True)
+            elif units:
+                strong[units] = None
             else:
-                strong |= dict.fromkeys(units, False)
-                calls += 1
+                open_ = True
         if not strong:
             return weak
-        if len(strong) > 1 and len({value for value in here if not value & 1}) > 1:
-            groups = {tuple(unit for unit, _ in self._frames.targets(value)) for value in here if not value & 1}
-            if len(groups) > 1:
-                return dict.fromkeys(strong, True)
-        elif calls > 1:
-            return dict.fromkeys(strong, self._open(here))
-        return strong
+        if len(strong) == 1:
+            return dict.fromkeys(next(iter(strong)), open_)
+        return dict.fromkeys((unit for units in strong for unit in units), True)
 
-    def _open(self, here: set[Value]) -> bool:
-        """Whether some of the values that arrive are not of the workspace, or not known."""
-        return any(not value & 1 and not self._frames.targets(value) for value in here)
+    def _units(self, value: Value) -> tuple[int, ...]:
+        """The units that calling a value runs."""
+        known = self._called.get(value)
+        if known is None:
+            known = self._called[value] = tuple(unit for unit, _ in self._frames.targets(value))
+        return known
+
+    def forget_units(self) -> None:
+        """Ask again what calling a value runs: what is at the nodes has changed."""
+        self._called.clear()
 
     def _resolution(
         self,

@@ -60,6 +60,9 @@ SETTER = 21
 KEY = 22
 """(key,): a key of a container; never flows."""
 
+OUTSIDE = frozenset((EXTERNAL, OUTCOME, BUILTIN, BUILT, CONSTANT, UNKNOWN))
+"""Forms of what is not made of the workspace's code."""
+
 BUILTIN_NAMES = frozenset(dir(builtins)) | {"reveal_type", "WindowsError", "__file__", "__path__"}
 BUILTIN_TYPES = frozenset(name for name in dir(builtins) if isinstance(getattr(builtins, name), type))
 EXCEPTIONS = frozenset(name for name in BUILTIN_TYPES if issubclass(getattr(builtins, name), BaseException))
