@@ -32,6 +32,7 @@ from tracelens_indexer.graph.values import (
     UNKNOWN,
     Value,
     external_attribute,
+    is_whole,
 )
 from tracelens_indexer.source import flow
 
@@ -43,6 +44,8 @@ MAX_SUBCLASSES = 12
 MAX_NAMED_LIKE = 40
 """Methods that a computed name may mean."""
 
+_OF_TEXT = frozenset(("format", "lower", "upper"))
+"""Methods of a string after which something is known of the outcome."""
 _CLASS_METHODS = frozenset(("__new__", "__init_subclass__", "__class_getitem__"))
 
 
@@ -61,6 +64,7 @@ class Attributes(Containers):
         self._members: dict[tuple[int, str], int | None] = {}
         self._lookups: dict[tuple[Value, str], int] = {}
         self._implicit: dict[tuple[int, str], int] = {}
+        self._constants: dict[str, int] = {}
         self.implicit_calls: list[tuple[Place, int]] = []
         """(place, node of what is called there)"""
 
@@ -118,7 +122,9 @@ class Attributes(Containers):
                 add(result, number(BUILTIN, f"{self.kind(value)}.{name}"))
         elif form == CONSTANT:
             of = str if self.values.name(value).startswith("'") else int
-            if hasattr(of, name):
+            if of is str and name in _OF_TEXT:
+                add(result, number(METHOD, number(BUILTIN, f"str.{name}"), value & ~1))
+            elif hasattr(of, name):
                 add(result, number(BUILTIN, f"{of.__name__}.{name}"))
             else:
                 add(result, number(UNKNOWN, "attribute not found"))
@@ -276,7 +282,9 @@ class Attributes(Containers):
         elif outside:
             self.add(result, self.values.number(OUTCOME, f"{outside}.{name}"))
         else:
-            self.add(result, self.values.number(BUILTIN, f"object.{name}"))
+            of_object = self.values.number(BUILTIN, f"object.{name}")
+            bound = self.values.forms[receiver] == INSTANCE and name == "__setattr__"
+            self.add(result, self.values.number(METHOD, of_object, receiver & ~1) if bound else of_object)
 
     def _bind_super(self, value: Value, receiver: Value, result: int, place: Place | None) -> None:
         form = self.values.forms[value]
@@ -355,13 +363,66 @@ class Attributes(Containers):
         if form == INSTANCE:
             self.edge(stored, self.field(value, name))
             unit = self.values.first(value)
+            if self.member(unit, "__setattr__") is not None:
+                # It alone is called, and what it does with a property is for its own code to say. It is told the
+                # name; the values of all attributes would only meet in it.
+                self.special(value, "__setattr__", place, (self.constant_node(f"'{name}'"),), self.new_nodes(1))
+                return
             member = self.member(unit, name)
             if member is not None:
                 self.watch(member, self._set_property, value, stored, place)
-            if self.member(unit, "__setattr__") is not None:
-                self.special(value, "__setattr__", place, (), self.new_nodes(1))
         elif form in (CLASS, FUNCTION):
             self.edge(stored, self.field(value, name))
+
+    def beginning(self, value: Value) -> Value:
+        """What is put together from a constant and something behind it: of a string its beginning is known."""
+        constant = self.values.name(value)
+        if not constant.startswith("'") or constant in ("''", "'"):
+            return value
+        return self.values.number(CONSTANT, constant.rstrip("'"))
+
+    def constant_node(self, constant: str) -> int:
+        """A node of one constant."""
+        node = self._constants.get(constant)
+        if node is None:
+            node = self._constants[constant] = self.new_nodes(1)
+            self.add(node, self.values.number(CONSTANT, constant))
+        return node
+
+    def set_as_object(self, value: Value, names: int, place: Place) -> None:
+        """`object.__setattr__(value, name, …)`: a property's setter is called, `__setattr__` is not.
+
+        What is stored is told where `value.name = …` is written: here all names and all values have met.
+        """
+        if self.values.forms[value] == INSTANCE:
+            self.watch(names, self._set_named, value, self.constant_node("'"), place)
+
+    def _set_named(self, name: Value, value: Value, stored: int, place: Place) -> None:
+        form = self.values.forms[name]
+        unit = self.values.first(value)
+        if form == CONSTANT:
+            names = [self.values.name(name).strip("'")]
+        elif form == BUILT:
+            names, value = self._properties(unit), value | 1
+        else:
+            return
+        for one in names:
+            member = self.member(unit, one)
+            if member is not None:
+                self.watch(member, self._set_property, value, stored, place)
+
+    def _properties(self, unit: int) -> list[str]:
+        """What is decorated along a class's order and stored somewhere: properties that have a setter are among it."""
+        found: dict[str, None] = {}
+        for base in self.classes.order(unit):
+            if isinstance(base, int):
+                file = self.program.files[self.program.file_of[base]]
+                for name, places in file.flow.members.get(base - file.first_unit, {}).items():
+                    if name in self._stored and any(
+                        self.program.code(file.first_unit + at)[node][0] == flow.DECORATED for at, node in places
+                    ):
+                        found[name] = None
+        return list(found)
 
     def _set_property(self, value: Value, receiver: Value, stored: int, place: Place) -> None:
         if self.values.forms[value] == SETTER:
@@ -370,7 +431,20 @@ class Attributes(Containers):
             self.add(callee, self.values.number(METHOD, setter, receiver & ~1) + (receiver & 1))
             self.call_implicitly(place, callee, (stored,), self.new_nodes(1))
 
-    def load_like(self, value: Value, prefix: str, result: int) -> None:
+    def load_named(self, value: Value, names: int, guess: int, result: int, place: Place) -> None:
+        """`getattr(value, name)`"""
+        if self.values.forms[value] in (INSTANCE, CLASS, PLACE, SUPER):
+            self.watch(names, self._load_by_name, value, guess, result, place)
+
+    def _load_by_name(self, name: Value, value: Value, guess: int, result: int, place: Place) -> None:
+        if self.values.forms[name] == CONSTANT:
+            constant = self.values.name(name)
+            if is_whole(constant):
+                self.load(value, constant.strip("'"), result, place)
+            else:
+                self._load_like(value | guess, constant[1:], result)
+
+    def _load_like(self, value: Value, prefix: str, result: int) -> None:
         """Methods whose names begin so: what a computed name may mean."""
         if self.values.forms[value] not in (INSTANCE, CLASS):
             return
@@ -382,4 +456,4 @@ class Attributes(Containers):
                 found |= dict.fromkeys(name for name in members if name.startswith(prefix))
         if len(found) <= MAX_NAMED_LIKE:
             for name in found:
-                self.load(value | 1, name, result, None)
+                self.load(value, name, result, None)

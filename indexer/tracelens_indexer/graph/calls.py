@@ -136,6 +136,8 @@ class Calls(Attributes):
             function, receiver = (int(part) for part in self.values.payload(value)[1:])
             if self.values.forms[function] == FUNCTION:
                 self._invoke(function, receiver | value & 1, call)
+            elif self.values.forms[function] == BUILTIN:
+                self._call_bound_builtin(self.values.name(function), receiver, call)
             else:
                 self.call(function, call)
         elif form == CLASS:
@@ -373,7 +375,9 @@ class Calls(Attributes):
             for at, node in enumerate(call.positional[:8]):
                 self.iterate(node, self.item(pair, str(at + (name == "enumerate"))), call)
             return
-        if name == "setattr" and len(call.positional) == 3:
+        if name == "object.__setattr__" and len(call.positional) == 3:
+            implicit: Place = (*call.place[:3], "implicit")
+            self.watch(first, self.set_as_object, call.positional[1], implicit)
             return
         model = models.FUNCTIONS.get(name)
         if model is not None:
@@ -387,6 +391,20 @@ class Calls(Attributes):
             outcome = number(BUILT, returns) if returns else number(OUTCOME, "builtins")
             if closed or not method:
                 self.add(call.result, outcome)
+
+    def _call_bound_builtin(self, name: str, receiver: Value, call: Call) -> None:
+        """A builtin method of a value that is known."""
+        if name == "object.__setattr__" and len(call.positional) == 2:
+            self.set_as_object(receiver, call.positional[0], (*call.place[:3], "implicit"))
+        elif name.startswith("str."):
+            constant = self.values.name(receiver)
+            if name == "str.format":
+                constant = self.values.name(self.beginning(receiver)).partition("{")[0]
+                known = len(constant) > 1
+            else:
+                constant = constant.lower() if name == "str.lower" else constant.upper()
+                known = True
+            self.add(call.result, self.constant(constant) if known else self._some_string)
 
     def _wrap(self, value: Value, form: int, result: int) -> None:
         self.add(result, self.values.number(form, value & ~1))

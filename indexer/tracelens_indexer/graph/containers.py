@@ -7,7 +7,7 @@ key that is not known. Positions are keys too ("0", "1", …), as long as the le
 from __future__ import annotations
 
 from tracelens_indexer.graph.flowing import Flowing
-from tracelens_indexer.graph.values import CONSTANT, CONTAINER, Value
+from tracelens_indexer.graph.values import CONSTANT, CONTAINER, Value, is_whole
 from tracelens_indexer.source import flow
 
 ANY = "*"
@@ -121,4 +121,7 @@ class Containers(Flowing):
 
     def keyed(self, value: Value) -> str | None:
         """The key that a constant is; None for other values."""
-        return self.values.name(value) if self.values.forms[value] == CONSTANT else None
+        if self.values.forms[value] != CONSTANT:
+            return None
+        name = self.values.name(value)
+        return name if is_whole(name) else None

@@ -369,8 +369,8 @@ class Frames(Calls):
             watch(base + parts[3], self._operate, words[parts[2]], place, operand, at)
         elif form == flow.RAISED:
             watch(base + parts[1], self._raise, self._place(index, parts[2]), at)
-        elif form == flow.NAMED_LIKE:
-            watch(base + parts[1], self.load_like, words[parts[2]], at)
+        elif form == flow.NAMED_BY:
+            watch(base + parts[1], self.load_named, base + parts[2], parts[3], at, self._place(index, parts[4]))
         elif form == flow.STORE_ITEM:
             place = self._place(index, parts[4])
             watch(base + parts[1], self._store_item, words[parts[2]], base + parts[3], place)
@@ -522,7 +522,7 @@ class Frames(Calls):
             if not self.special(value, name, place, operand, result) and name.startswith("__i"):
                 self.special(value, f"__{name[3:]}", place, operand, result)
         elif form in (CONTAINER, CONSTANT, BUILT) and name in ("__add__", "__or__", "__mul__", "__mod__", "__iadd__"):
-            self.add(result, value)
+            self.add(result, self.beginning(value) if form == CONSTANT else value)
             if form == CONTAINER and operand and name != "__mod__":
                 for node in operand:
                     self.watch(node, self._added, result)

@@ -30,6 +30,7 @@ from tracelens_indexer.graph.values import (
     CONTAINER,
     EXTERNAL,
     INSTANCE,
+    METHOD,
     OF_CONTAINER,
     OUTCOME,
     PARTIAL,
@@ -149,6 +150,8 @@ class _Outcome:
                 _, name, owner = values.payload(value)
                 kind = frames.kind(int(owner)) if values.forms[int(owner)] == CONTAINER else "generator"
                 externals[f"builtins.{kind}.{name}"] = None
+            elif form == METHOD and values.forms[values.first(value)] == BUILTIN:
+                externals[f"builtins.{values.name(values.first(value))}"] = None
             elif form == PARTIAL:
                 externals["functools.partial"] = None
             elif form in (BUILT, CONTAINER):

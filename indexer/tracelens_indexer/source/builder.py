@@ -297,7 +297,6 @@ def _moved(parts: list[int], moved: list[int]) -> list[int]:
         flow.UNPACKED,
         flow.ELEMENT,
         flow.ENTERED,
-        flow.NAMED_LIKE,
         flow.RAISED,
     ):
         return [form, moved[parts[1]], *parts[2:]]
@@ -307,7 +306,7 @@ def _moved(parts: list[int], moved: list[int]) -> list[int]:
         for at in range(4 + count, len(parts), 2):
             new += (parts[at], moved[parts[at + 1]])
         return new
-    if form == flow.ITEM_BY:
+    if form in (flow.ITEM_BY, flow.NAMED_BY):
         return [form, moved[parts[1]], moved[parts[2]], *parts[3:]]
     if form in (flow.UNION, flow.INSTANCE, flow.SOME_INSTANCE, flow.TYPE_OF, flow.RETURN, flow.YIELD,
                 flow.YIELD_FROM):  # fmt: skip

@@ -283,25 +283,17 @@ class Expressions:
                 word = self.flow.word(constant[1:-1])
                 found = make(scope, flow.ATTRIBUTE, positional[0], word, scope.unit, *self._where(callee))
             else:
-                prefix = self._prefix(nodes[1])
-                if not prefix:
-                    return result
-                found = make(scope, flow.NAMED_LIKE, positional[0], self.flow.word(prefix))
+                guess, place = int(len(positional) < 3), self.place(callee, scope)
+                found = make(scope, flow.NAMED_BY, positional[0], positional[1], guess, place)
             return make(scope, flow.UNION, found, *positional[2:3])
         return result
 
-    def _prefix(self, node: Node) -> str:
-        """The constant text that a computed string begins with: "visit_" of f"visit_{x}", "visit_" + x, "…%s" % x."""
-        if node.kind_id == kind("binary_operator"):
-            left = node.child_by_field_id(_LEFT)
-            if left is None or left.kind_id != _STRING:
-                return ""
-            constant = self.constant(left)[1:-1]
-            return constant.partition("%")[0]
-        if node.kind_id == _STRING:
-            content = nth_child(node, 1)
-            return text(self.source, content) if content is not None and content.kind_id == _STRING_CONTENT else ""
-        return ""
+    def _beginning(self, scope: Scope, constant: str) -> int:
+        """A string of which only the beginning is known: "'visit_" of f"visit_{x}", "visit_" + x, "visit_%s" % x."""
+        begin = constant.replace("'", "")
+        if begin:
+            return self.flow.node(scope, flow.CONSTANT, self.flow.word(f"'{begin}"))
+        return self.flow.node(scope, flow.BUILT, self.flow.word("str"))
 
     # Literals and displays
 
@@ -313,6 +305,9 @@ class Expressions:
         prefix = (start.text or b"").lower() if start is not None else b""
         if b"f" in prefix:
             self._formatted(node, scope, depth)
+            content = nth_child(node, 1)
+            if content is not None and content.kind_id == _STRING_CONTENT and content.end_byte < content.start_byte + 40:
+                return self._beginning(scope, text(self.source, content))
         return self.flow.node(scope, flow.BUILT, self.flow.word("bytes" if b"b" in prefix else "str"))
 
     def _formatted(self, node: Node, scope: Scope, depth: int) -> None:
@@ -403,9 +398,12 @@ class Expressions:
             return known
         left_node, right_node = node.child_by_field_id(_LEFT), node.child_by_field_id(_RIGHT)
         left = self.value(left_node, scope, depth + 1)
-        if left_node is not None and left_node.kind_id in _NEVER_OBJECTS:
-            return left
         operator = node.child_by_field_id(_OPERATOR)
+        if left_node is not None and left_node.kind_id in _NEVER_OBJECTS:
+            constant = self.constant(left_node)
+            if not constant.startswith("'") or len(constant) > 40 or operator is None:
+                return left
+            return self._beginning(scope, constant.partition("%")[0] if operator.type == "%" else constant)
         name = OPERATORS.get(operator.type if operator is not None else "")
         if name is None:
             return self.flow.node(scope, flow.UNKNOWN)

@@ -52,7 +52,7 @@ ELEMENT = 14
 ENTERED = 15
 """[node, place]: what `with node` gives."""
 CONSTANT = 16
-"""[word]: a string or integer."""
+"""[word]: a string or integer, in its source form; a string without its last quote is one that only begins so."""
 BUILT = 17
 """[word]: some instance of a builtin type."""
 SEQUENCE = 18
@@ -75,8 +75,9 @@ OPERATION = 26
 """[place, word of the method, node, node of the operand or -1]: a method that Python calls itself."""
 SOME_INSTANCE = 27
 """[node of a type]: an instance for sure, `type[X]` excepted; exceptions that a handler catches."""
-NAMED_LIKE = 28
-"""[node, word of a prefix]: getattr with a name that is computed behind a constant prefix."""
+NAMED_BY = 28
+"""[node, node of the name, 0 where there is a default, else 1, place]: getattr with a computed name. Beside a default
+the methods that a prefix may mean count as much as it does; alone they are a guess."""
 
 RAISED = 29
 """[node, place]: `raise X` makes an instance when X is a class."""
