@@ -7,7 +7,7 @@ from typing import TypeAlias
 from tracelens_indexer.graph.classes import DYNAMIC_BASE, Classes
 from tracelens_indexer.graph.containers import Containers
 from tracelens_indexer.graph.links import EdgeKind
-from tracelens_indexer.graph.models import METHODS
+from tracelens_indexer.graph.models import METHODS, STANDS_IN
 from tracelens_indexer.graph.names import Names, Source
 from tracelens_indexer.graph.program import Program
 from tracelens_indexer.graph.values import (
@@ -354,6 +354,30 @@ class Attributes(Containers):
             self.call_implicitly(place, callee, given, result)
         self.watch(member, self._bind, value, callee, None)
         return True
+
+    def ask(self, value: Value, name: str, place: Place, given: tuple[int, ...], result: int) -> bool:
+        """Have Python call a special method of an instance, or the one that stands in for it where there is none."""
+        if self.values.forms[value] != INSTANCE:
+            return False
+        if self.special(value, name, place, given, result):
+            return True
+        if name == "__str__" and self.classes.outside(self.classes.order(self.values.first(value))):
+            return False  # str, exceptions and enumerations have their own
+        other = STANDS_IN.get(name) or (f"__{name[3:]}" if name.startswith("__i") else "")
+        return bool(other) and self.special(value, other, place, given, result)
+
+    def hashed(self, key: Value, place: Place, result: int) -> None:
+        """An instance as the key of a dict or set."""
+        if self.values.forms[key] == INSTANCE:
+            for name in ("__hash__", "__eq__"):
+                self.special(key, name, place, (), self.ignored(result, name))
+
+    def ignored(self, node: int, name: str) -> int:
+        """A node for what a special method gives that nobody sees."""
+        found = self._implicit.get((node, f"ignored {name}"))
+        if found is None:
+            found = self._implicit[node, f"ignored {name}"] = self.new_nodes(1)
+        return found
 
     # Stores
 

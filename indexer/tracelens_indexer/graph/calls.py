@@ -57,6 +57,10 @@ MAX_DERIVED = 4
 """Calls by builtins of what they were given, by builtins of what they were given…"""
 
 
+MAX_OVERRIDING = 24
+"""Methods of subclasses that a call may mean which only an annotation or the class around it resolves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A function as its callers see it."""
@@ -193,6 +197,24 @@ class Calls(Attributes):
         if form in (MANAGED, STATIC):
             return self.targets(self.values.first(value))
         return []
+
+    def overriding(self, value: Value) -> list[int]:
+        """What subclasses have in place of a method of an instance that is only known to be of a class or below it."""
+        if self.values.forms[value] != METHOD:
+            return []
+        function, receiver = (int(part) for part in self.values.payload(value)[1:])
+        if self.values.forms[function] != FUNCTION or self.values.forms[receiver] != INSTANCE:
+            return []
+        name = self.program.units[self.values.first(function)].name
+        found: dict[int, None] = {}
+        for subclass in self.classes.subclasses.get(self.values.first(receiver), ()):
+            for owner, node in self.classes.member(subclass, name):
+                parts = self.program.code(owner)[node]
+                if parts[0] == flow.DEFINITION:
+                    found[self.program.files[self.program.file_of[owner]].first_unit + parts[1]] = None
+                    if len(found) > MAX_OVERRIDING:
+                        return []
+        return list(found)
 
     def shape(self, unit: int) -> Shape:
         known = self._shapes.get(unit)
@@ -381,6 +403,8 @@ class Calls(Attributes):
             return
         model = models.FUNCTIONS.get(name)
         if model is not None:
+            if name == "next" and first >= 0:
+                self.watch(first, self._next, call.result, (*call.place[:3], "implicit"))
             self._apply(model, call, ())
         elif name in BUILTIN_TYPES:
             self.add(call.result, number(BUILT, name))
@@ -433,7 +457,7 @@ class Calls(Attributes):
                 self.new_call(factory, (), (), self.item(made, ANY), call.depth, call.place, call.derived + 1)
         else:
             model = models.EXTERNALS.get(name)
-            if model is not None and (call.positional or model.calls == "target"):
+            if model is not None and (call.positional or model.calls == "target" or model.collected):
                 self._apply(model, call, ())
             if model is None or not model.gives:
                 self.outcome(name, call)
@@ -456,6 +480,8 @@ class Calls(Attributes):
     def _apply(self, model: Model, call: Call, owner: tuple[Value, ...]) -> None:
         """Do what a model says; `owner`: the container whose method it is."""
         outcome = -1
+        if model.asks:
+            self._ask_arguments(model.asks, call)
         if model.calls is not None:
             callee = self._given(model.calls, call, owner)
             if callee >= 0 and call.derived < MAX_DERIVED:
@@ -473,6 +499,15 @@ class Calls(Attributes):
                 self.edge(node, into)
         if model.built:
             self.add(call.result, self.values.number(BUILT, model.built))
+
+    def _ask_arguments(self, name: str, call: Call) -> None:
+        implicit: Place = (*call.place[:3], "implicit")
+        for node in call.positional if name == "__str__" else call.positional[:1]:
+            self.watch(node, self._ask, name, implicit, self.ignored(call.result, name))
+
+    def _ask(self, value: Value, name: str, place: Place, result: int) -> None:
+        if self.values.forms[value] == INSTANCE:
+            self.ask(value, name, place, (), result)
 
     def _given(self, given: Given, call: Call, owner: tuple[Value, ...]) -> int:
         """The node of an argument that a model names; -1 when it is not passed."""
@@ -515,7 +550,7 @@ class Calls(Attributes):
         elif name in ("get", "setdefault", "pop", "__getitem__") and given and self.kind(container) == "dict":
             if name == "setdefault" and len(given) > 1:
                 self.watch(given[0], self._set_by_key, container, given[1])
-            self.watch(given[0], self._get_by_key, container, call.result)
+            self.watch(given[0], self._get_by_key, container, call.result, (*call.place[:3], "implicit"))
             if len(given) > 1:
                 self.edge(given[1], call.result)
             return
@@ -534,10 +569,12 @@ class Calls(Attributes):
             return
         self._apply(models.METHODS[name], call, (container,))
 
-    def _get_by_key(self, key: Value, container: Value, result: int) -> None:
+    def _get_by_key(self, key: Value, container: Value, result: int, place: Place) -> None:
         constant = self.keyed(key)
         if constant is None:
             self.edge(self.items(container), result)
+            if self.values.forms[key] == INSTANCE and self.kind(container) == "dict":
+                self.hashed(key, place, result)
         else:
             self.load_item(container, constant, result)
 

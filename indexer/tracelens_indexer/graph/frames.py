@@ -7,6 +7,7 @@ does not come out at another; functions within it then look their outer names up
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from tracelens_indexer.graph.attributes import Place
@@ -44,6 +45,9 @@ _WRAPPERS = frozenset(
      "map", "filter", "sorted", "contextmanager", "next")
 )  # fmt: skip
 
+_JOINING = frozenset(("__add__", "__or__", "__mul__", "__mod__", "__iadd__", "__ior__"))
+"""Operators whose outcome has what their left side has."""
+
 
 class Frame:
     __slots__ = ("around", "base", "depth", "unit")
@@ -62,6 +66,8 @@ class Frames(Calls):
     def __init__(self, program: Program) -> None:
         super().__init__(program)
         self._frames: list[Frame] = []
+        self._bases: list[int] = []
+        """The first node of each frame, ascending."""
         self._plain: dict[int, int] = {}
         """Unit to its frame that stands for all calls."""
         self._copies: dict[tuple[int, int, int], int] = {}
@@ -128,6 +134,15 @@ class Frames(Calls):
             self._fill(frame)
         return frame
 
+    def is_of_self(self, node: int) -> bool:
+        """Whether a node is an attribute of a method's first parameter."""
+        frame = self._frames[bisect_right(self._bases, node) - 1]
+        code = self.program.code(frame.unit)
+        at = node - frame.base
+        if at >= len(code) or code[at][0] != flow.ATTRIBUTE:
+            return False
+        return code[at][1] == 0 and self.program.units[frame.unit].kind == "method"
+
     def hands_on(self, unit: int) -> bool:
         known = self._hands_on.get(unit)
         if known is None:
@@ -183,6 +198,7 @@ class Frames(Calls):
     def _reserve(self, unit: int, around: int, depth: int) -> int:
         base = self.new_nodes(len(self.program.code(unit)) + 2)
         self._frames.append(Frame(unit, around, base, depth))
+        self._bases.append(base)
         return len(self._frames) - 1
 
     def _fill(self, number: int) -> None:
@@ -265,7 +281,9 @@ class Frames(Calls):
             owner = program.parent(unit)
             is_class = described.name in ("__new__", "__init_subclass__", "__class_getitem__")
             form = CLASS if is_class or "classmethod" in described.decorators else INSTANCE
-            self.add(frame.base, values.number(form, owner))
+            # In a class with subclasses, `self` may be any of them: those that arrive say more.
+            below = owner in self.classes.subclasses
+            self.add(frame.base, values.number(form, owner) + below)
         for position, parameter in enumerate(parameters):
             if parameter.kind == "variadic":
                 self.add(frame.base + position, self.container("tuple", frame.base + position))
@@ -434,7 +452,7 @@ class Frames(Calls):
 
     def _load_item_by(self, value: Value, key: int, result: int, place: Place) -> None:
         if self.values.forms[value] == CONTAINER:
-            self.watch(key, self._get_by_key, value, result)
+            self.watch(key, self._get_by_key, value, result, place)
         else:
             self._load_item(value, ANY, result, place)
 
@@ -474,7 +492,7 @@ class Frames(Calls):
             entered = self.special(value, "__enter__", place, (), result)
             entered = self.special(value, "__aenter__", place, (), result) or entered
             for name in ("__exit__", "__aexit__"):
-                self.special(value, name, place, (), self._ignored(result))
+                self.special(value, name, place, (), self.ignored(result, name))
             if not entered:
                 self.add(result, value)
         elif form == MANAGER:
@@ -483,13 +501,6 @@ class Frames(Calls):
             self.each(value, result, place)
         elif form in (OUTCOME, BUILT):
             self.add(result, value)
-
-    def _ignored(self, node: int) -> int:
-        key = (node, "ignored")
-        found = self._implicit.get(key)
-        if found is None:
-            found = self._implicit[key] = self.new_nodes(1)
-        return found
 
     def _instance(self, value: Value, weak: int, result: int) -> None:
         form = self.values.forms[value]
@@ -519,13 +530,18 @@ class Frames(Calls):
     def _operate(self, value: Value, name: str, place: Place, operand: tuple[int, ...], result: int) -> None:
         form = self.values.forms[value]
         if form == INSTANCE:
-            if not self.special(value, name, place, operand, result) and name.startswith("__i"):
-                self.special(value, f"__{name[3:]}", place, operand, result)
-        elif form in (CONTAINER, CONSTANT, BUILT) and name in ("__add__", "__or__", "__mul__", "__mod__", "__iadd__"):
-            self.add(result, self.beginning(value) if form == CONSTANT else value)
-            if form == CONTAINER and operand and name != "__mod__":
-                for node in operand:
-                    self.watch(node, self._added, result)
+            self.ask(value, name, place, operand, result)
+        elif name in _JOINING:
+            if form == CONSTANT:
+                self.add(result, self.beginning(value))
+            elif form in (CONTAINER, BUILT):
+                self.add(result, value)
+                if form == CONTAINER and operand and name != "__mod__":
+                    for node in operand:
+                        self.watch(node, self._added, result)
+        elif form == CONTAINER and name == "__contains__" and self.kind(value) in ("dict", "set"):
+            for node in operand:
+                self.watch(node, self.hashed, place, result)
 
     def _added(self, value: Value, result: int) -> None:
         if self.values.forms[value] == CONTAINER:

@@ -41,7 +41,7 @@ from tracelens_indexer.memory import without_collection
 from tracelens_indexer.source import flow
 from tracelens_indexer.source.facts import FileFacts
 
-MAX_TARGETS = 24
+MAX_TARGETS = 40
 """Units that one call site may mean; more are too many to say anything."""
 MIN_WORK = 200_000
 
@@ -74,7 +74,7 @@ class _Outcome:
             here = frames.at(call.callee)
             if not here:
                 continue
-            targets = self._targets(here)
+            targets = self._targets(here, call.callee)
             if targets:
                 known = by_place.setdefault(call.place, {})
                 for unit, likely in targets.items():
@@ -99,7 +99,7 @@ class _Outcome:
         )
         return Links(ordered, tuple(resolutions), frames.exhausted)
 
-    def _targets(self, here: set[Value]) -> dict[int, bool]:
+    def _targets(self, here: set[Value], callee: int) -> dict[int, bool]:
         """Unit to whether it is only likely."""
         strong: dict[int, bool] = {}
         weak: dict[int, bool] = {}
@@ -107,11 +107,13 @@ class _Outcome:
         for value in sorted(here):
             units = [unit for unit, _ in self._frames.targets(value)]
             if value & 1:
-                weak |= dict.fromkeys(units, True)
+                weak |= dict.fromkeys(units + self._frames.overriding(value), True)
             else:
                 strong |= dict.fromkeys(units, False)
                 calls += 1
         if not strong:
+            if len(weak) == 1 and self._frames.is_of_self(callee):
+                return dict.fromkeys(weak, False)  # whatever class `self` is of
             return weak
         if len(strong) > 1 and len({value for value in here if not value & 1}) > 1:
             groups = {tuple(unit for unit, _ in self._frames.targets(value)) for value in here if not value & 1}

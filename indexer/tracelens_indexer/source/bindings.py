@@ -53,8 +53,6 @@ _SEQUENCES = frozenset(map(kind, ("expression_list", "pattern_list", "tuple", "t
 _SPLATS = frozenset(map(kind, ("list_splat", "list_splat_pattern", "dictionary_splat", "dictionary_splat_pattern")))
 _ATTRIBUTE_OR_SUBSCRIPT = frozenset({_ATTRIBUTE, _SUBSCRIPT})
 
-_CONDITIONS = frozenset(map(kind, ("attribute", "boolean_operator", "not_operator", "parenthesized_expression")))
-
 MAX_PAIRS = 50
 """Items of one `update` that are followed."""
 
@@ -93,9 +91,8 @@ class Bindings:
         self._value(node, scope)
 
     def condition(self, node: Node | None, scope: Scope) -> None:
-        """What is only asked for its truth: a property may be behind it."""
-        if node is not None and node.kind_id in _CONDITIONS:
-            self._value(node, scope)
+        """What is only asked for its truth."""
+        self._expressions.truth(node, scope)
 
     def _raise(self, node: Node, scope: Scope) -> None:
         raised = first(node)

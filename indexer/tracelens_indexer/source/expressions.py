@@ -52,9 +52,12 @@ _STRING_CONTENT = kind("string_content")
 _INTERPOLATION = kind("interpolation")
 _UNARY = kind("unary_operator")
 _YIELD = kind("yield")
+_TUPLE = kind("tuple")
 _ARGUMENT_LIST = kind("argument_list")
 _GENERATOR = kind("generator_expression")
 _ATTRIBUTE = kind("attribute")
+_BOOLEAN = kind("boolean_operator")
+_NOT = kind("not_operator")
 _COLON = kind(":", named=False)
 _MINUS = kind("-", named=False)
 
@@ -77,6 +80,7 @@ OPERATORS = {
     "&": "and", "|": "or", "^": "xor", "<<": "lshift", ">>": "rshift",
 }  # fmt: skip
 _COMPARISONS = {"==": "__eq__", "!=": "__ne__", "<": "__lt__", "<=": "__le__", ">": "__gt__", ">=": "__ge__"}
+_SHOWN = frozenset((_IDENTIFIER, _ATTRIBUTE, _SUBSCRIPT, kind("call")))
 _NEVER_OBJECTS = frozenset(
     (_STRING, _INTEGER, kind("concatenated_string"), kind("float"), kind("none"), kind("true"), kind("false"))
 )
@@ -101,13 +105,13 @@ class Expressions:
             kind("await"): self._inner,
             kind("none"): self._none,
             kind("conditional_expression"): self._conditional,
-            kind("boolean_operator"): self._boolean,
+            _BOOLEAN: self._boolean,
             kind("named_expression"): self._named,
             kind("lambda"): self._lambda,
             _SUBSCRIPT: self._subscript,
             kind("binary_operator"): self._binary,
             kind("comparison_operator"): self._comparison,
-            kind("not_operator"): self._not,
+            _NOT: self._not,
             kind("dictionary"): self._dictionary,
             _YIELD: self._yielded,
         }
@@ -313,9 +317,26 @@ class Expressions:
     def _formatted(self, node: Node, scope: Scope, depth: int) -> None:
         for child in node.named_children:
             inside = named_child(child, 0) if child.kind_id == _INTERPOLATION else None
-            if inside is not None and inside.kind_id in (_IDENTIFIER, _ATTRIBUTE):
-                value = self.value(inside, scope, depth + 1)
-                self.operation(inside, "__str__", value, -1, scope)
+            if inside is not None and inside.kind_id in _SHOWN:
+                self._shown(inside, scope, depth)
+
+    def _shown(self, node: Node, scope: Scope, depth: int) -> None:
+        """What is put into a string."""
+        self.operation(node, "__str__", self.value(node, scope, depth + 1), -1, scope)
+
+    def truth(self, node: Node | None, scope: Scope, depth: int = 0) -> None:
+        """What is only asked for its truth: `__bool__`, or a property, may be behind it."""
+        while node is not None and node.kind_id == _PARENTHESIZED:
+            node = first(node)
+        if node is None or depth > MAX_DEPTH:
+            return
+        if node.kind_id in _SHOWN:
+            self.operation(node, "__bool__", self.value(node, scope, depth + 1), -1, scope)
+        elif node.kind_id == _NOT:
+            self.truth(first(node), scope, depth + 1)
+        elif node.kind_id == _BOOLEAN:
+            self.truth(node.child_by_field_id(_LEFT), scope, depth + 1)
+            self.truth(node.child_by_field_id(_RIGHT), scope, depth + 1)
 
     def _integer(self, node: Node, scope: Scope, depth: int) -> int:
         return self.flow.node(scope, flow.CONSTANT, self.flow.word(text(self.source, node)[:20]))
@@ -380,7 +401,10 @@ class Expressions:
         return self.flow.node(scope, flow.UNION, then, otherwise)
 
     def _boolean(self, node: Node, scope: Scope, depth: int) -> int:
-        left = self.value(node.child_by_field_id(_LEFT), scope, depth + 1)
+        left_node = node.child_by_field_id(_LEFT)
+        left = self.value(left_node, scope, depth + 1)
+        if left_node is not None and left_node.kind_id in _SHOWN:
+            self.operation(left_node, "__bool__", left, -1, scope)
         right = self.value(node.child_by_field_id(_RIGHT), scope, depth + 1)
         operator = node.child_by_field_id(_OPERATOR)
         if operator is not None and operator.type == "and":
@@ -389,7 +413,7 @@ class Expressions:
         return self.flow.node(scope, flow.UNION, left, right)
 
     def _not(self, node: Node, scope: Scope, depth: int) -> int:
-        self.value(first(node), scope, depth + 1)
+        self.truth(first(node), scope, depth + 1)
         return self.flow.node(scope, flow.BUILT, self.flow.word("bool"))
 
     def _binary(self, node: Node, scope: Scope, depth: int) -> int:
@@ -401,6 +425,8 @@ class Expressions:
         operator = node.child_by_field_id(_OPERATOR)
         if left_node is not None and left_node.kind_id in _NEVER_OBJECTS:
             constant = self.constant(left_node)
+            if left_node.kind_id == _STRING and operator is not None and operator.type == "%":
+                self._substituted(right_node, scope, depth)
             if not constant.startswith("'") or len(constant) > 40 or operator is None:
                 return left
             return self._beginning(scope, constant.partition("%")[0] if operator.type == "%" else constant)
@@ -410,6 +436,13 @@ class Expressions:
         right = self.value(right_node, scope, depth + 1)
         result = self._calls[node.id] = self.operation(node, f"__{name}__", left, right, scope)
         return result
+
+    def _substituted(self, node: Node | None, scope: Scope, depth: int) -> None:
+        """What `%` puts into a string."""
+        if node is not None:
+            for one in node.named_children if node.kind_id == _TUPLE else [node]:
+                if one.kind_id in _SHOWN:
+                    self._shown(one, scope, depth)
 
     def _comparison(self, node: Node, scope: Scope, depth: int) -> int:
         known = self._calls.get(node.id)
@@ -424,7 +457,7 @@ class Expressions:
             if name is not None and left_node.kind_id not in _NEVER_OBJECTS:
                 self.operation(node, name, left, -1, scope)
             elif operator.type in ("in", "not in") and right_node.kind_id not in _DISPLAYS:
-                self.operation(node, "__contains__", right, -1, scope)
+                self.operation(node, "__contains__", right, left, scope)
         result = self._calls[node.id] = self.flow.node(scope, flow.BUILT, self.flow.word("bool"))
         return result
 
