@@ -44,6 +44,8 @@ MAX_SUBCLASSES = 12
 MAX_NAMED_LIKE = 40
 """Methods that a computed name may mean."""
 
+MIN_PREFIX = 3
+"""Characters of a prefix (a quote included) from which on it is more than a guess."""
 _OF_TEXT = frozenset(("format", "lower", "upper"))
 """Methods of a string after which something is known of the outcome."""
 _CLASS_METHODS = frozenset(("__new__", "__init_subclass__", "__class_getitem__"))
@@ -105,7 +107,7 @@ class Attributes(Containers):
         if form == INSTANCE:
             self._load_from_instance(value, name, result, place)
         elif form == CLASS:
-            self._load_from_class(value, name, result)
+            self._load_from_class(value, name, result, place)
         elif form == PLACE:
             for source in self.names.attribute(self.values.name(value), name):
                 self.bring(source, result)
@@ -114,7 +116,9 @@ class Attributes(Containers):
         elif form == EXTERNAL:
             add(result, number(form, external_attribute(self.values.name(value), name)))
         elif form == OUTCOME:
-            add(result, value)
+            outcome = self.values.name(value)
+            known = outcome.count(".") in (1, 2) and not outcome.startswith("builtins.")
+            add(result, number(EXTERNAL, f"{outcome}.{name}") + weak if known else value)
         elif form == CONTAINER:
             if name in METHODS:
                 add(result, number(OF_CONTAINER, name, value & ~1) + weak)
@@ -241,7 +245,7 @@ class Attributes(Containers):
                 if found >= MAX_SUBCLASSES:
                     break
 
-    def _load_from_class(self, value: Value, name: str, result: int) -> None:
+    def _load_from_class(self, value: Value, name: str, result: int, place: Place | None) -> None:
         unit = self.values.first(value)
         order = self.classes.order(unit)
         if name in self._stored:
@@ -252,6 +256,10 @@ class Attributes(Containers):
             if any(isinstance(base, str) and base.startswith("enum.") for base in order):
                 self.watch(member, self._as_enum, unit, result)
             return
+        of_metaclass = self.special_member(value, name)
+        if of_metaclass is not None:
+            self.watch(of_metaclass, self._bind_to_class, value, result, place)
+            return
         outside = self.classes.outside(order)
         if outside:
             if outside == DYNAMIC_BASE:
@@ -260,6 +268,18 @@ class Attributes(Containers):
                 self.add(result, self.values.number(OUTCOME, f"{outside}.{name}"))
         elif hasattr(object, name) or hasattr(type, name):
             self.add(result, self.values.number(BUILTIN, f"object.{name}"))
+
+    def _bind_to_class(self, value: Value, receiver: Value, result: int, place: Place | None) -> None:
+        """What a metaclass has, on a class of it."""
+        form = self.values.forms[value]
+        if form == FUNCTION:
+            self._bind_first(value, receiver & ~1, result)
+        elif form not in (PROPERTY, SETTER):
+            self.add(result, value)
+        elif place is not None:
+            getter = int(self.values.payload(value)[-1])
+            if self.values.forms[getter] == FUNCTION:
+                self.call_once(place, self.values.number(METHOD, getter, receiver & ~1), result)
 
     def _as_enum(self, value: Value, unit: int, result: int) -> None:
         if self.values.forms[value] in (CONSTANT, BUILT, CONTAINER, OUTCOME, EXTERNAL):
@@ -340,11 +360,43 @@ class Attributes(Containers):
             self.call_implicitly(place, callee, (), result)
         self.add(callee, value)
 
+    def define_class(self, unit: int, within: int) -> None:
+        """What Python calls when a class is defined: its metaclass, and `__init_subclass__` of what it inherits from."""
+        place: Place = (within, self.program.units[unit].def_line, 0, "implicit")
+        made = self.values.number(CLASS, unit)
+        metaclass = self.classes.metaclass(unit)
+        for name in ("__new__", "__init__") if metaclass >= 0 else ():
+            member = self.member(metaclass, name)
+            if member is not None:
+                callee = self.new_nodes(1)
+                first = made if name == "__init__" else self.values.number(CLASS, metaclass)
+                self.watch(member, self._bind_first, first, callee)
+                self.call_implicitly(place, callee, (), self.new_nodes(1))
+        below = self._member_of(self.classes.order(unit)[1:], "__init_subclass__")
+        if below is not None:
+            callee = self.new_nodes(1)
+            self.watch(below, self._bind_first, made, callee)
+            self.call_implicitly(place, callee, (), self.new_nodes(1))
+
+    def _bind_first(self, value: Value, first: Value, result: int) -> None:
+        if self.values.forms[value] == CLASS_METHOD:
+            value = self.values.first(value)
+        if self.values.forms[value] == FUNCTION:
+            self.add(result, self.values.number(METHOD, value & ~1, first))
+
+    def special_member(self, value: Value, name: str) -> int | None:
+        """Where Python finds a special method of an instance, or of a class: in its class, or metaclass."""
+        form = self.values.forms[value]
+        if form == INSTANCE:
+            return self.member(self.values.first(value), name)
+        if form == CLASS and self.classes.any_metaclass:
+            metaclass = self.classes.metaclass(self.values.first(value))
+            return self.member(metaclass, name) if metaclass >= 0 else None
+        return None
+
     def special(self, value: Value, name: str, place: Place, given: tuple[int, ...], result: int) -> bool:
-        """Have Python call a method of an instance's class, as it does for operators; whether there is one."""
-        if self.values.forms[value] != INSTANCE:
-            return False
-        member = self.member(self.values.first(value), name)
+        """Have Python call a method of a value's class, as it does for operators; whether there is one."""
+        member = self.special_member(value, name)
         if member is None:
             return False
         key = (result, name)
@@ -352,15 +404,18 @@ class Attributes(Containers):
         if callee is None:
             callee = self._implicit[key] = self.new_nodes(1)
             self.call_implicitly(place, callee, given, result)
-        self.watch(member, self._bind, value, callee, None)
+        if self.values.forms[value] == CLASS:
+            self.watch(member, self._bind_first, value, callee)
+        else:
+            self.watch(member, self._bind, value, callee, None)
         return True
 
     def ask(self, value: Value, name: str, place: Place, given: tuple[int, ...], result: int) -> bool:
         """Have Python call a special method of an instance, or the one that stands in for it where there is none."""
-        if self.values.forms[value] != INSTANCE:
-            return False
         if self.special(value, name, place, given, result):
             return True
+        if self.values.forms[value] != INSTANCE:
+            return False
         if name == "__str__" and self.classes.outside(self.classes.order(self.values.first(value))):
             return False  # str, exceptions and enumerations have their own
         other = STANDS_IN.get(name) or (f"__{name[3:]}" if name.startswith("__i") else "")
@@ -390,7 +445,8 @@ class Attributes(Containers):
             if self.member(unit, "__setattr__") is not None:
                 # It alone is called, and what it does with a property is for its own code to say. It is told the
                 # name; the values of all attributes would only meet in it.
-                self.special(value, "__setattr__", place, (self.constant_node(f"'{name}'"),), self.new_nodes(1))
+                told = (self.constant_node(f"'{name}'"),)
+                self.special(value, "__setattr__", place, told, self.ignored(stored, f"set {place[1]}:{place[2]}"))
                 return
             member = self.member(unit, name)
             if member is not None:
@@ -451,22 +507,25 @@ class Attributes(Containers):
     def _set_property(self, value: Value, receiver: Value, stored: int, place: Place) -> None:
         if self.values.forms[value] == SETTER:
             setter = self.values.first(value)
-            callee = self.new_nodes(1)
+            key = (stored, f"setter {place[1]}:{place[2]}")
+            callee = self._implicit.get(key)
+            if callee is None:
+                callee = self._implicit[key] = self.new_nodes(1)
+                self.call_implicitly(place, callee, (stored,), self.new_nodes(1))
             self.add(callee, self.values.number(METHOD, setter, receiver & ~1) + (receiver & 1))
-            self.call_implicitly(place, callee, (stored,), self.new_nodes(1))
 
-    def load_named(self, value: Value, names: int, guess: int, result: int, place: Place) -> None:
+    def load_named(self, value: Value, names: int, result: int, place: Place) -> None:
         """`getattr(value, name)`"""
         if self.values.forms[value] in (INSTANCE, CLASS, PLACE, SUPER):
-            self.watch(names, self._load_by_name, value, guess, result, place)
+            self.watch(names, self._load_by_name, value, result, place)
 
-    def _load_by_name(self, name: Value, value: Value, guess: int, result: int, place: Place) -> None:
+    def _load_by_name(self, name: Value, value: Value, result: int, place: Place) -> None:
         if self.values.forms[name] == CONSTANT:
             constant = self.values.name(name)
             if is_whole(constant):
                 self.load(value, constant.strip("'"), result, place)
             else:
-                self._load_like(value | guess, constant[1:], result)
+                self._load_like(value | (len(constant) < MIN_PREFIX), constant[1:], result)
 
     def _load_like(self, value: Value, prefix: str, result: int) -> None:
         """Methods whose names begin so: what a computed name may mean."""
@@ -478,6 +537,7 @@ class Attributes(Containers):
                 file = self.program.files[self.program.file_of[base]]
                 members = file.flow.members.get(base - file.first_unit, {})
                 found |= dict.fromkeys(name for name in members if name.startswith(prefix))
-        if len(found) <= MAX_NAMED_LIKE:
+        if found and len(found) <= MAX_NAMED_LIKE:
+            self.add(result, self.values.number(UNKNOWN, "dynamic attribute"))
             for name in found:
                 self.load(value, name, result, None)

@@ -335,12 +335,16 @@ class Calls(Attributes):
         weak = value & 1
         instance = self.values.number(INSTANCE, unit) + weak
         self.add(call.result, instance)
+        self.special(value, "__call__", (*call.place[:3], "implicit"), (), self.ignored(call.result, "call"))
         for name, receiver in (("__new__", value), ("__init__", instance)):
             member = self.member(unit, name)
             if member is not None:
                 result = call.result if name == "__new__" else self.new_nodes(1)
                 inner = Call(call.number, member, call.positional, call.others, result, call.depth, call.place)
                 self.watch(member, self._run, receiver, inner)
+
+        if self.member(unit, "__init__") is None and self.classes.is_dataclass(unit):
+            self.special(instance, "__post_init__", (*call.place[:3], "implicit"), (), self.ignored(call.result, "init"))
 
     def _run(self, value: Value, receiver: Value, call: Call) -> None:
         if self.values.forms[value] == FUNCTION:
@@ -457,9 +461,10 @@ class Calls(Attributes):
                 self.new_call(factory, (), (), self.item(made, ANY), call.depth, call.place, call.derived + 1)
         else:
             model = models.EXTERNALS.get(name)
-            if model is not None and (call.positional or model.calls == "target" or model.collected):
+            applied = model is not None and bool(call.positional or model.calls == "target" or model.collected)
+            if model is not None and applied:
                 self._apply(model, call, ())
-            if model is None or not model.gives:
+            if model is None or not applied or not model.gives or name in models.DECORATOR_MAKERS:
                 self.outcome(name, call)
 
     def outcome(self, name: str, call: Call) -> None:
@@ -506,7 +511,7 @@ class Calls(Attributes):
             self.watch(node, self._ask, name, implicit, self.ignored(call.result, name))
 
     def _ask(self, value: Value, name: str, place: Place, result: int) -> None:
-        if self.values.forms[value] == INSTANCE:
+        if self.values.forms[value] in (INSTANCE, CLASS):
             self.ask(value, name, place, (), result)
 
     def _given(self, given: Given, call: Call, owner: tuple[Value, ...]) -> int:
@@ -612,7 +617,7 @@ class Calls(Attributes):
                 self.edge(self.items(value), result)
         elif form == GENERATOR:
             self.edge(self.returned(self.values.first(value)) + 1, result)
-        elif form == INSTANCE:
+        elif form in (INSTANCE, CLASS):
             implicit: Place = (*place[:3], "implicit")
             iterator = self._implicit.get((result, "iterator"))
             if iterator is None:
@@ -627,7 +632,7 @@ class Calls(Attributes):
             self.add(result, value)
 
     def _next(self, value: Value, result: int, place: Place) -> None:
-        if self.values.forms[value] == INSTANCE:
+        if self.values.forms[value] in (INSTANCE, CLASS):
             if not self.special(value, "__next__", place, (), result):
                 self.special(value, "__anext__", place, (), result)
         else:

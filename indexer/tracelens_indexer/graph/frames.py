@@ -239,6 +239,8 @@ class Frames(Calls):
                 defined = first_unit + parts[1]
                 if program.units[defined].kind == "class":
                     add(at, number_of(CLASS, defined))
+                    if frame.depth == 0 and (len(self.classes.order(defined)) > 1 or self.classes.any_metaclass):
+                        self.define_class(defined, unit)
                 else:
                     add(at, number_of(FUNCTION, defined, number))
             elif form == flow.MEMBER:
@@ -388,7 +390,7 @@ class Frames(Calls):
         elif form == flow.RAISED:
             watch(base + parts[1], self._raise, self._place(index, parts[2]), at)
         elif form == flow.NAMED_BY:
-            watch(base + parts[1], self.load_named, base + parts[2], parts[3], at, self._place(index, parts[4]))
+            watch(base + parts[1], self.load_named, base + parts[2], at, self._place(index, parts[3]))
         elif form == flow.STORE_ITEM:
             place = self._place(index, parts[4])
             watch(base + parts[1], self._store_item, words[parts[2]], base + parts[3], place)
@@ -445,8 +447,8 @@ class Frames(Calls):
         form = self.values.forms[value]
         if form == CONTAINER:
             self.load_item(value, key, result)
-        elif form == INSTANCE:
-            self.special(value, "__getitem__", place, (), result)
+        elif form in (INSTANCE, CLASS) and self.special(value, "__getitem__", place, (), result):
+            pass
         elif form in (CLASS, EXTERNAL, OUTCOME):
             self.add(result, value)
 
@@ -499,7 +501,7 @@ class Frames(Calls):
             self.each(self.values.first(value), result, place)
         elif form == GENERATOR:
             self.each(value, result, place)
-        elif form in (OUTCOME, BUILT):
+        elif form in (OUTCOME, BUILT, EXTERNAL):
             self.add(result, value)
 
     def _instance(self, value: Value, weak: int, result: int) -> None:
@@ -529,7 +531,7 @@ class Frames(Calls):
 
     def _operate(self, value: Value, name: str, place: Place, operand: tuple[int, ...], result: int) -> None:
         form = self.values.forms[value]
-        if form == INSTANCE:
+        if form in (INSTANCE, CLASS):
             self.ask(value, name, place, operand, result)
         elif name in _JOINING:
             if form == CONSTANT:

@@ -104,6 +104,9 @@ EXTERNALS: dict[str, Model] = {
     "itertools.dropwhile": Model(calls=0, with_=(each(1),), gives=(each(1),), collected="generator"),
     "collections.deque": Model(gives=(each(0),), collected="list"),
     "re.sub": Model(calls=1, built="str"),
+    "re.subn": Model(calls=1),
+    "re.compile.sub": Model(calls=0, built="str"),
+    "re.compile.subn": Model(calls=0),
     "asyncio.run": Model(gives=(0,)),
     "asyncio.create_task": Model(gives=(0,)),
     "asyncio.wait_for": Model(gives=(0,)),
@@ -112,6 +115,9 @@ EXTERNALS: dict[str, Model] = {
     "atexit.register": Model(calls=0),
 }
 """By dotted name."""
+
+DECORATOR_MAKERS = frozenset(("functools.lru_cache", "functools.cache", "dataclasses.dataclass"))
+"""What decorates by itself, and after a call with options: `@lru_cache`, `@lru_cache(100)`."""
 
 TRANSPARENT = frozenset(
     ("functools.wraps", "typing.overload", "typing.final", "typing.runtime_checkable", "unittest.skip")

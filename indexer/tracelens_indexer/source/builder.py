@@ -46,6 +46,7 @@ class FlowBuilder:
         self.outside: dict[str, list[int]] = {}
         """Module-level names that functions bind with `global`."""
         self.bases: dict[int, tuple[int, list[int]]] = {}
+        self.metaclasses: dict[int, tuple[int, int]] = {}
         self.signatures: dict[int, tuple[int, list[int], list[int], int]] = {}
         self.stars: list[tuple[int, str]] = []
         self.public: list[str] | None = None
@@ -197,6 +198,7 @@ class FlowBuilder:
             public_open=self.public_open,
             places=self.places,
             owners=self.owners,
+            metaclasses={unit: in_code(at, [node])[0] for unit, (at, node) in self.metaclasses.items()},
         )
 
     def _resolve(

@@ -287,8 +287,7 @@ class Expressions:
                 word = self.flow.word(constant[1:-1])
                 found = make(scope, flow.ATTRIBUTE, positional[0], word, scope.unit, *self._where(callee))
             else:
-                guess, place = int(len(positional) < 3), self.place(callee, scope)
-                found = make(scope, flow.NAMED_BY, positional[0], positional[1], guess, place)
+                found = make(scope, flow.NAMED_BY, positional[0], positional[1], self.place(callee, scope))
             return make(scope, flow.UNION, found, *positional[2:3])
         return result
 

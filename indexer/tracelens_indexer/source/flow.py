@@ -76,8 +76,7 @@ OPERATION = 26
 SOME_INSTANCE = 27
 """[node of a type]: an instance for sure, `type[X]` excepted; exceptions that a handler catches."""
 NAMED_BY = 28
-"""[node, node of the name, 0 where there is a default, else 1, place]: getattr with a computed name. Beside a default
-the methods that a prefix may mean count as much as it does; alone they are a guess."""
+"""[node, node of the name, place]: getattr with a computed name."""
 
 RAISED = 29
 """[node, place]: `raise X` makes an instance when X is a class."""
@@ -135,6 +134,8 @@ class Flow(msgspec.Struct, frozen=True, array_like=True):
     """(unit, 1-based line, 0-based column) of decorators and of what Python calls itself."""
     owners: dict[int, int]
     """Comprehension unit to the unit whose code has its nodes."""
+    metaclasses: dict[int, int]
+    """Class unit to the node of its metaclass, in the code of the unit that defines it."""
 
 
 _ENCODER = msgspec.msgpack.Encoder()
