@@ -120,7 +120,11 @@ def test_receivers_that_arrive_say_more_than_the_class_around() -> None:
             def outline(self): pass
         Circle().draw()
     """)
-    assert linked.edges() == {"main -> main.Shape.draw", "main.Shape.draw -> main.Circle.outline", "main -> main.Circle"}
+    assert linked.edges() == {
+        "main -> main.Shape.draw",
+        "main.Shape.draw -> main.Circle.outline",
+        "main -> main.Circle",
+    }
 
 
 def test_a_mixin_s_init_called_on_another_self() -> None:

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from tracelens_indexer.graph.classes import DYNAMIC_BASE, Classes
 from tracelens_indexer.graph.containers import Containers
+from tracelens_indexer.graph.flowing import NOWHERE
 from tracelens_indexer.graph.links import EdgeKind
 from tracelens_indexer.graph.models import METHODS, STANDS_IN
 from tracelens_indexer.graph.names import Names, Source
@@ -184,7 +185,7 @@ class Attributes(Containers):
         if node is None:
             node = self._lookups[key] = self.new_nodes(1)
             for one in found:
-                self.edge(self.node_of(*one), node)
+                self.lasting(self.edge, self.node_of(*one), node)
         return node
 
     def _load_from_instance(self, value: Value, name: str, result: int, place: Place | None) -> None:
@@ -227,9 +228,9 @@ class Attributes(Containers):
             node = self._along[key] = self.new_nodes(1)
             for base in order:
                 if isinstance(base, int):
-                    self.edge(self.field(self.values.number(CLASS, base), name), node)
+                    self.lasting(self.edge, self.field(self.values.number(CLASS, base), name), node)
                     if form == INSTANCE:
-                        self.edge(self.field(self.values.number(INSTANCE, base), name), node)
+                        self.lasting(self.edge, self.field(self.values.number(INSTANCE, base), name), node)
         return node
 
     def _load_from_subclasses(self, unit: int, name: str, result: int, place: Place | None) -> None:
@@ -357,11 +358,11 @@ class Attributes(Containers):
         callee = self._implicit.get(key)
         if callee is None:
             callee = self._implicit[key] = self.new_nodes(1)
-            self.call_implicitly(place, callee, (), result)
+            self.lasting(self.call_implicitly, place, callee, (), result)
         self.add(callee, value)
 
     def define_class(self, unit: int, within: int) -> None:
-        """What Python calls when a class is defined: its metaclass, and `__init_subclass__` of what it inherits from."""
+        """What Python calls when a class is defined: its metaclass, and `__init_subclass__` of its bases."""
         place: Place = (within, self.program.units[unit].def_line, 0, "implicit")
         made = self.values.number(CLASS, unit)
         metaclass = self.classes.metaclass(unit)
@@ -371,12 +372,12 @@ class Attributes(Containers):
                 callee = self.new_nodes(1)
                 first = made if name == "__init__" else self.values.number(CLASS, metaclass)
                 self.watch(member, self._bind_first, first, callee)
-                self.call_implicitly(place, callee, (), self.new_nodes(1))
+                self.call_implicitly(place, callee, (), NOWHERE)
         below = self._member_of(self.classes.order(unit)[1:], "__init_subclass__")
         if below is not None:
             callee = self.new_nodes(1)
             self.watch(below, self._bind_first, made, callee)
-            self.call_implicitly(place, callee, (), self.new_nodes(1))
+            self.call_implicitly(place, callee, (), NOWHERE)
 
     def _bind_first(self, value: Value, first: Value, result: int) -> None:
         if self.values.forms[value] == CLASS_METHOD:
@@ -403,7 +404,7 @@ class Attributes(Containers):
         callee = self._implicit.get(key)
         if callee is None:
             callee = self._implicit[key] = self.new_nodes(1)
-            self.call_implicitly(place, callee, given, result)
+            self.lasting(self.call_implicitly, place, callee, given, result)
         if self.values.forms[value] == CLASS:
             self.watch(member, self._bind_first, value, callee)
         else:
@@ -466,7 +467,7 @@ class Attributes(Containers):
         node = self._constants.get(constant)
         if node is None:
             node = self._constants[constant] = self.new_nodes(1)
-            self.add(node, self.values.number(CONSTANT, constant))
+            self.lasting(self.add, node, self.values.number(CONSTANT, constant))
         return node
 
     def set_as_object(self, value: Value, names: int, place: Place) -> None:
@@ -496,10 +497,10 @@ class Attributes(Containers):
         found: dict[str, None] = {}
         for base in self.classes.order(unit):
             if isinstance(base, int):
-                file = self.program.files[self.program.file_of[base]]
-                for name, places in file.flow.members.get(base - file.first_unit, {}).items():
+                file, index = self.program.source(base)
+                for name, places in file.flow.members.get(index, {}).items():
                     if name in self._stored and any(
-                        self.program.code(file.first_unit + at)[node][0] == flow.DECORATED for at, node in places
+                        self.program.code(file.units[at])[node][0] == flow.DECORATED for at, node in places
                     ):
                         found[name] = None
         return list(found)
@@ -511,7 +512,7 @@ class Attributes(Containers):
             callee = self._implicit.get(key)
             if callee is None:
                 callee = self._implicit[key] = self.new_nodes(1)
-                self.call_implicitly(place, callee, (stored,), self.new_nodes(1))
+                self.lasting(self.call_implicitly, place, callee, (stored,), NOWHERE)
             self.add(callee, self.values.number(METHOD, setter, receiver & ~1) + (receiver & 1))
 
     def load_named(self, value: Value, names: int, result: int, place: Place) -> None:
@@ -534,8 +535,8 @@ class Attributes(Containers):
         found: dict[str, None] = {}
         for base in self.classes.order(self.values.first(value)):
             if isinstance(base, int):
-                file = self.program.files[self.program.file_of[base]]
-                members = file.flow.members.get(base - file.first_unit, {})
+                file, index = self.program.source(base)
+                members = file.flow.members.get(index, {})
                 found |= dict.fromkeys(name for name in members if name.startswith(prefix))
         if found and len(found) <= MAX_NAMED_LIKE:
             self.add(result, self.values.number(UNKNOWN, "dynamic attribute"))

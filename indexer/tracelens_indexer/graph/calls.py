@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from tracelens_indexer.graph import models
 from tracelens_indexer.graph.attributes import Attributes, Place
 from tracelens_indexer.graph.containers import ANY
+from tracelens_indexer.graph.flowing import NOWHERE
 from tracelens_indexer.graph.models import Given, Model
 from tracelens_indexer.graph.program import Program
 from tracelens_indexer.graph.values import (
@@ -51,6 +52,10 @@ class Call:
     place: Place
     derived: int = 0
     """Calls by models and partials that led here."""
+    live: bool = True
+    """Whether the code that has it is still there."""
+    of_self: bool = False
+    """Whether it calls a method of a method's first parameter."""
 
 
 MAX_DERIVED = 4
@@ -84,7 +89,6 @@ class Calls(Attributes):
         self.keywords: dict[str, int] = {}
         self._keyword_names: list[str] = []
         self._shapes: dict[int, Shape] = {}
-        self._wired: set[tuple[int, int, int, int]] = set()
 
     # Made by frames.py
 
@@ -92,8 +96,8 @@ class Calls(Attributes):
         """The frame that a call of a function runs in."""
         raise NotImplementedError
 
-    def base(self, frame: int) -> int:
-        """The first node of a frame."""
+    def entry(self, frame: int) -> int:
+        """The first of the nodes of a frame's parameters."""
         raise NotImplementedError
 
     def returned(self, frame: int) -> int:
@@ -211,7 +215,7 @@ class Calls(Attributes):
             for owner, node in self.classes.member(subclass, name):
                 parts = self.program.code(owner)[node]
                 if parts[0] == flow.DEFINITION:
-                    found[self.program.files[self.program.file_of[owner]].first_unit + parts[1]] = None
+                    found[self.program.source(owner)[0].units[parts[1]]] = None
                     if len(found) > MAX_OVERRIDING:
                         return []
         return list(found)
@@ -241,17 +245,15 @@ class Calls(Attributes):
         """Run a function: arguments to parameters, what it returns to the call's result."""
         _, unit, around = (int(part) for part in self.values.payload(function))
         frame = self.frame_for(unit, around, call)
-        base = self.base(frame)
-        shape = self.shape(unit)
         offset = 0
         if receiver is not None:
-            if shape.total:
-                self.add(base, receiver)
+            if self.shape(unit).total:
+                self.add(self.entry(frame), receiver)
             offset = 1
-        key = (call.number, frame, offset, call.result)
-        if key in self._wired:
-            return
-        self._wired.add(key)
+        self.once((call.number, frame, offset, call.result), self._wire, call, frame, unit, around, offset)
+
+    def _wire(self, call: Call, frame: int, unit: int, around: int, offset: int) -> None:
+        base, shape = self.entry(frame), self.shape(unit)
         filled = self._pass(call, base, shape, offset)
         if filled is not None:
             for position in range(offset, shape.total):
@@ -313,13 +315,15 @@ class Calls(Attributes):
         if shape.variadic >= 0:
             rest = self._rest(base, shape)
             if first <= shape.count:
-                skipped = shape.count - first
-                for key in list(self._items.get(value & ~1, ())):
-                    if key.isdigit() and int(key) >= skipped:
-                        self.edge(self.item(value, key), self.item(rest, str(int(key) - skipped)))
+                self.each_key(value, self._unpack_rest, value, shape.count - first, rest)
                 self.edge(self.item(value, ANY), self.item(rest, ANY))
             else:
                 self.edge(self.items(value), self.item(rest, ANY))
+
+    def _unpack_rest(self, key: Value, value: Value, skipped: int, rest: Value) -> None:
+        position = self.values.name(key)
+        if position.isdigit() and int(position) >= skipped:
+            self.edge(self.item(value, position), self.item(rest, str(int(position) - skipped)))
 
     def _unpack_keywords(self, value: Value, base: int, shape: Shape) -> None:
         if self.values.forms[value] != CONTAINER:
@@ -339,12 +343,13 @@ class Calls(Attributes):
         for name, receiver in (("__new__", value), ("__init__", instance)):
             member = self.member(unit, name)
             if member is not None:
-                result = call.result if name == "__new__" else self.new_nodes(1)
+                result = call.result if name == "__new__" else NOWHERE
                 inner = Call(call.number, member, call.positional, call.others, result, call.depth, call.place)
                 self.watch(member, self._run, receiver, inner)
 
         if self.member(unit, "__init__") is None and self.classes.is_dataclass(unit):
-            self.special(instance, "__post_init__", (*call.place[:3], "implicit"), (), self.ignored(call.result, "init"))
+            implicit: Place = (*call.place[:3], "implicit")
+            self.special(instance, "__post_init__", implicit, (), self.ignored(call.result, "__post_init__"))
 
     def _run(self, value: Value, receiver: Value, call: Call) -> None:
         if self.values.forms[value] == FUNCTION:
@@ -438,8 +443,10 @@ class Calls(Attributes):
         self.add(result, self.values.number(form, value & ~1))
 
     def _with_setter(self, setter: Value, getters: int, result: int) -> None:
-        for getter in sorted(self.at(getters)):
-            self.add(result, self.values.number(SETTER, setter & ~1, getter & ~1))
+        self.watch(getters, self._pair, setter, result)
+
+    def _pair(self, getter: Value, setter: Value, result: int) -> None:
+        self.add(result, self.values.number(SETTER, setter & ~1, getter & ~1))
 
     def _call_external(self, name: str, call: Call) -> None:
         number = self.values.number
@@ -508,7 +515,8 @@ class Calls(Attributes):
     def _ask_arguments(self, name: str, call: Call) -> None:
         implicit: Place = (*call.place[:3], "implicit")
         for node in call.positional if name == "__str__" else call.positional[:1]:
-            self.watch(node, self._ask, name, implicit, self.ignored(call.result, name))
+            result = self.ignored(call.result, f"{name} {implicit[1]}:{implicit[2]}")
+            self.watch(node, self._ask, name, implicit, result)
 
     def _ask(self, value: Value, name: str, place: Place, result: int) -> None:
         if self.values.forms[value] in (INSTANCE, CLASS):
@@ -610,9 +618,7 @@ class Calls(Attributes):
         form = self.values.forms[value]
         if form == CONTAINER:
             if self.kind(value) == "dict":
-                for key in list(self._items.get(value & ~1, ())):
-                    if key != ANY:
-                        self.add(result, self.constant(key))
+                self.each_key(value, self._key_itself, result)
             else:
                 self.edge(self.items(value), result)
         elif form == GENERATOR:
@@ -622,7 +628,7 @@ class Calls(Attributes):
             iterator = self._implicit.get((result, "iterator"))
             if iterator is None:
                 iterator = self._implicit[(result, "iterator")] = self.new_nodes(1)
-                self.watch(iterator, self._next, result, implicit)
+                self.lasting(self.watch, iterator, self._next, result, implicit)
             if not (
                 self.special(value, "__iter__", implicit, (), iterator)
                 or self.special(value, "__aiter__", implicit, (), iterator)
@@ -630,6 +636,10 @@ class Calls(Attributes):
                 self.special(value, "__getitem__", implicit, (), result)
         elif form in (OUTCOME, UNKNOWN, EXTERNAL):
             self.add(result, value)
+
+    def _key_itself(self, key: Value, result: int) -> None:
+        if self.values.name(key) != ANY:
+            self.add(result, self.constant(self.values.name(key)))
 
     def _next(self, value: Value, result: int, place: Place) -> None:
         if self.values.forms[value] in (INSTANCE, CLASS):

@@ -75,8 +75,8 @@ class Classes:
             known = -1
             for base in self.order(unit):
                 if isinstance(base, int):
-                    file = self._program.files[self._program.file_of[base]]
-                    node = file.flow.metaclasses.get(base - file.first_unit)
+                    file, index = self._program.source(base)
+                    node = file.flow.metaclasses.get(index)
                     if node is not None:
                         found = self._follow((self._program.parent(base), node), 0)
                         known = next((one for one in found if isinstance(one, int) and one != unit), -1)
@@ -89,10 +89,10 @@ class Classes:
         return any("dataclass" in decorator for decorator in self._program.units[unit].decorators)
 
     def _bases(self, unit: int) -> list[int | str]:
-        file = self._program.files[self._program.file_of[unit]]
+        file, index = self._program.source(unit)
         around = self._program.parent(unit)
         direct: list[int | str] = []
-        for node in file.flow.bases.get(unit - file.first_unit, ()):
+        for node in file.flow.bases.get(index, ()):
             direct += [base for base in self._base((around, node), 0) if base != unit and base not in direct]
         return direct
 
@@ -122,26 +122,25 @@ class Classes:
             return dynamic
         parts = code[number]
         form = parts[0]
-        index = program.file_of[unit]
-        file = program.files[index]
+        file, _ = program.source(unit)
         words = file.flow.words
         if form == flow.DEFINITION:
-            defined = file.first_unit + parts[1]
+            defined = file.units[parts[1]]
             return [defined] if program.units[defined].kind == "class" else dynamic
         if form == flow.UNION:
             each: list[Source] = [(unit, node) for node in parts[1:]]
         elif form == flow.OUTER:
-            each = [(file.first_unit + parts[1], node) for node in parts[2:]]
+            each = [(file.units[parts[1]], node) for node in parts[2:]]
         elif form == flow.DECORATED:
             each = [(unit, parts[3])]
         elif form in (flow.ITEM, flow.ITEM_BY, flow.SLICE):
             each = [(unit, parts[1])]  # Generic[T] is the class
         elif form == flow.MEMBER:
-            each = self._names.member(index, parts[1], words[parts[2]], words[parts[3]])
+            each = self._names.member(file.index, parts[1], words[parts[2]], words[parts[3]])
         elif form == flow.GLOBAL:
-            each = self._names.free(index, words[parts[1]])
+            each = self._names.free(file.index, words[parts[1]])
         elif form == flow.MODULE:
-            each = [self._names.module(index, 0, words[parts[1]])]
+            each = [self._names.module(file.index, 0, words[parts[1]])]
         elif form == flow.ATTRIBUTE:
             return self._attribute((unit, parts[1]), words[parts[2]], depth)
         elif form == flow.CALL:
@@ -155,10 +154,10 @@ class Classes:
         found: list[int | tuple[int, str]] = []
         for one in self._follow(base, depth + 1):
             if isinstance(one, int):
-                file = self._program.files[self._program.file_of[one]]
-                members = file.flow.members.get(one - file.first_unit, {}).get(name, ())
+                file, index = self._program.source(one)
+                members = file.flow.members.get(index, {}).get(name, ())
                 for unit, node in members:
-                    found += self._follow((file.first_unit + unit, node), depth + 1)
+                    found += self._follow((file.units[unit], node), depth + 1)
             elif one[0] == PLACE:
                 for source in self._names.attribute(one[1], name):
                     found += self._follow(source, depth + 1)
@@ -173,9 +172,9 @@ class Classes:
         key = (unit, name)
         known = self._members.get(key)
         if known is None:
-            file = self._program.files[self._program.file_of[unit]]
-            inside = file.flow.members.get(unit - file.first_unit, {}).get(name, ())
-            known = self._members[key] = [(file.first_unit + owner, node) for owner, node in inside]
+            file, index = self._program.source(unit)
+            inside = file.flow.members.get(index, {}).get(name, ())
+            known = self._members[key] = [(file.units[owner], node) for owner, node in inside]
         return known
 
     def outside(self, order: tuple[int | str, ...]) -> str:

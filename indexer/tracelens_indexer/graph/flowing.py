@@ -7,14 +7,16 @@ of it only grows, so that the result does not depend on the order in which it is
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, TypeAlias
 
-from tracelens_indexer.graph.values import BUILT, CONSTANT, Value, Values
+from tracelens_indexer.graph.values import BUILT, CONSTANT, KEY, Value, Values
 
 Watcher: TypeAlias = tuple[Any, ...]
 """(method, argument…): called with the value and the arguments."""
 
+NOWHERE = 0
+"""The node for what nobody reads."""
 MAX_VALUES = 40
 """Values of one node."""
 MAX_CONSTANTS = 12
@@ -31,15 +33,16 @@ class Flowing:
     def __init__(self) -> None:
         self.values = Values()
         self._some_string = self.values.number(BUILT, "str")
-        self._at: list[set[Value] | None] = []
+        self._at: list[set[Value] | None] = [None]
         """The values at each node."""
-        self._edges: list[list[int] | None] = []
-        self._watchers: list[list[Watcher] | None] = []
+        self._edges: list[list[int] | None] = [None]
+        self._watchers: list[list[Watcher] | None] = [None]
         self._known_edges: set[int] = set()
         self._new: dict[int, list[Value]] = {}
         """Values that have arrived at a node and have not gone on."""
         self._open: deque[int] = deque()
         self._todo: deque[tuple[Watcher, Value]] = deque()
+        self._done: set[Hashable] = set()
         self.overflowed: set[int] = set()
         """Nodes whose values are more than can be followed."""
         self.exhausted = False
@@ -74,7 +77,7 @@ class Flowing:
                     value = self._some_string
                     if value in known:
                         return
-                if len(known) >= MAX_VALUES:
+                if len(known) >= MAX_VALUES and self.values.forms[value] != KEY:
                     self.overflowed.add(node)
                     return
             known.add(value)
@@ -87,7 +90,7 @@ class Flowing:
 
     def edge(self, start: int, end: int) -> None:
         """Let the values of one node be values of another."""
-        if start == end:
+        if start == end or end == NOWHERE:
             return
         key = start << 32 | end
         if key in self._known_edges:
@@ -117,6 +120,16 @@ class Flowing:
             for value in tuple(here):
                 if value not in waiting:
                     self._todo.append((watcher, value))
+
+    def once(self, key: Hashable, method: Callable[..., None], *arguments: Any) -> None:
+        """Do what several rules may ask for, the first time one does."""
+        if key not in self._done:
+            self._done.add(key)
+            method(*arguments)
+
+    def lasting(self, method: Callable[..., None], *arguments: Any) -> None:
+        """Do what stays right whatever becomes of the rule that needed it: it means nothing until values arrive."""
+        method(*arguments)
 
     def run(self, budget: int) -> None:
         """Work until nothing is left, or for `budget` steps."""

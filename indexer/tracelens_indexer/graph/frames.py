@@ -7,14 +7,13 @@ does not come out at another; functions within it then look their outer names up
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator
 
 from tracelens_indexer.graph.attributes import Place
 from tracelens_indexer.graph.calls import Call, Calls
 from tracelens_indexer.graph.containers import ANY
 from tracelens_indexer.graph.models import EXTERNALS
-from tracelens_indexer.graph.program import Program
+from tracelens_indexer.graph.program import File, Program
 from tracelens_indexer.graph.values import (
     BUILT,
     BUILTIN,
@@ -50,13 +49,18 @@ _JOINING = frozenset(("__add__", "__or__", "__mul__", "__mod__", "__iadd__", "__
 
 
 class Frame:
-    __slots__ = ("around", "base", "depth", "unit")
+    __slots__ = ("around", "base", "depth", "entry", "exit", "unit")
 
-    def __init__(self, unit: int, around: int, base: int, depth: int) -> None:
+    def __init__(self, unit: int, around: int, base: int, exit_: int, depth: int) -> None:
         self.unit = unit
         self.around = around
         """The frame in which outer names are looked up, or -1."""
         self.base = base
+        """The first node of its code."""
+        self.entry = base
+        """The first of its parameters' nodes, as callers see them."""
+        self.exit = exit_
+        """The node of what it returns; the next one is of what it yields."""
         self.depth = depth
 
 
@@ -66,51 +70,40 @@ class Frames(Calls):
     def __init__(self, program: Program) -> None:
         super().__init__(program)
         self._frames: list[Frame] = []
-        self._bases: list[int] = []
-        """The first node of each frame, ascending."""
         self._plain: dict[int, int] = {}
         """Unit to its frame that stands for all calls."""
         self._copies: dict[tuple[int, int, int], int] = {}
         self._copied: dict[int, int] = {}
         self._hands_on: dict[int, bool] = {}
-        self.site_nodes: list[dict[int, list[int]]] = [{} for _ in program.files]
-        """For each file, call site to the numbers of its calls."""
+        self.site_calls: dict[tuple[File, int], list[int]] = {}
+        """Call site, by the version of its file that it is read from, to the numbers of its calls."""
         order = list(self._units())
         for unit in order:
             around = program.parent(unit)
             self._plain[unit] = self._reserve(unit, self._plain.get(around, -1), 0)
-        self._mentioned = self._mentions()
         for unit in order:
             self._fill(self._plain[unit])
 
     def _units(self) -> Iterator[int]:
         for file in self.program.files:
-            for index in range(len(file.facts.units)):
+            for index, unit in enumerate(file.units):
                 if index in file.flow.code:
-                    yield file.first_unit + index
-
-    def _mentions(self) -> set[str]:
-        """Names that are read anywhere: what is not among them is called by nobody here."""
-        found: set[str] = set()
-        for file in self.program.files:
-            found.update(file.flow.words)
-        return found
+                    yield unit
 
     # What the parts below ask for
 
     def node_of(self, unit: int, node: int) -> int:
         return self._frames[self._plain[unit]].base + node
 
-    def base(self, frame: int) -> int:
-        return self._frames[frame].base
+    def entry(self, frame: int) -> int:
+        return self._frames[frame].entry
 
     def returned(self, frame: int) -> int:
-        one = self._frames[frame]
-        return one.base + len(self.program.code(one.unit))
+        return self._frames[frame].exit
 
     def default_of(self, unit: int, position: int, around: int) -> int:
-        file = self.program.files[self.program.file_of[unit]]
-        signature = file.flow.signatures.get(unit - file.first_unit)
+        file, index = self.program.source(unit)
+        signature = file.flow.signatures.get(index)
         if signature is None or signature.defaults[position] < 0:
             return -1
         return self._frames[around].base + signature.defaults[position] if around >= 0 else -1
@@ -131,17 +124,8 @@ class Frames(Calls):
                 return self._plain[unit]
             self._copied[unit] = self._copied.get(unit, 0) + 1
             frame = self._copies[key] = self._reserve(unit, around, depth)
-            self._fill(frame)
+        self.once(("frame", frame), self._fill, frame)
         return frame
-
-    def is_of_self(self, node: int) -> bool:
-        """Whether a node is an attribute of a method's first parameter."""
-        frame = self._frames[bisect_right(self._bases, node) - 1]
-        code = self.program.code(frame.unit)
-        at = node - frame.base
-        if at >= len(code) or code[at][0] != flow.ATTRIBUTE:
-            return False
-        return code[at][1] == 0 and self.program.units[frame.unit].kind == "method"
 
     def hands_on(self, unit: int) -> bool:
         known = self._hands_on.get(unit)
@@ -158,7 +142,7 @@ class Frames(Calls):
         skip = 1 if described.kind == "method" else 0
         if len(described.parameters) <= skip:
             return False
-        file = self.program.files[self.program.file_of[unit]]
+        file, _ = self.program.source(unit)
         pending = [parts[1] for parts in code if parts[0] == flow.RETURN]
         seen: set[int] = set()
         while pending:
@@ -196,36 +180,35 @@ class Frames(Calls):
     # Making a frame
 
     def _reserve(self, unit: int, around: int, depth: int) -> int:
-        base = self.new_nodes(len(self.program.code(unit)) + 2)
-        self._frames.append(Frame(unit, around, base, depth))
-        self._bases.append(base)
+        count = len(self.program.code(unit))
+        base = self.new_nodes(count + 2)
+        self._frames.append(Frame(unit, around, base, base + count, depth))
         return len(self._frames) - 1
 
     def _fill(self, number: int) -> None:
         frame = self._frames[number]
         unit = frame.unit
         program = self.program
-        index = program.file_of[unit]
-        file = program.files[index]
+        file, _ = program.source(unit)
         described = program.units[unit]
         if described.kind in ("function", "method", "lambda"):
             self._fill_parameters(frame, number)
         base = frame.base
-        returned = base + len(program.code(unit))
-        words, first_unit = file.flow.words, file.first_unit
+        returned = frame.exit
+        words, units = file.flow.words, file.units
         add, edge, watch, number_of = self.add, self.edge, self.watch, self.values.number
         for at, parts in enumerate(program.code(unit), base):
             form = parts[0]
             if form == flow.ATTRIBUTE:
-                place: Place = (first_unit + parts[3], parts[4], parts[5], "implicit")
+                place: Place = (units[parts[3]], parts[4], parts[5], "implicit")
                 watch(base + parts[1], self.load, words[parts[2]], at, place)
             elif form == flow.CALL:
-                self._fill_call(frame, index, at, parts)
+                self._fill_call(frame, file, at, parts)
             elif form == flow.UNION:
                 for operand in parts[1:]:
                     edge(base + operand, at)
             elif form == flow.OUTER:
-                outer = self._around(frame, first_unit + parts[1])
+                outer = self._around(frame, units[parts[1]])
                 for operand in parts[2:]:
                     edge(outer + operand, at)
             elif form == flow.CONSTANT:
@@ -233,10 +216,10 @@ class Frames(Calls):
             elif form == flow.BUILT:
                 add(at, number_of(BUILT, words[parts[1]]))
             elif form == flow.GLOBAL:
-                for source in self.names.free(index, words[parts[1]]):
+                for source in self.names.free(file.index, words[parts[1]]):
                     self.bring(source, at)
             elif form == flow.DEFINITION:
-                defined = first_unit + parts[1]
+                defined = units[parts[1]]
                 if program.units[defined].kind == "class":
                     add(at, number_of(CLASS, defined))
                     if frame.depth == 0 and (len(self.classes.order(defined)) > 1 or self.classes.any_metaclass):
@@ -244,18 +227,18 @@ class Frames(Calls):
                 else:
                     add(at, number_of(FUNCTION, defined, number))
             elif form == flow.MEMBER:
-                for source in self.names.member(index, parts[1], words[parts[2]], words[parts[3]]):
+                for source in self.names.member(file.index, parts[1], words[parts[2]], words[parts[3]]):
                     self.bring(source, at)
             elif form == flow.MODULE:
-                self.bring(self.names.module(index, 0, words[parts[1]]), at)
+                self.bring(self.names.module(file.index, 0, words[parts[1]]), at)
             elif form == flow.RETURN:
                 edge(base + parts[1], returned)
             elif form == flow.STORE_ATTRIBUTE:
-                watch(base + parts[1], self.store, words[parts[2]], base + parts[3], self._place(index, parts[4]))
+                watch(base + parts[1], self.store, words[parts[2]], base + parts[3], self._place(file, parts[4]))
             elif form == flow.DECORATED:
-                self._fill_decorated(frame, index, at, parts)
+                self._fill_decorated(frame, file, at, parts)
             else:
-                self._fill_rare(frame, index, at, parts)
+                self._fill_rare(frame, file, at, parts)
 
     def _around(self, frame: Frame, unit: int) -> int:
         """The base of the frame of a unit around."""
@@ -267,15 +250,15 @@ class Frames(Calls):
             around = outer.around
         return self._frames[self._plain[unit]].base
 
-    def _place(self, file: int, place: int) -> Place:
-        unit, line, column = self.program.files[file].flow.places[place]
-        return (self.program.files[file].first_unit + unit, line, column, "implicit")
+    def _place(self, file: File, place: int) -> Place:
+        unit, line, column = file.flow.places[place]
+        return (file.units[unit], line, column, "implicit")
 
     def _fill_parameters(self, frame: Frame, number: int) -> None:
         unit = frame.unit
         program = self.program
         described = program.units[unit]
-        file = program.files[program.file_of[unit]]
+        file, index = program.source(unit)
         values = self.values
         plain = frame.depth == 0 and self._plain[unit] == number
         parameters = described.parameters
@@ -285,13 +268,13 @@ class Frames(Calls):
             form = CLASS if is_class or "classmethod" in described.decorators else INSTANCE
             # In a class with subclasses, `self` may be any of them: those that arrive say more.
             below = owner in self.classes.subclasses
-            self.add(frame.base, values.number(form, owner) + below)
+            self.add(frame.entry, values.number(form, owner) + below)
         for position, parameter in enumerate(parameters):
             if parameter.kind == "variadic":
-                self.add(frame.base + position, self.container("tuple", frame.base + position))
+                self.add(frame.entry + position, self.container("tuple", frame.entry + position))
             elif parameter.kind == "keywords":
-                self.add(frame.base + position, self.container("dict", frame.base + position))
-        signature = file.flow.signatures.get(unit - file.first_unit)
+                self.add(frame.entry + position, self.container("dict", frame.entry + position))
+        signature = file.flow.signatures.get(index)
         if signature is None:
             return
         outer = self._frames[frame.around].base if frame.around >= 0 else -1
@@ -299,22 +282,21 @@ class Frames(Calls):
             return
         for position, annotation in enumerate(signature.annotations):
             if annotation >= 0:
-                self.edge(outer + annotation, frame.base + position)
+                self.edge(outer + annotation, frame.entry + position)
         if signature.result >= 0 and not described.is_generator:
-            self.edge(outer + signature.result, frame.base + len(program.code(unit)))
+            self.edge(outer + signature.result, frame.exit)
 
-    def _fill_call(self, frame: Frame, index: int, at: int, parts: flow.Node) -> None:
+    def _fill_call(self, frame: Frame, file: File, at: int, parts: flow.Node) -> None:
         base = frame.base
         count = parts[3]
         positional = tuple([base + node for node in parts[4 : 4 + count]])
         others: tuple[tuple[int, int], ...] = ()
         if len(parts) > 4 + count:
-            words = self.program.files[index].flow.words
+            words = file.flow.words
             others = tuple(
                 (self.keyword(words[parts[i]]) if parts[i] >= 0 else parts[i], base + parts[i + 1])
                 for i in range(4 + count, len(parts), 2)
             )
-        file = self.program.files[index]
         site = file.facts.sites[parts[1]]
         call = self.new_call(
             base + parts[2],
@@ -322,13 +304,16 @@ class Frames(Calls):
             others,
             at,
             frame.depth,
-            (file.first_unit + site.unit, site.line, site.column, "call"),
+            (file.units[site.unit], site.line, site.column, "call"),
         )
-        self.site_nodes[index].setdefault(parts[1], []).append(call.number)
+        callee = self.program.code(frame.unit)[parts[2]]
+        if callee[0] == flow.ATTRIBUTE and callee[1] == 0:
+            call.of_self = self.program.units[frame.unit].kind == "method"
+        self.site_calls.setdefault((file, parts[1]), []).append(call.number)
 
-    def _fill_decorated(self, frame: Frame, index: int, at: int, parts: flow.Node) -> None:
+    def _fill_decorated(self, frame: Frame, file: File, at: int, parts: flow.Node) -> None:
         base = frame.base
-        place = self._place(index, parts[1])
+        place = self._place(file, parts[1])
         self.new_call(base + parts[2], (base + parts[3],), (), at, frame.depth, (*place[:3], "decorates"))
         self.watch(base + parts[2], self._decorate_unknown, base + parts[3], at)
 
@@ -343,26 +328,25 @@ class Frames(Calls):
                 return
             self.edge(decorated, result)
 
-    def _fill_rare(self, frame: Frame, index: int, at: int, parts: flow.Node) -> None:
+    def _fill_rare(self, frame: Frame, file: File, at: int, parts: flow.Node) -> None:
         form = parts[0]
         base = frame.base
-        file = self.program.files[index]
         words = file.flow.words
         watch, add, edge = self.watch, self.add, self.edge
         if form == flow.ITEM:
-            place: Place = (file.first_unit + parts[3], parts[4], parts[5], "implicit")
+            place: Place = (file.units[parts[3]], parts[4], parts[5], "implicit")
             watch(base + parts[1], self._load_item, words[parts[2]], at, place)
         elif form == flow.ITEM_BY:
-            place = (file.first_unit + parts[3], parts[4], parts[5], "implicit")
+            place = (file.units[parts[3]], parts[4], parts[5], "implicit")
             watch(base + parts[1], self._load_item_by, base + parts[2], at, place)
         elif form == flow.SLICE:
             watch(base + parts[1], self._slice, parts[2], parts[3], at)
         elif form == flow.UNPACKED:
             watch(base + parts[1], self._unpack_target, parts[2], parts[3], parts[4], at, self._somewhere(frame))
         elif form == flow.ELEMENT:
-            watch(base + parts[1], self.each, at, self._place(index, parts[2]))
+            watch(base + parts[1], self.each, at, self._place(file, parts[2]))
         elif form == flow.ENTERED:
-            watch(base + parts[1], self._enter, at, self._place(index, parts[2]))
+            watch(base + parts[1], self._enter, at, self._place(file, parts[2]))
         elif form == flow.SEQUENCE:
             self._fill_sequence(base, at, words[parts[1]], parts[2:])
         elif form == flow.MAPPING:
@@ -378,29 +362,29 @@ class Frames(Calls):
             add(at, made)
             edge(base + parts[2], self.item(made, ANY))
         elif form == flow.SUPER:
-            self._fill_super(frame, index, at, parts)
+            self._fill_super(frame, file, at, parts)
         elif form in (flow.INSTANCE, flow.SOME_INSTANCE):
             watch(base + parts[1], self._instance, int(form == flow.INSTANCE), at)
         elif form == flow.TYPE_OF:
             watch(base + parts[1], self._type_of, at)
         elif form == flow.OPERATION:
-            place = self._place(index, parts[1])
+            place = self._place(file, parts[1])
             operand = (base + parts[4],) if parts[4] >= 0 else ()
             watch(base + parts[3], self._operate, words[parts[2]], place, operand, at)
         elif form == flow.RAISED:
-            watch(base + parts[1], self._raise, self._place(index, parts[2]), at)
+            watch(base + parts[1], self._raise, self._place(file, parts[2]), at)
         elif form == flow.NAMED_BY:
-            watch(base + parts[1], self.load_named, base + parts[2], at, self._place(index, parts[3]))
+            watch(base + parts[1], self.load_named, base + parts[2], at, self._place(file, parts[3]))
         elif form == flow.STORE_ITEM:
-            place = self._place(index, parts[4])
+            place = self._place(file, parts[4])
             watch(base + parts[1], self._store_item, words[parts[2]], base + parts[3], place)
         elif form == flow.STORE_ITEM_BY:
-            place = self._place(index, parts[4])
+            place = self._place(file, parts[4])
             watch(base + parts[1], self._store_item_by, base + parts[2], base + parts[3], place)
         elif form == flow.YIELD:
-            edge(base + parts[1], base + len(self.program.code(frame.unit)) + 1)
+            edge(base + parts[1], frame.exit + 1)
         elif form == flow.YIELD_FROM:
-            end = base + len(self.program.code(frame.unit)) + 1
+            end = frame.exit + 1
             watch(base + parts[1], self.each, end, self._somewhere(frame))
 
     def _somewhere(self, frame: Frame) -> Place:
@@ -419,8 +403,7 @@ class Frames(Calls):
             else:
                 self.edge(base + node, self.item(made, str(position) if known else ANY))
 
-    def _fill_super(self, frame: Frame, index: int, at: int, parts: flow.Node) -> None:
-        file = self.program.files[index]
+    def _fill_super(self, frame: Frame, file: File, at: int, parts: flow.Node) -> None:
         base = frame.base
         if parts[2] >= 0 and parts[3] >= 0:
             self.watch(base + parts[2], self._super_after, base + parts[3], at)
@@ -431,7 +414,7 @@ class Frames(Calls):
         while method is not None and self.program.units[method.unit].kind != "method":
             method = self._frames[method.around] if method.around >= 0 else None
         if method is not None and self.program.units[method.unit].parameters:
-            self.watch(method.base, self._super_of, file.first_unit + parts[1], at)
+            self.watch(method.entry, self._super_of, file.units[parts[1]], at)
 
     def _super_after(self, value: Value, receivers: int, result: int) -> None:
         if self.values.forms[value] == CLASS:

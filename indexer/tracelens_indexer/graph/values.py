@@ -57,6 +57,9 @@ UNKNOWN = 20
 SETTER = 21
 """(node of the setter, getter): a property with a setter."""
 
+KEY = 22
+"""(key,): a key of a container; never flows."""
+
 BUILTIN_NAMES = frozenset(dir(builtins)) | {"reveal_type", "WindowsError", "__file__", "__path__"}
 BUILTIN_TYPES = frozenset(name for name in dir(builtins) if isinstance(getattr(builtins, name), type))
 EXCEPTIONS = frozenset(name for name in BUILTIN_TYPES if issubclass(getattr(builtins, name), BaseException))

@@ -309,8 +309,8 @@ class Expressions:
         if b"f" in prefix:
             self._formatted(node, scope, depth)
             content = nth_child(node, 1)
-            if content is not None and content.kind_id == _STRING_CONTENT and content.end_byte < content.start_byte + 40:
-                return self._beginning(scope, text(self.source, content))
+            if content is not None and content.kind_id == _STRING_CONTENT:
+                return self._beginning(scope, text(self.source, content)[:40])
         return self.flow.node(scope, flow.BUILT, self.flow.word("bytes" if b"b" in prefix else "str"))
 
     def _formatted(self, node: Node, scope: Scope, depth: int) -> None:
