@@ -285,3 +285,43 @@ def test_a_queue_of_callbacks() -> None:
         later.run()
     """)
     assert "main.Later.run -> main.job" in linked.edges()
+
+
+# Code that never runs
+
+
+def test_code_behind_a_return_calls_nothing() -> None:
+    linked = program("""
+        def a(): pass
+        def b(): pass
+        def f(x):
+            for y in x:
+                if y:
+                    continue
+                    b()
+                a()
+                break
+                b()
+            if x:
+                raise ValueError(a())
+                x = b()
+                def inner(): b()
+                inner()
+            return a()
+            b()
+        def g():
+            try:
+                return a()
+            finally:
+                b()
+        def generator():
+            return
+            yield a()
+    """)
+    assert linked.edges() == {"main.f -> main.a", "main.g -> main.a", "main.g -> main.b"}
+    assert linked.outcomes() | {"ValueError": "", "a": ""} == {
+        "a": "",
+        "ValueError": "",
+        "b": "resolved",
+        "inner": "unresolved: never runs",
+    }

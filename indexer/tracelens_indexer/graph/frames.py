@@ -235,6 +235,9 @@ class Frames(Calls):
                 edge(base + parts[1], returned)
             elif form == flow.STORE_ATTRIBUTE:
                 watch(base + parts[1], self.store, words[parts[2]], base + parts[3], self._place(file, parts[4]))
+            elif form == flow.OPERATION:
+                operand = (base + parts[4],) if parts[4] >= 0 else ()
+                watch(base + parts[3], self._operate, words[parts[2]], self._place(file, parts[1]), operand, at)
             elif form == flow.DECORATED:
                 self._fill_decorated(frame, file, at, parts)
             else:
@@ -367,10 +370,6 @@ class Frames(Calls):
             watch(base + parts[1], self._instance, int(form == flow.INSTANCE), at)
         elif form == flow.TYPE_OF:
             watch(base + parts[1], self._type_of, at)
-        elif form == flow.OPERATION:
-            place = self._place(file, parts[1])
-            operand = (base + parts[4],) if parts[4] >= 0 else ()
-            watch(base + parts[3], self._operate, words[parts[2]], place, operand, at)
         elif form == flow.RAISED:
             watch(base + parts[1], self._raise, self._place(file, parts[2]), at)
         elif form == flow.NAMED_BY:

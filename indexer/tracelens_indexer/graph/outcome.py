@@ -194,7 +194,8 @@ class Outcome:
     def _why(self, written: tuple[File, int], callees: list[int]) -> str:
         """Why nothing at all has arrived at a callee."""
         if not callees:
-            return "too deep"
+            file, index = written
+            return "never runs" if any([flow.NEVER, index] in code for code in file.flow.code.values()) else "too deep"
         parts = self._code_of(*written)
         if parts is None:
             return "dynamic value"

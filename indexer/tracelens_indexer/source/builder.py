@@ -17,6 +17,11 @@ _PLAIN = frozenset(
      flow.SOME_INSTANCE, flow.TYPE_OF, flow.UNION, flow.OUTER, flow.DEFINITION, flow.SLICE, flow.ITEM_BY)
 )  # fmt: skip
 """Forms of which equal ones are one node."""
+_TIMELESS = frozenset(
+    (USE, COMPREHENSION, LAMBDA, flow.PARAMETER, flow.DEFINITION, flow.GLOBAL, flow.MODULE, flow.MEMBER,
+     flow.CONSTANT, flow.BUILT, flow.NONE, flow.UNION)
+)  # fmt: skip
+"""Forms that say the same in code that never runs: nothing is called for them."""
 _PLACED = frozenset((flow.ATTRIBUTE, flow.ITEM, flow.ITEM_BY))
 
 
@@ -57,6 +62,8 @@ class FlowBuilder:
         self.elements: dict[int, int] = {}
         """Start byte of each comprehension to the node of its elements."""
         self.owners: dict[int, int] = {}
+        self.reached = True
+        """Whether the code that is being read can run."""
 
     # Nodes
 
@@ -71,6 +78,8 @@ class FlowBuilder:
         code = self.code.get(scope.code)
         if code is None:
             code = self.code[scope.code] = []
+        if not self.reached and parts[0] not in _TIMELESS:
+            parts = (flow.NEVER, parts[1]) if parts[0] == flow.CALL else (flow.UNKNOWN,)
         code.append(list(parts))
         return len(code) - 1
 

@@ -81,6 +81,8 @@ OPERATORS = {
 }  # fmt: skip
 _COMPARISONS = {"==": "__eq__", "!=": "__ne__", "<": "__lt__", "<=": "__le__", ">": "__gt__", ">=": "__ge__"}
 _SHOWN = frozenset((_IDENTIFIER, _ATTRIBUTE, _SUBSCRIPT, kind("call")))
+_TESTS = (b"isinstance(", b"issubclass(", b"hasattr(", b"callable(", b"len(", b"any(", b"all(", b"bool(")
+"""Calls that give no object which could be asked for its truth."""
 _NEVER_OBJECTS = frozenset(
     (_STRING, _INTEGER, kind("concatenated_string"), kind("float"), kind("none"), kind("true"), kind("false"))
 )
@@ -330,7 +332,9 @@ class Expressions:
         if node is None or depth > MAX_DEPTH:
             return
         if node.kind_id in _SHOWN:
-            self.operation(node, "__bool__", self.value(node, scope, depth + 1), -1, scope)
+            value = self.value(node, scope, depth + 1)
+            if not self.source.startswith(_TESTS, node.start_byte):
+                self.operation(node, "__bool__", value, -1, scope)
         elif node.kind_id == _NOT:
             self.truth(first(node), scope, depth + 1)
         elif node.kind_id == _BOOLEAN:
@@ -403,7 +407,8 @@ class Expressions:
         left_node = node.child_by_field_id(_LEFT)
         left = self.value(left_node, scope, depth + 1)
         if left_node is not None and left_node.kind_id in _SHOWN:
-            self.operation(left_node, "__bool__", left, -1, scope)
+            if not self.source.startswith(_TESTS, left_node.start_byte):
+                self.operation(left_node, "__bool__", left, -1, scope)
         right = self.value(node.child_by_field_id(_RIGHT), scope, depth + 1)
         operator = node.child_by_field_id(_OPERATOR)
         if operator is not None and operator.type == "and":

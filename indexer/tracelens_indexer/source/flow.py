@@ -95,6 +95,9 @@ YIELD = 36
 YIELD_FROM = 37
 """[node]"""
 
+NEVER = 38
+"""[site]: a call behind a `return` or the like, which never runs."""
+
 STARRED, KEYWORDS, AFTER_STAR = -1, -2, -3
 """How an argument is passed: *node, **node, by position behind a *node."""
 ANY, SPREAD = -1, -2

@@ -424,6 +424,11 @@ class Lowering(TokenWalk):
 
     # Flow: what only a full lowering reads
 
+    def _reach(self, reached: bool) -> None:
+        self.reached = reached
+        if self.flow is not None:
+            self.flow.reached = reached
+
     def _with_effect(
         self, effect: Callable[[Node, Scope], None], read: Callable[[Node], None]
     ) -> Callable[[Node], None]:
