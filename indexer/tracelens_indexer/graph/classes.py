@@ -27,6 +27,8 @@ class Classes:
         """The bases of each class, found or (while empty) being found."""
         self._members: dict[int, dict[str, tuple[int, list[tuple[int, int]]]]] = {}
         self._own: dict[int, dict[str, tuple[int, list[tuple[int, int]]]]] = {}
+        self._metaclasses: dict[int, int] = {}
+        self.any_metaclass = any(file.flow.metaclasses for file in program.files)
         self.subclasses: dict[int, list[int]] = {}
         """Every class below a class, near ones first."""
         for unit, described in enumerate(program.units):
@@ -62,6 +64,28 @@ class Classes:
             self._orders[current] = (current, *merged)[:MAX_MRO]
             pending.pop()
         return self._orders[unit]
+
+    def metaclass(self, unit: int) -> int:
+        """The class of the workspace that a class is an instance of, its own or a base's; -1 for type and others."""
+        if not self.any_metaclass:
+            return -1
+        known = self._metaclasses.get(unit)
+        if known is None:
+            known = -1
+            for base in self.order(unit):
+                if isinstance(base, int):
+                    file, index = self._program.source(base)
+                    node = file.flow.metaclasses.get(index)
+                    if node is not None:
+                        found = self._follow((self._program.parent(base), node), 0)
+                        known = next((one for one in found if isinstance(one, int) and one != unit), -1)
+                        break
+            self._metaclasses[unit] = known
+        return known
+
+    def is_dataclass(self, unit: int) -> bool:
+        """Whether `__init__` is made by a decorator, as far as the decorators' names tell."""
+        return any("dataclass" in decorator for decorator in self._program.units[unit].decorators)
 
     def _bases(self, unit: int) -> list[int | str]:
         file, index = self._program.source(unit)

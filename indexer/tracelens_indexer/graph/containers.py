@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tracelens_indexer.graph.flowing import Flowing
-from tracelens_indexer.graph.values import CONSTANT, CONTAINER, KEY, Value
+from tracelens_indexer.graph.values import CONSTANT, CONTAINER, KEY, Value, is_whole
 from tracelens_indexer.source import flow
 
 ANY = "*"
@@ -136,4 +136,7 @@ class Containers(Flowing):
 
     def keyed(self, value: Value) -> str | None:
         """The key that a constant is; None for other values."""
-        return self.values.name(value) if self.values.forms[value] == CONSTANT else None
+        if self.values.forms[value] != CONSTANT:
+            return None
+        name = self.values.name(value)
+        return name if is_whole(name) else None

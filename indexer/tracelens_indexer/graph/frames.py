@@ -44,6 +44,9 @@ _WRAPPERS = frozenset(
      "map", "filter", "sorted", "contextmanager", "next")
 )  # fmt: skip
 
+_JOINING = frozenset(("__add__", "__or__", "__mul__", "__mod__", "__iadd__", "__ior__"))
+"""Operators whose outcome has what their left side has."""
+
 
 class Frame:
     __slots__ = ("around", "base", "depth", "entry", "exit", "unit")
@@ -231,6 +234,8 @@ class Frames(Calls):
                 defined = units[parts[1]]
                 if program.units[defined].kind == "class":
                     add(at, number_of(CLASS, defined))
+                    if frame.depth == 0 and (len(self.classes.order(defined)) > 1 or self.classes.any_metaclass):
+                        self.define_class(defined, unit)
                 else:
                     add(at, number_of(FUNCTION, defined, number))
             elif form == flow.MEMBER:
@@ -242,6 +247,9 @@ class Frames(Calls):
                 edge(base + parts[1], returned)
             elif form == flow.STORE_ATTRIBUTE:
                 watch(base + parts[1], self.store, words[parts[2]], base + parts[3], self._place(file, parts[4]))
+            elif form == flow.OPERATION:
+                given = (base + parts[4],) if parts[4] >= 0 else ()
+                watch(base + parts[3], self._operate, words[parts[2]], self._place(file, parts[1]), given, at)
             elif form == flow.DECORATED:
                 self._fill_decorated(frame, file, at, parts)
             else:
@@ -273,7 +281,9 @@ class Frames(Calls):
             owner = program.parent(unit)
             is_class = described.name in ("__new__", "__init_subclass__", "__class_getitem__")
             form = CLASS if is_class or "classmethod" in described.decorators else INSTANCE
-            self.add(frame.entry, values.number(form, owner))
+            # In a class with subclasses, `self` may be any of them: those that arrive say more.
+            below = owner in self.classes.subclasses
+            self.add(frame.entry, values.number(form, owner) + below)
         for position, parameter in enumerate(parameters):
             if parameter.kind == "variadic":
                 self.add(frame.entry + position, self.container("tuple", frame.entry + position))
@@ -311,6 +321,9 @@ class Frames(Calls):
             frame.depth,
             (file.units[site.unit], site.line, site.column, "call"),
         )
+        callee = self.program.code(frame.unit)[parts[2]]
+        if callee[0] == flow.ATTRIBUTE and callee[1] == 0:
+            call.of_self = self.program.units[frame.unit].kind == "method"
         self.site_calls.setdefault((file, parts[1]), []).append(call.number)
 
     def _fill_decorated(self, frame: Frame, file: File, at: int, parts: flow.Node) -> None:
@@ -369,14 +382,10 @@ class Frames(Calls):
             watch(base + parts[1], self._instance, int(form == flow.INSTANCE), at)
         elif form == flow.TYPE_OF:
             watch(base + parts[1], self._type_of, at)
-        elif form == flow.OPERATION:
-            place = self._place(file, parts[1])
-            operand = (base + parts[4],) if parts[4] >= 0 else ()
-            watch(base + parts[3], self._operate, words[parts[2]], place, operand, at)
         elif form == flow.RAISED:
             watch(base + parts[1], self._raise, self._place(file, parts[2]), at)
-        elif form == flow.NAMED_LIKE:
-            watch(base + parts[1], self.load_like, words[parts[2]], at)
+        elif form == flow.NAMED_BY:
+            watch(base + parts[1], self.load_named, base + parts[2], at, self._place(file, parts[3]))
         elif form == flow.STORE_ITEM:
             place = self._place(file, parts[4])
             watch(base + parts[1], self._store_item, words[parts[2]], base + parts[3], place)
@@ -432,14 +441,14 @@ class Frames(Calls):
         form = self.values.forms[value]
         if form == CONTAINER:
             self.load_item(value, key, result)
-        elif form == INSTANCE:
-            self.special(value, "__getitem__", place, (), result)
+        elif form in (INSTANCE, CLASS) and self.special(value, "__getitem__", place, (), result):
+            pass
         elif form in (CLASS, EXTERNAL, OUTCOME):
             self.add(result, value)
 
     def _load_item_by(self, value: Value, key: int, result: int, place: Place) -> None:
         if self.values.forms[value] == CONTAINER:
-            self.watch(key, self._get_by_key, value, result)
+            self.watch(key, self._get_by_key, value, result, place)
         else:
             self._load_item(value, ANY, result, place)
 
@@ -479,22 +488,15 @@ class Frames(Calls):
             entered = self.special(value, "__enter__", place, (), result)
             entered = self.special(value, "__aenter__", place, (), result) or entered
             for name in ("__exit__", "__aexit__"):
-                self.special(value, name, place, (), self._ignored(result))
+                self.special(value, name, place, (), self.ignored(result, name))
             if not entered:
                 self.add(result, value)
         elif form == MANAGER:
             self.each(self.values.first(value), result, place)
         elif form == GENERATOR:
             self.each(value, result, place)
-        elif form in (OUTCOME, BUILT):
+        elif form in (OUTCOME, BUILT, EXTERNAL):
             self.add(result, value)
-
-    def _ignored(self, node: int) -> int:
-        key = (node, "ignored")
-        found = self._implicit.get(key)
-        if found is None:
-            found = self._implicit[key] = self.new_nodes(1)
-        return found
 
     def _instance(self, value: Value, weak: int, result: int) -> None:
         form = self.values.forms[value]
@@ -523,14 +525,19 @@ class Frames(Calls):
 
     def _operate(self, value: Value, name: str, place: Place, operand: tuple[int, ...], result: int) -> None:
         form = self.values.forms[value]
-        if form == INSTANCE:
-            if not self.special(value, name, place, operand, result) and name.startswith("__i"):
-                self.special(value, f"__{name[3:]}", place, operand, result)
-        elif form in (CONTAINER, CONSTANT, BUILT) and name in ("__add__", "__or__", "__mul__", "__mod__", "__iadd__"):
-            self.add(result, value)
-            if form == CONTAINER and operand and name != "__mod__":
-                for node in operand:
-                    self.watch(node, self._added, result)
+        if form in (INSTANCE, CLASS):
+            self.ask(value, name, place, operand, result)
+        elif name in _JOINING:
+            if form == CONSTANT:
+                self.add(result, self.beginning(value))
+            elif form in (CONTAINER, BUILT):
+                self.add(result, value)
+                if form == CONTAINER and operand and name != "__mod__":
+                    for node in operand:
+                        self.watch(node, self._added, result)
+        elif form == CONTAINER and name == "__contains__" and self.kind(value) in ("dict", "set"):
+            for node in operand:
+                self.watch(node, self.hashed, place, result)
 
     def _added(self, value: Value, result: int) -> None:
         if self.values.forms[value] == CONTAINER:

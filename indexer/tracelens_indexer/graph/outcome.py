@@ -7,7 +7,8 @@ What a call of a value means:
 - an instance: its class's `__call__`;
 - `super().name`: the next `name` along the MRO of what the method was called on.
 An edge is "likely", not "certain", when only an annotation or a computed name led to it, and when the call has several
-possible targets or also values that are not known.
+possible targets or also values that are not known. Where only an annotation, or the class around, says what a method is
+called on, the methods that subclasses have in its place are as likely.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tracelens_indexer.graph.values import (
     CONTAINER,
     EXTERNAL,
     INSTANCE,
+    METHOD,
     OF_CONTAINER,
     OUTCOME,
     PARTIAL,
@@ -35,7 +37,7 @@ from tracelens_indexer.graph.values import (
 )
 from tracelens_indexer.source import flow
 
-MAX_TARGETS = 24
+MAX_TARGETS = 40
 """Units that one call site may mean; more are too many to say anything."""
 
 
@@ -60,7 +62,7 @@ class Outcome:
             here = frames.at(call.callee)
             if not here or not call.live:
                 continue
-            targets = self._targets(here)
+            targets = self._targets(here, call.of_self)
             if targets:
                 known = by_place.setdefault(call.place, {})
                 for unit, likely in targets.items():
@@ -86,7 +88,7 @@ class Outcome:
         edges.sort(key=lambda edge: (edge.line, edge.column, edge.kind, edge.callee, edge.caller))
         return FileLinks(tuple(edges), tuple(resolutions))
 
-    def _targets(self, here: Iterable[Value]) -> dict[int, bool]:
+    def _targets(self, here: Iterable[Value], of_self: bool) -> dict[int, bool]:
         """Unit to whether it is only likely."""
         strong: dict[tuple[int, ...], None] = {}
         weak: dict[int, bool] = {}
@@ -94,13 +96,14 @@ class Outcome:
         for value in here:
             units = self._units(value)
             if value & 1:
-                weak |= dict.fromkeys(units, True)
+                weak |= dict.fromkeys((*units, *self._frames.overriding(value)), True)
             elif units:
                 strong[units] = None
             else:
                 open_ = True
         if not strong:
-            return weak
+            # A method of `self` that no subclass has is the one, whatever class `self` is of.
+            return dict.fromkeys(weak, False) if of_self and len(weak) == 1 else weak
         if len(strong) == 1:
             return dict.fromkeys(next(iter(strong)), open_)
         return dict.fromkeys((unit for units in strong for unit in units), True)
@@ -147,6 +150,8 @@ class Outcome:
                 _, name, owner = values.payload(value)
                 kind = frames.kind(int(owner)) if values.forms[int(owner)] == CONTAINER else "generator"
                 externals.add(f"builtins.{kind}.{name}")
+            elif form == METHOD and values.forms[values.first(value)] == BUILTIN:
+                externals.add(f"builtins.{values.name(values.first(value))}")
             elif form == PARTIAL:
                 externals.add("functools.partial")
             elif form in (BUILT, CONTAINER):
@@ -194,7 +199,8 @@ class Outcome:
     def _why(self, written: tuple[File, int], callees: list[int]) -> str:
         """Why nothing at all has arrived at a callee."""
         if not callees:
-            return "too deep"
+            file, index = written
+            return "never runs" if any([flow.NEVER, index] in code for code in file.flow.code.values()) else "too deep"
         parts = self._code_of(*written)
         if parts is None:
             return "dynamic value"

@@ -163,7 +163,7 @@ class _Comparison:
             elif kind == "p":
                 if written.units[written.flow.places[x][0]] != self._new.units[self._new.flow.places[y][0]]:
                     return False
-            elif kind not in "lc" and x != y:
+            elif kind not in "lcs" and x != y:
                 return False
         return True
 
@@ -190,14 +190,15 @@ class _Comparison:
         members = {new.units[unit]: _numbered_pairs(names, new) for unit, names in b.members.items()}
         if {old.units[unit]: _numbered_pairs(names, old) for unit, names in a.members.items()} != members:
             return False
-        if {old.units[unit]: nodes for unit, nodes in a.bases.items()} != {
-            new.units[unit]: nodes for unit, nodes in b.bases.items()
-        }:
-            return False
+        for before, after in ((a.bases, b.bases), (a.metaclasses, b.metaclasses)):
+            if {old.units[unit]: said for unit, said in before.items()} != {
+                new.units[unit]: said for unit, said in after.items()
+            }:
+                return False
         inside = self._inside(old, changed) | self._inside(new, changed)
-        before = {old.units[unit]: one for unit, one in a.signatures.items() if old.units[unit] not in inside}
-        after = {new.units[unit]: one for unit, one in b.signatures.items() if new.units[unit] not in inside}
-        return before == after
+        return {old.units[unit]: one for unit, one in a.signatures.items() if old.units[unit] not in inside} == {
+            new.units[unit]: one for unit, one in b.signatures.items() if new.units[unit] not in inside
+        }
 
     def _trace(self, local: int, number: int) -> None:
         """Where the positions of an unchanged unit's code are now."""
@@ -209,7 +210,7 @@ class _Comparison:
             form = a[0]
             if form in (flow.ATTRIBUTE, flow.ITEM, flow.ITEM_BY):
                 self._moved(new.units[b[3]], (a[4], a[5]), (b[4], b[5]))
-            elif form == flow.CALL:
+            elif form in (flow.CALL, flow.NEVER):
                 then, now = written.facts.sites[a[1]], new.facts.sites[b[1]]
                 new.kept_sites[b[1]] = (written, a[1])
                 self._moved(new.units[now.unit], (then.line, then.column), (now.line, now.column))
