@@ -31,8 +31,10 @@ from tracelens_indexer.store.answers import (
     UnitRecord,
     Value,
 )
-from tracelens_indexer.store.code import UNIT, CodeIndex, unit_record
+from tracelens_indexer.store.code import UNIT, unit_record
 from tracelens_indexer.store.database import open_for_reading
+from tracelens_indexer.store.facets import Facets
+from tracelens_indexer.store.facets import not_superseded as _current
 from tracelens_indexer.store.layout import Layout
 from tracelens_indexer.traces.records import Counting
 
@@ -52,7 +54,7 @@ class _Base:
     self_ns: int
 
 
-class Index(CodeIndex):
+class Index(Facets):
     """A read-only view of one workspace's store. Cheap to open; used by one thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection, root: Path, *, owns: bool = True) -> None:
@@ -495,14 +497,6 @@ class Index(CodeIndex):
             for row in rows
             if row["other"] in units
         ]
-
-
-def _current(anchor: str, runs: int) -> str:
-    """Condition that leaves out stale data of units of which the chosen runs hold data as they are now."""
-    return (
-        f"NOT ({anchor}.state = 'stale' AND EXISTS (SELECT 1 FROM anchors AS newer WHERE newer.unit = {anchor}.unit"
-        f" AND newer.state IN ('fresh', 'moved') AND newer.run IN ({','.join('?' * runs)})))"
-    )
 
 
 def open_index(root: Path) -> Index:

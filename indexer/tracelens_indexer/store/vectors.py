@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+MOST_IDS = 20_000
+"""Units that one search can be limited to, or that it can leave out."""
+
+
 @dataclass(frozen=True, slots=True)
 class TextRow:
     """A unit as it is searched."""
@@ -149,20 +153,37 @@ class SearchTable:
         """Whether the stored vectors are of this embedder ("name-version"): others cannot be compared with its own."""
         return _table_names(self._database)[:1] == [table_name(embedder)]
 
-    def search(self, words: str, vector: NDArray[float32] | None, limit: int) -> Ranked:
-        """`words` as `embedding.text.search_words` gives them; `vector` of the stored embedder's dimension."""
+    def search(
+        self,
+        words: str,
+        vector: NDArray[float32] | None,
+        limit: int,
+        ids: Collection[int] | None = None,
+        *,
+        inverted: bool = False,
+    ) -> Ranked:
+        """`words` as `embedding.text.search_words` gives them; `vector` of the stored embedder's dimension.
+
+        `ids`: only these units, or with `inverted` all but these; up to `MOST_IDS` of them.
+        """
         from lancedb.query import MatchQuery
 
         names = _table_names(self._database)
         if not names:
             return Ranked((), (), {}, {})
         table = self._database.open_table(names[0])
+        only = "" if ids is None else f"id {'NOT ' if inverted else ''}IN ({','.join(map(str, sorted(ids)))})"
+        if ids is not None and not ids:
+            if not inverted:
+                return Ranked((), (), {}, {})
+            only = ""
         embedded = vector is not None and "vector" in table.schema.names
         bm25: dict[int, float] = {}
         cosines: dict[int, float] = {}
         if words.strip():
             columns = ["id", "_score", "vector"] if embedded else ["id", "_score"]
-            found = table.search(MatchQuery(words, "words"), query_type="fts").select(columns).limit(limit).to_arrow()
+            asked = table.search(MatchQuery(words, "words"), query_type="fts").select(columns).limit(limit)
+            found = (asked.where(only, prefilter=True) if only else asked).to_arrow()
             ids = found["id"].to_pylist()
             bm25 = dict(zip(ids, found["_score"].to_pylist(), strict=True))
             if embedded and ids:
@@ -171,7 +192,8 @@ class SearchTable:
         by_meaning: tuple[int, ...] = ()
         if embedded:
             near = table.search(vector, vector_column_name="vector").distance_type("dot")
-            nearest = near.select(["id", "_distance"]).limit(limit).to_arrow()
+            near = near.select(["id", "_distance"]).limit(limit)
+            nearest = (near.where(only, prefilter=True) if only else near).to_arrow()
             by_meaning = tuple(nearest["id"].to_pylist())
             # LanceDB's dot distance is one minus the product.
             away = nearest["_distance"].to_pylist()
