@@ -1,7 +1,7 @@
-"""Whether the context made from a failing test alone holds what had to be fixed: python benchmarks/context.py --mirrors F
+"""Whether the context made from a failing test alone holds what had to be fixed.
 
-F holds clones with history, F/OWNER+NAME/repo or F/NAME (git clone --bare). The commits are those of
-benchmarks/context_commits.json, which --collect wrote by this rule, fixed before any of them was looked at:
+python benchmarks/context.py --mirrors F: F holds clones with history, F/OWNER+NAME/repo or F/NAME (git clone --bare).
+The commits are those of benchmarks/context_commits.json, which --collect wrote by this rule, fixed before any of them was looked at:
 
   in each repository of REPOSITORIES, from the newest commit back, the first six (of the newest 3,000) that
   - have one parent, and a subject that says fix, fixes, fixed, bug or regression as a word;
@@ -79,9 +79,7 @@ def changed(repository: Path, commit: str) -> dict[str, list[tuple[int, int, int
     found: dict[str, list[tuple[int, int, int, int]]] = {}
     for piece in re.split(r"^diff --git ", told, flags=re.MULTILINE)[1:]:
         path = piece.partition("\n")[0].rpartition(" b/")[2]
-        found[path] = [
-            (int(m[1]), int(m[2] or 1), int(m[3]), int(m[4] or 1)) for m in _HUNK.finditer(piece)
-        ]
+        found[path] = [(int(m[1]), int(m[2] or 1), int(m[3]), int(m[4] or 1)) for m in _HUNK.finditer(piece)]
     return found
 
 
@@ -203,7 +201,9 @@ def by_map(snapshot: IndexSnapshot, tests: Sequence[UnitRecord]) -> set[int]:
     words = set(re.findall(r"\w{3,}", "\n".join(text.whole(snapshot, test) for test in tests)))
     graph = networkx.DiGraph()
     graph.add_nodes_from(units)
-    graph.add_edges_from((edge.caller, edge.callee) for edge in index.edges() if {edge.caller, edge.callee} <= set(units))
+    graph.add_edges_from(
+        (edge.caller, edge.callee) for edge in index.edges() if {edge.caller, edge.callee} <= set(units)
+    )
     named = {unit.id: 1.0 for unit in units.values() if unit.name in words}
     ranks = networkx.pagerank(graph, personalization=named or None)
     room, found = BUDGET, set()
@@ -237,7 +237,12 @@ def measure(repository: Path, commits: Sequence[str], root: Path) -> Iterator[di
         ids = {part.id for part in made.parts}
         whole = {unit.id for unit in made.units if any(f"u:{unit.id:x}"[:10] == name for name in ids)}
         assert made.tokens <= BUDGET
-        systems = {"context": inside, "whole": whole, "search": by_text(snapshot, search, asked), "map": by_map(snapshot, asked)}
+        systems = {
+            "context": inside,
+            "whole": whole,
+            "search": by_text(snapshot, search, asked),
+            "map": by_map(snapshot, asked),
+        }
         yield {
             "commit": commit[:10], "functions": len(wanted), "cpu_s": round(seconds, 2),
             **{name: sum(unit in found for unit in wanted) / len(wanted) for name, found in systems.items()},

@@ -1,7 +1,8 @@
 """The source code to learn from: the standard library and wheels of permissively licensed public packages.
 
-A wheel is taken only when its own metadata says MIT, BSD, Apache-2.0, PSF, ISC, Zlib or CC0 and nothing else; what says
-nothing is refused like what says no. The packages are a chosen list (packages.txt): well-known libraries of many kinds. The projects that search is measured on are never read, whatever they are licensed under.
+The packages are a chosen list (packages.txt): well-known libraries of many kinds. A wheel is taken only when its own
+metadata says MIT, BSD, Apache-2.0, PSF, ISC, Zlib or CC0 and nothing else; what says nothing is refused. The projects
+that search is measured on are never read, whatever they are licensed under.
 """
 
 from __future__ import annotations

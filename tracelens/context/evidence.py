@@ -46,9 +46,7 @@ def _numbers(profile: Profile, quote: Callable[[str], str]) -> Iterator[str]:
     state = "" if profile.state == "fresh" else f" · {profile.state}: recorded before an edit"
     yield " · ".join(headline.parts(profile)) + state
     for slot in profile.observations:
-        seen = [
-            f"{quote(words.clean(value.text))} {value.n:,}×" for value in slot.values[:_MOST_VALUES] if value.text
-        ]
+        seen = [f"{quote(words.clean(value.text))} {value.n:,}×" for value in slot.values[:_MOST_VALUES] if value.text]
         seen += [
             f"{words.type_name(one.type)} {one.low:g} … {one.high:g}"
             for one in slot.ranges[:1]
@@ -63,10 +61,9 @@ def _numbers(profile: Profile, quote: Callable[[str], str]) -> Iterator[str]:
 def _failure(failure: FailureRecord, quote: Callable[[str], str]) -> Evidence:
     of = f" of {failure.calls:,} calls" if failure.calls else ""
     told = [f"{quote(words.type_name(failure.type))}: {quote(words.clean(failure.message, words.LONGEST_MESSAGE))}"]
-    told += [
-        f"  {quote(words.clean(path, 200))}:{line} in {quote(words.clean(name, 200))}: {quote(words.clean(source, 160))}"
-        for _, path, name, line, source in failure.stack[-6:]
-    ]
+    for _, path, name, line, source in failure.stack[-6:]:
+        place = f"{quote(words.clean(path, 200))}:{line} in {quote(words.clean(name, 200))}"
+        told.append(f"  {place}: {quote(words.clean(source, 160))}")
     if failure.tests:
         told.append("in " + ", ".join(quote(words.test_name(test)) for test in failure.tests[:3]))
     return Evidence(failure.id, f"failure seen {failure.n:,} times{of} in {failure.unit.qualname}", "\n".join(told))

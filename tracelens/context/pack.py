@@ -121,9 +121,7 @@ class _Packing:
         self._add_code(around)
         left = self._add_map(around)
         spent = self._budget - self._room
-        return Context(
-            self._title, tuple(self._parts), tuple(self._shown.values()), spent, self._budget, left
-        )
+        return Context(self._title, tuple(self._parts), tuple(self._shown.values()), spent, self._budget, left)
 
     def _hits(self) -> list[SearchHit]:
         if self._search is None:

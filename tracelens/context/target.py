@@ -13,7 +13,9 @@ from tracelens_indexer.store.answers import FailureRecord, UnitRecord
 
 _FRAME = re.compile(r'^\s*File "(?P<path>[^"\n]{1,500})", line (?P<line>\d{1,7})', re.MULTILINE)
 _PYTEST_FRAME = re.compile(r"^(?P<path>[^\s:][^:\n]{0,500}\.py):(?P<line>\d{1,7}): ", re.MULTILINE)
-_RAISED = re.compile(r"^(?:E\s+)?(?P<raised>[A-Za-z_][\w.]*(?:Error|Exception|Warning|Exit|Interrupt)\b.*)$", re.MULTILINE)
+_RAISED = re.compile(
+    r"^(?:E\s+)?(?P<raised>[A-Za-z_][\w.]*(?:Error|Exception|Warning|Exit|Interrupt)\b.*)$", re.MULTILINE
+)
 _MOST_FRAMES = 200
 _MOST_UNITS = 8
 _LONGEST = 200_000

@@ -12,7 +12,9 @@ from tracelens_indexer.store.answers import UnitRecord
 
 _HEAD = 6
 """First lines of an outline that stand whatever they say: decorators, the header, the beginning of the docstring."""
-_TELLS = re.compile(r"^\s*(async\s+def|def|class|return|raise|yield|except|if|elif|else|for|while|with|assert|@)\b|\braise\b")
+_TELLS = re.compile(
+    r"^\s*(async\s+def|def|class|return|raise|yield|except|if|elif|else|for|while|with|assert|@)\b|\braise\b"
+)
 _LONGEST_LINE = 400
 
 

@@ -91,7 +91,8 @@ class Facets(CodeIndex):
         """Unit id to its own part of the chosen runs, 0…1: of the samples where there are any, else of the time."""
         chosen = self._chosen(runs)
         rows = self._connection.execute(
-            "SELECT anchors.unit, sum(samples_self), sum(self_ns) FROM anchors JOIN profile_units ON anchor = anchors.id"
+            "SELECT anchors.unit, sum(samples_self), sum(self_ns)"
+            " FROM anchors JOIN profile_units ON anchor = anchors.id"
             f" WHERE run IN ({','.join('?' * len(chosen))}) AND anchors.unit IS NOT NULL"
             f" AND {not_superseded('anchors', len(chosen))} GROUP BY anchors.unit",
             (*chosen, *chosen),
