@@ -325,3 +325,16 @@ def test_code_behind_a_return_calls_nothing() -> None:
         "b": "resolved",
         "inner": "unresolved: never runs",
     }
+
+
+def test_a_visitor_with_a_method_for_each_of_many_kinds() -> None:
+    methods = "\n".join(f"            def visit_K{number}(self, node): pass" for number in range(90))
+    linked = program(f"""
+        class Visitor:
+            def find(self, node): return getattr(self, f"visit_{{type(node).__name__}}", None)
+            def visit(self, node): return self.find(node)(node)
+        class Compiler(Visitor):
+{methods}
+        Compiler().visit(1)
+    """)
+    assert {f"main.Visitor.visit ~> main.Compiler.visit_K{number}" for number in range(90)} <= linked.edges()

@@ -19,6 +19,7 @@ from tracelens_indexer.graph.values import (
     CONSTANT,
     CONTAINER,
     EXTERNAL,
+    FAMILY,
     FUNCTION,
     GENERATOR,
     INSTANCE,
@@ -170,6 +171,22 @@ class Calls(Attributes):
                 self.watch(inner, self._manage, call.result)
         elif form == STATIC:
             self.call(self.values.first(value), call)
+        elif form == FAMILY:
+            receiver, prefix = self.values.payload(value)[1:]
+            for member in self.family(int(receiver), str(prefix)):
+                self.watch(member, self._call_member, int(receiver) | value & 1, call)
+
+    def _call_member(self, value: Value, receiver: Value, call: Call) -> None:
+        """Call what a class has, on a receiver."""
+        form = self.values.forms[value]
+        of_class = self.values.forms[receiver] == CLASS
+        if form == FUNCTION:
+            self._invoke(value, None if of_class else receiver, call)
+        elif form == STATIC:
+            self.call(self.values.first(value), call)
+        elif form == CLASS_METHOD and self.values.forms[self.values.first(value)] == FUNCTION:
+            owner = receiver if of_class else self.values.number(CLASS, self.values.first(receiver))
+            self._invoke(self.values.first(value), owner, call)
 
     def _manage(self, value: Value, result: int) -> None:
         self.add(result, self.values.number(MANAGER, value))
@@ -198,8 +215,12 @@ class Calls(Attributes):
             member = self.member(self.values.first(value), "__call__")
             here = sorted(self.at(member)) if member is not None else []
             return [(self.values.first(one), value) for one in here if self.values.forms[one] == FUNCTION]
-        if form in (MANAGED, STATIC):
+        if form in (MANAGED, STATIC, CLASS_METHOD):
             return self.targets(self.values.first(value))
+        if form == FAMILY:
+            receiver, prefix = self.values.payload(value)[1:]
+            members = self.family(int(receiver), str(prefix))
+            return [target for member in members for one in sorted(self.at(member)) for target in self.targets(one)]
         return []
 
     def overriding(self, value: Value) -> list[int]:

@@ -27,6 +27,7 @@ from tracelens_indexer.graph.values import (
     CLASS,
     CONTAINER,
     EXTERNAL,
+    FAMILY,
     INSTANCE,
     METHOD,
     OF_CONTAINER,
@@ -51,23 +52,26 @@ class Outcome:
 
     def of_file(self, file: File, calls: Iterable[Call]) -> FileLinks:
         """The links of one file, from all calls whose place is in it."""
-        program, frames = self._program, self._frames
+        program, frames, values = self._program, self._frames, self._values
         ids = program.ids
         edges: list[Edge] = []
         resolutions: list[Resolution] = []
         by_place: dict[Place, dict[int, bool]] = {}
         too_many: set[Place] = set()
+        families: set[Place] = set()
         for call in calls:
             here = frames.at(call.callee)
             if not here or not call.live:
                 continue
             targets = self._targets(here, call.of_self)
+            if any(values.forms[value] == FAMILY for value in here):
+                families.add(call.place)
             if targets:
                 known = by_place.setdefault(call.place, {})
                 for unit, likely in targets.items():
                     known[unit] = known.get(unit, True) and likely
         for place, targets in by_place.items():
-            if len(targets) > MAX_TARGETS:
+            if len(targets) > MAX_TARGETS and place not in families:
                 too_many.add(place)
                 continue
             caller, line, column, kind = place

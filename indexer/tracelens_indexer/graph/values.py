@@ -60,6 +60,9 @@ SETTER = 21
 KEY = 22
 """(key,): a key of a container; never flows."""
 
+FAMILY = 23
+"""(receiver, prefix): all methods of a receiver whose names begin so."""
+
 BUILTIN_NAMES = frozenset(dir(builtins)) | {"reveal_type", "WindowsError", "__file__", "__path__"}
 BUILTIN_TYPES = frozenset(name for name in dir(builtins) if isinstance(getattr(builtins, name), type))
 EXCEPTIONS = frozenset(name for name in BUILTIN_TYPES if issubclass(getattr(builtins, name), BaseException))
