@@ -111,19 +111,27 @@ def test_a_method_of_self_may_be_a_subclass_s() -> None:
     }
 
 
-def test_receivers_that_arrive_say_more_than_the_class_around() -> None:
+def test_on_self_a_receiver_that_arrives_need_not_be_the_only_one() -> None:
     linked = program("""
         class Shape:
             def draw(self): self.outline()
             def outline(self): raise NotImplementedError
         class Circle(Shape):
             def outline(self): pass
+        class Square(Shape):
+            def outline(self): pass
         Circle().draw()
+        def use(shape: Shape): shape.outline()
+        use(Circle())
     """)
     assert linked.edges() == {
         "main -> main.Shape.draw",
-        "main.Shape.draw -> main.Circle.outline",
         "main -> main.Circle",
+        "main -> main.use",
+        "main.use -> main.Circle.outline",
+        "main.Shape.draw ~> main.Shape.outline",
+        "main.Shape.draw ~> main.Circle.outline",
+        "main.Shape.draw ~> main.Square.outline",
     }
 
 

@@ -106,6 +106,8 @@ class Outcome:
         if not strong:
             # A method of `self` that no subclass has is the one, whatever class `self` is of.
             return dict.fromkeys(weak, False) if of_self and len(weak) == 1 else weak
+        if of_self and len(weak) > 1:
+            return weak | dict.fromkeys(strong, True)  # what arrives need not be all that there is
         if len(strong) > 1 and len({value for value in here if not value & 1}) > 1:
             groups = {tuple(unit for unit, _ in self._frames.targets(value)) for value in here if not value & 1}
             if len(groups) > 1:
