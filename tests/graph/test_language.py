@@ -346,3 +346,71 @@ def test_a_visitor_with_a_method_for_each_of_many_kinds() -> None:
         Compiler().visit(1)
     """)
     assert {f"main.Visitor.visit ~> main.Compiler.visit_K{number}" for number in range(90)} <= linked.edges()
+
+
+# What was asked
+
+
+def test_isinstance_says_what_a_name_is() -> None:
+    linked = program("""
+        class Base:
+            def run(self): pass
+        class Left(Base):
+            def run(self): pass
+            def left(self): pass
+        class Right(Base):
+            def run(self): pass
+        class Other:
+            def run(self): pass
+        def use(x):
+            if isinstance(x, Left) and x:
+                x.run()
+            elif isinstance(x, (Right, Other)):
+                x.run()
+            x.left()
+        def each(things):
+            for thing in things:
+                if isinstance(thing, Right):
+                    thing.run()
+        def unknown(x):
+            if isinstance(x, Left):
+                x.left()
+        def sure(x):
+            assert isinstance(x, Other)
+            x.run()
+        things = [Left(), Right(), Other()]
+        for thing in things: use(thing)
+        each(things)
+    """)
+    assert {edge.replace("~", "-") for edge in linked.edges() if not edge.startswith("main ->")} == {
+        "main.use -> main.Left.run",
+        "main.use -> main.Right.run",
+        "main.use -> main.Other.run",
+        "main.use -> main.Left.left",
+        "main.each -> main.Right.run",
+        "main.unknown -> main.Left.left",
+        "main.sure -> main.Other.run",
+    }
+    lines = {
+        (edge.line, linked.names[edge.callee].rpartition("main.")[2])
+        for edge in linked.links.edges
+        if linked.names[edge.caller] == "main.use"
+    }
+    assert lines == {(13, "Left.run"), (15, "Right.run"), (15, "Other.run"), (16, "Left.left")}
+
+
+def test_a_class_is_no_instance_of_a_class() -> None:
+    linked = program("""
+        class A:
+            def __init__(self): pass
+            def run(self): pass
+        def made(x):
+            if isinstance(x, type):
+                return x()
+            if isinstance(x, A):
+                return x.run()
+            if callable(x):
+                return x()
+        made(A)
+    """)
+    assert linked.edges() == {"main -> main.made", "main.made -> main.A.__init__", "main.made ~> main.A.run"}

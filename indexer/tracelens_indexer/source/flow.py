@@ -78,6 +78,8 @@ SOME_INSTANCE = 27
 NAMED_BY = 28
 """[node, node of the name, place]: getattr with a computed name."""
 
+NARROWED = 30
+"""[node, node of a type]: the values of the node that are instances of the type, where `isinstance` was asked."""
 RAISED = 29
 """[node, place]: `raise X` makes an instance when X is a class."""
 
