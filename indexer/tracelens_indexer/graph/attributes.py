@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TypeAlias
 
 from tracelens_indexer.graph.classes import DYNAMIC_BASE, Classes
@@ -53,6 +54,11 @@ _OF_TEXT = frozenset(("format", "lower", "upper"))
 _CLASS_METHODS = frozenset(("__new__", "__init_subclass__", "__class_getitem__"))
 
 
+def stored_names(code: list[flow.Node], words: list[str]) -> list[str]:
+    """The attributes under which a unit's code stores something."""
+    return [words[parts[2]] for parts in code if parts[0] == flow.STORE_ATTRIBUTE]
+
+
 class Attributes(Containers):
     """Adds classes, modules and attributes to nodes and edges."""
 
@@ -63,9 +69,8 @@ class Attributes(Containers):
         self.classes = Classes(program, self.names)
         self._fields: dict[tuple[Value, str], int] = {}
         """The node of what is stored on a class's instances, a class or a function, by attribute."""
-        self._stored = self._stored_names()
+        self.stored = self._stored_names()
         self._along: dict[tuple[int, int, str], int] = {}
-        self._members: dict[tuple[int, str], int | None] = {}
         self._lookups: dict[tuple[Value, str], int] = {}
         self._implicit: dict[tuple[int, str], int] = {}
         self._constants: dict[str, int] = {}
@@ -73,13 +78,12 @@ class Attributes(Containers):
         self.implicit_calls: list[tuple[Place, int]] = []
         """(place, node of what is called there)"""
 
-    def _stored_names(self) -> set[str]:
-        """Attributes that something is stored under anywhere."""
-        found: set[str] = set()
+    def _stored_names(self) -> Counter[str]:
+        """Attributes that something is stored under anywhere, and in how many places."""
+        found: Counter[str] = Counter()
         for file in self.program.files:
-            words = file.flow.words
             for code in file.flow.code.values():
-                found.update(words[parts[2]] for parts in code if parts[0] == flow.STORE_ATTRIBUTE)
+                found.update(stored_names(code, file.flow.words))
         return found
 
     # Made by calls.py
@@ -139,7 +143,7 @@ class Attributes(Containers):
             kind = self.values.name(value)
             add(result, number(OUTCOME, "builtins") if "." in kind else number(BUILTIN, f"{kind}.{name}"))
         elif form == FUNCTION:
-            if name in self._stored:
+            if name in self.stored:
                 self.edge(self.field(value, name), result)
             if name.startswith("__"):
                 add(result, number(OUTCOME, "builtins.function"))
@@ -164,19 +168,15 @@ class Attributes(Containers):
 
     def member(self, unit: int, name: str) -> int | None:
         """The node of a name along a class's order; None when no class of the workspace has it."""
-        key = (unit, name)
-        if key in self._members:
-            return self._members[key]
-        found = self._members[key] = self._member_of(self.classes.order(unit), name)
-        return found
+        found = self.classes.member(unit, name)
+        return None if found is None else self._member_node(found[0], name, found[1])
 
     def _member_of(self, order: tuple[int | str, ...], name: str) -> int | None:
         for base in order:
-            if not isinstance(base, int):
-                continue
-            found = self.classes.member(base, name)
-            if found:
-                return self._member_node(base, name, found)
+            if isinstance(base, int):
+                found = self.classes.own(base).get(name)
+                if found is not None:
+                    return self._member_node(base, name, found[1])
         return None
 
     def _member_node(self, unit: int, name: str, found: list[tuple[int, int]]) -> int:
@@ -193,7 +193,7 @@ class Attributes(Containers):
     def _load_from_instance(self, value: Value, name: str, result: int, place: Place | None) -> None:
         unit = self.values.first(value)
         order = self.classes.order(unit)
-        stored = name in self._stored
+        stored = name in self.stored
         if stored:
             self.edge(self._fields_along(INSTANCE, unit, name, order), result)
         member = self.member(unit, name)
@@ -251,7 +251,7 @@ class Attributes(Containers):
     def _load_from_class(self, value: Value, name: str, result: int, place: Place | None) -> None:
         unit = self.values.first(value)
         order = self.classes.order(unit)
-        if name in self._stored:
+        if name in self.stored:
             self.edge(self._fields_along(CLASS, unit, name, order), result)
         member = self.member(unit, name)
         if member is not None:
@@ -501,7 +501,7 @@ class Attributes(Containers):
             if isinstance(base, int):
                 file, index = self.program.source(base)
                 for name, places in file.flow.members.get(index, {}).items():
-                    if name in self._stored and any(
+                    if name in self.stored and any(
                         self.program.code(file.units[at])[node][0] == flow.DECORATED for at, node in places
                     ):
                         found[name] = None
@@ -535,6 +535,11 @@ class Attributes(Containers):
         if self.values.forms[value] in (INSTANCE, CLASS) and self.family(value, prefix):
             self.add(result, self.values.number(UNKNOWN, "dynamic attribute"))
             self.add(result, self.values.number(FAMILY, value & ~1, prefix) + (value & 1))
+
+    def family_of(self, value: Value) -> list[int]:
+        """The nodes of what a FAMILY stands for."""
+        _, receiver, prefix = self.values.payload(value)
+        return self.family(int(receiver), str(prefix))
 
     def family(self, receiver: Value, prefix: str) -> list[int]:
         """The nodes of a receiver's members whose names begin so; none when there are too many."""

@@ -90,6 +90,8 @@ class Calls(Attributes):
         self.keywords: dict[str, int] = {}
         self._keyword_names: list[str] = []
         self._shapes: dict[int, Shape] = {}
+        self.members_read: set[int] = set()
+        """Nodes of classes' members on which the targets of calls depend."""
 
     # Made by frames.py
 
@@ -172,9 +174,8 @@ class Calls(Attributes):
         elif form == STATIC:
             self.call(self.values.first(value), call)
         elif form == FAMILY:
-            receiver, prefix = self.values.payload(value)[1:]
-            for member in self.family(int(receiver), str(prefix)):
-                self.watch(member, self._call_member, int(receiver) | value & 1, call)
+            for member in self.family_of(value):
+                self.watch(member, self._call_member, self.values.first(value) | value & 1, call)
 
     def _call_member(self, value: Value, receiver: Value, call: Call) -> None:
         """Call what a class has, on a receiver."""
@@ -192,7 +193,7 @@ class Calls(Attributes):
         self.add(result, self.values.number(MANAGER, value))
 
     def targets(self, value: Value) -> list[tuple[int, Value]]:
-        """(unit, what it gets first or -1) of what calling a value runs."""
+        """(unit, what it gets first or -1) of what calling a value runs. Notes the nodes that it reads."""
         form = self.values.forms[value]
         if form == FUNCTION:
             return [(self.values.first(value), -1)]
@@ -205,6 +206,7 @@ class Calls(Attributes):
             for name in ("__new__", "__init__"):
                 member = self.member(unit, name)
                 if member is not None:
+                    self.members_read.add(member)
                     found += [
                         (self.values.first(one), value)
                         for one in sorted(self.at(member))
@@ -214,12 +216,12 @@ class Calls(Attributes):
         if form == INSTANCE:
             member = self.member(self.values.first(value), "__call__")
             here = sorted(self.at(member)) if member is not None else []
+            self.members_read.add(-1 if member is None else member)
             return [(self.values.first(one), value) for one in here if self.values.forms[one] == FUNCTION]
         if form in (MANAGED, STATIC, CLASS_METHOD):
             return self.targets(self.values.first(value))
         if form == FAMILY:
-            receiver, prefix = self.values.payload(value)[1:]
-            members = self.family(int(receiver), str(prefix))
+            members = self.family_of(value)
             return [target for member in members for one in sorted(self.at(member)) for target in self.targets(one)]
         return []
 
@@ -233,7 +235,7 @@ class Calls(Attributes):
         name = self.program.units[self.values.first(function)].name
         found: dict[int, None] = {}
         for subclass in self.classes.subclasses.get(self.values.first(receiver), ()):
-            for owner, node in self.classes.member(subclass, name):
+            for owner, node in self.classes.own(subclass).get(name, (subclass, []))[1]:
                 parts = self.program.code(owner)[node]
                 if parts[0] == flow.DEFINITION:
                     found[self.program.source(owner)[0].units[parts[1]]] = None
@@ -458,7 +460,7 @@ class Calls(Attributes):
             else:
                 constant = constant.lower() if name == "str.lower" else constant.upper()
                 known = True
-            self.add(call.result, self.constant(constant) if known else self._some_string)
+            self.add(call.result, self.constant(constant) if known else self.values.number(BUILT, "str"))
 
     def _wrap(self, value: Value, form: int, result: int) -> None:
         self.add(result, self.values.number(form, value & ~1))

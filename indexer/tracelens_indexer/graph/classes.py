@@ -25,13 +25,12 @@ class Classes:
         self._orders: dict[int, tuple[int | str, ...]] = {}
         self._direct: dict[int, list[int | str]] = {}
         """The bases of each class, found or (while empty) being found."""
-        self._members: dict[tuple[int, str], list[tuple[int, int]]] = {}
+        self._members: dict[int, dict[str, tuple[int, list[tuple[int, int]]]]] = {}
+        self._own: dict[int, dict[str, tuple[int, list[tuple[int, int]]]]] = {}
         self._metaclasses: dict[int, int] = {}
         self.any_metaclass = any(file.flow.metaclasses for file in program.files)
         self.subclasses: dict[int, list[int]] = {}
         """Every class below a class, near ones first."""
-        self.stored: dict[int, set[str]] = {}
-        """Attributes that a class's own methods store on their first parameter."""
         for unit, described in enumerate(program.units):
             if described.kind == "class":
                 for base in self.order(unit)[1:]:
@@ -167,14 +166,25 @@ class Classes:
                 found.append(one)
         return found
 
-    def member(self, unit: int, name: str) -> list[tuple[int, int]]:
-        """(unit, node) of a name in a class's own body."""
-        key = (unit, name)
-        known = self._members.get(key)
+    def member(self, unit: int, name: str) -> tuple[int, list[tuple[int, int]]] | None:
+        """The first class along a class's order that has a name, with the (unit, node) of each of its bindings."""
+        known = self._members.get(unit)
+        if known is None:
+            known = self._members[unit] = {}
+            for base in reversed(self.order(unit)):
+                if isinstance(base, int):
+                    known |= self.own(base)
+        return known.get(name)
+
+    def own(self, unit: int) -> dict[str, tuple[int, list[tuple[int, int]]]]:
+        """The names in a class's own body."""
+        known = self._own.get(unit)
         if known is None:
             file, index = self._program.source(unit)
-            inside = file.flow.members.get(index, {}).get(name, ())
-            known = self._members[key] = [(file.units[owner], node) for owner, node in inside]
+            inside = file.flow.members.get(index, {})
+            known = self._own[unit] = {
+                name: (unit, [(file.units[owner], node) for owner, node in pairs]) for name, pairs in inside.items()
+            }
         return known
 
     def outside(self, order: tuple[int | str, ...]) -> str:

@@ -75,6 +75,8 @@ class Frames(Calls):
         """Unit to its frame that stands for all calls."""
         self._copies: dict[tuple[int, int, int], int] = {}
         self._copied: dict[int, int] = {}
+        self.crowded: set[int] = set()
+        """Units that would have more frames than there may be."""
         self._hands_on: dict[int, bool] = {}
         self.site_calls: dict[tuple[File, int], list[int]] = {}
         """Call site, by the version of its file that it is read from, to the numbers of its calls."""
@@ -83,7 +85,7 @@ class Frames(Calls):
             around = program.parent(unit)
             self._plain[unit] = self._reserve(unit, self._plain.get(around, -1), 0)
         for unit in order:
-            self._fill(self._plain[unit])
+            self._fill_plain(self._plain[unit])
 
     def _units(self) -> Iterator[int]:
         for file in self.program.files:
@@ -122,11 +124,15 @@ class Frames(Calls):
         frame = self._copies.get(key)
         if frame is None:
             if self._copied.get(unit, 0) >= MAX_COPIES:
+                self._crowd(unit)
                 return self._plain[unit]
             self._copied[unit] = self._copied.get(unit, 0) + 1
             frame = self._copies[key] = self._reserve(unit, around, depth)
         self.once(("frame", frame), self._fill, frame)
         return frame
+
+    def _crowd(self, unit: int) -> None:
+        self.crowded.add(unit)
 
     def hands_on(self, unit: int) -> bool:
         known = self._hands_on.get(unit)
@@ -186,6 +192,9 @@ class Frames(Calls):
         self._frames.append(Frame(unit, around, base, base + count, depth))
         return len(self._frames) - 1
 
+    def _fill_plain(self, frame: int) -> None:
+        self._fill(frame)
+
     def _fill(self, number: int) -> None:
         frame = self._frames[number]
         unit = frame.unit
@@ -195,6 +204,9 @@ class Frames(Calls):
         if described.kind in ("function", "method", "lambda"):
             self._fill_parameters(frame, number)
         base = frame.base
+        if frame.entry != base:
+            for position in range(len(described.parameters)):
+                self.edge(frame.entry + position, base + position)
         returned = frame.exit
         words, units = file.flow.words, file.units
         add, edge, watch, number_of = self.add, self.edge, self.watch, self.values.number
@@ -237,8 +249,8 @@ class Frames(Calls):
             elif form == flow.STORE_ATTRIBUTE:
                 watch(base + parts[1], self.store, words[parts[2]], base + parts[3], self._place(file, parts[4]))
             elif form == flow.OPERATION:
-                operand = (base + parts[4],) if parts[4] >= 0 else ()
-                watch(base + parts[3], self._operate, words[parts[2]], self._place(file, parts[1]), operand, at)
+                given = (base + parts[4],) if parts[4] >= 0 else ()
+                watch(base + parts[3], self._operate, words[parts[2]], self._place(file, parts[1]), given, at)
             elif form == flow.DECORATED:
                 self._fill_decorated(frame, file, at, parts)
             else:
@@ -390,8 +402,8 @@ class Frames(Calls):
             watch(base + parts[1], self.each, end, self._somewhere(frame))
 
     def _somewhere(self, frame: Frame) -> Place:
-        described = self.program.units[frame.unit]
-        return (frame.unit, described.def_line, 0, "implicit")
+        file, index = self.program.source(frame.unit)
+        return (frame.unit, file.facts.units[index].def_line, 0, "implicit")
 
     def _fill_sequence(self, base: int, at: int, kind: str, elements: list[int]) -> None:
         starred = any(node < 0 for node in elements)

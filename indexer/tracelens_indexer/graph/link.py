@@ -30,10 +30,12 @@ def link(files: Mapping[str, tuple[str, FileFacts]]) -> Links:
         outcome = Outcome(program, frames)
         calls = calls_by_file(program, frames)
         each = [outcome.of_file(file, calls[file.index]) for file in program.files]
+        exhausted = frames.exhausted
+        frames.forget()
         return Links(
             tuple(edge for links in each for edge in links.edges),
             tuple(resolution for links in each for resolution in links.resolutions),
-            frames.exhausted,
+            exhausted,
         )
 
 

@@ -49,6 +49,7 @@ class Outcome:
         self._program = program
         self._frames = frames
         self._values = frames.values
+        self._called: dict[Value, tuple[int, ...]] = {}
 
     def of_file(self, file: File, calls: Iterable[Call]) -> FileLinks:
         """The links of one file, from all calls whose place is in it."""
@@ -91,34 +92,39 @@ class Outcome:
         edges.sort(key=lambda edge: (edge.line, edge.column, edge.kind, edge.callee, edge.caller))
         return FileLinks(tuple(edges), tuple(resolutions))
 
-    def _targets(self, here: set[Value], of_self: bool) -> dict[int, bool]:
+    def _targets(self, here: Iterable[Value], of_self: bool) -> dict[int, bool]:
         """Unit to whether it is only likely."""
-        strong: dict[int, bool] = {}
+        strong: dict[tuple[int, ...], None] = {}
         weak: dict[int, bool] = {}
-        calls = 0
-        for value in sorted(here):
-            units = [unit for unit, _ in self._frames.targets(value)]
+        open_ = False
+        for value in here:
+            units = self._units(value)
             if value & 1:
-                weak |= dict.fromkeys(units + self._frames.overriding(value), True)
+                weak |= dict.fromkeys((*units, *self._frames.overriding(value)), True)
+            elif units:
+                strong[units] = None
             else:
-                strong |= dict.fromkeys(units, False)
-                calls += 1
+                open_ = True
         if not strong:
             # A method of `self` that no subclass has is the one, whatever class `self` is of.
             return dict.fromkeys(weak, False) if of_self and len(weak) == 1 else weak
         if of_self and len(weak) > 1:
-            return weak | dict.fromkeys(strong, True)  # what arrives need not be all that there is
-        if len(strong) > 1 and len({value for value in here if not value & 1}) > 1:
-            groups = {tuple(unit for unit, _ in self._frames.targets(value)) for value in here if not value & 1}
-            if len(groups) > 1:
-                return dict.fromkeys(strong, True)
-        elif calls > 1:
-            return dict.fromkeys(strong, self._open(here))
-        return strong
+            # What arrives need not be all that there is.
+            return weak | dict.fromkeys((unit for units in strong for unit in units), True)
+        if len(strong) == 1:
+            return dict.fromkeys(next(iter(strong)), open_)
+        return dict.fromkeys((unit for units in strong for unit in units), True)
 
-    def _open(self, here: set[Value]) -> bool:
-        """Whether some of the values that arrive are not of the workspace, or not known."""
-        return any(not value & 1 and not self._frames.targets(value) for value in here)
+    def _units(self, value: Value) -> tuple[int, ...]:
+        """The units that calling a value runs."""
+        known = self._called.get(value)
+        if known is None:
+            known = self._called[value] = tuple(unit for unit, _ in self._frames.targets(value))
+        return known
+
+    def forget_units(self) -> None:
+        """Ask again what calling a value runs: what is at the nodes has changed."""
+        self._called.clear()
 
     def _resolution(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tracelens_indexer.graph.modules import Modules
 from tracelens_indexer.source import flow
@@ -67,3 +67,23 @@ class Program:
 
     def code(self, unit: int) -> list[flow.Node]:
         return self._sources[unit].flow.code.get(self._local[unit], [])
+
+    def replace(self, file: File, written_here: Iterable[int], gone: Iterable[int]) -> None:
+        """Put a new version of a file in the place of the present one. `written_here`: units whose code is read from
+        it from now on; that of its other units stays what it is. `gone`: units without any code from now on.
+        """
+        self.files[file.index] = file
+        for unit, number in zip(file.facts.units, file.units, strict=True):
+            if number == len(self.units):
+                self.units.append(unit)
+                self.ids.append(unit_id(file.path, unit.scope, unit.ordinal))
+                self._sources.append(file)
+                self._local.append(-1)
+            else:
+                self.units[number] = unit
+        local = {number: at for at, number in enumerate(file.units)}
+        for number in written_here:
+            self._sources[number] = file
+            self._local[number] = local[number]
+        for number in gone:
+            self._local[number] = -1

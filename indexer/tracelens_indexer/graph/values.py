@@ -62,6 +62,8 @@ KEY = 22
 
 FAMILY = 23
 """(receiver, prefix): all methods of a receiver whose names begin so."""
+OUTSIDE = frozenset((EXTERNAL, OUTCOME, BUILTIN, BUILT, CONSTANT, UNKNOWN))
+"""Forms of what is not made of the workspace's code."""
 
 BUILTIN_NAMES = frozenset(dir(builtins)) | {"reveal_type", "WindowsError", "__file__", "__path__"}
 BUILTIN_TYPES = frozenset(name for name in dir(builtins) if isinstance(getattr(builtins, name), type))

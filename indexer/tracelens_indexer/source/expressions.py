@@ -406,9 +406,9 @@ class Expressions:
     def _boolean(self, node: Node, scope: Scope, depth: int) -> int:
         left_node = node.child_by_field_id(_LEFT)
         left = self.value(left_node, scope, depth + 1)
-        if left_node is not None and left_node.kind_id in _SHOWN:
-            if not self.source.startswith(_TESTS, left_node.start_byte):
-                self.operation(left_node, "__bool__", left, -1, scope)
+        asked = left_node is not None and left_node.kind_id in _SHOWN
+        if asked and left_node is not None and not self.source.startswith(_TESTS, left_node.start_byte):
+            self.operation(left_node, "__bool__", left, -1, scope)
         right = self.value(node.child_by_field_id(_RIGHT), scope, depth + 1)
         operator = node.child_by_field_id(_OPERATOR)
         if operator is not None and operator.type == "and":

@@ -106,6 +106,19 @@ ANY, SPREAD = -1, -2
 OPEN = 1 << 30
 
 
+OPERANDS: dict[int, str] = {
+    UNKNOWN: "", UNION: "n*", OUTER: "un*", GLOBAL: "w", MODULE: "w", MEMBER: "iww", DEFINITION: "u", PARAMETER: "i",
+    ATTRIBUTE: "nwulc", CALL: "sni*", ITEM: "nwulc", ITEM_BY: "nnulc", SLICE: "nii", UNPACKED: "niii", ELEMENT: "np",
+    ENTERED: "np", CONSTANT: "w", BUILT: "w", SEQUENCE: "wi*", MAPPING: "wn*", COLLECTED: "wn", NONE: "", SUPER: "unn",
+    INSTANCE: "n", TYPE_OF: "n", DECORATED: "pnn", OPERATION: "pwnn", SOME_INSTANCE: "n", NAMED_BY: "nnp",
+    NARROWED: "nn", NEVER: "s", RAISED: "np",
+    STORE_ATTRIBUTE: "nwnp", STORE_ITEM: "nwnp", STORE_ITEM_BY: "nnnp", RETURN: "n",
+    YIELD: "n", YIELD_FROM: "n",
+}  # fmt: skip
+"""What each operand of a form is: node, word, unit, line, column, place, call site or plain integer; -1 is none of any.
+Behind "*" what stands before it is repeated: of MAPPING the pair. A CALL's tail is laid out as its own text says."""
+
+
 class Signature(msgspec.Struct, frozen=True, array_like=True):
     """Nodes in the code of the unit that defines a function; -1 where there is none."""
 

@@ -33,7 +33,7 @@ from tracelens_indexer.source.syntax import (
 )
 from tracelens_indexer.source.syntax import child as nth_child
 
-FACTS_VERSION = f"3/{grammar_version()}"
+FACTS_VERSION = f"4/{grammar_version()}"
 """Part of the key of cached facts: grows when the same bytes would give other facts."""
 
 MAX_SCOPE = 2000
