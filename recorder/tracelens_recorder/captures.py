@@ -9,6 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import payloads
+from tracelens_recorder.context import NOTHING, current
 from tracelens_recorder.counters import Call
 from tracelens_recorder.values import FULL, observe
 
@@ -102,6 +103,11 @@ class Captures:
             "chosen": call.chosen,
             "represents": round(call.represents, 2),
         }
+        context = current.get()
+        if context is not NOTHING:
+            number = session.context_number(context)
+            if number:
+                capture["context"] = number
         if call.caller is not None:
             index, offset = call.caller
             capture["caller"] = [index, session.table[index].line_at(offset)]

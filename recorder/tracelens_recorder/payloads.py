@@ -30,6 +30,8 @@ TEST_COUNTS = 10
 SAMPLES = 11
 REPEATED = 12
 END = 13
+CONTEXTS = 14
+SPANS = 15
 
 
 def run(session: Session) -> Dict[str, Any]:

@@ -38,6 +38,7 @@ class Profiling:
         self.session = session
         self._profile: Optional[Callable[[FrameType, str, Any], None]] = None
         self._trace: Optional[_Local] = None
+        self._paused = False
 
     def start(self) -> bool:
         session = self.session
@@ -85,6 +86,8 @@ class Profiling:
 
         def profile(frame: FrameType, event: str, value: Any) -> None:
             try:
+                if self._paused:
+                    return
                 if event == "call":
                     function = function_of(frame.f_code)
                     if function is None or function.kind != FUNCTION or function.parked:
@@ -130,7 +133,7 @@ class Profiling:
 
         def trace(frame: FrameType, event: str, value: Any) -> Any:
             try:
-                if function_of(frame.f_code) is not None:
+                if not self._paused and function_of(frame.f_code) is not None:
                     frame.f_trace_lines = False
                     return trace_exceptions
             except BaseException as problem:
@@ -139,7 +142,7 @@ class Profiling:
 
         def trace_exceptions(frame: FrameType, event: str, value: Any) -> Any:
             try:
-                if event == "exception":
+                if event == "exception" and not self._paused:
                     function = functions.get(id(frame.f_code))
                     _, exception, traceback = value  # which the exception itself does not know yet
                     del value
@@ -159,8 +162,16 @@ class Profiling:
         sys.setprofile(profile)
         return True
 
+    def pause(self) -> None:
+        """Listen to nothing. The interpreter still tells of every call."""
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+
     def stop(self) -> None:
         """In this thread; others notice when the session is closed."""
+        self._paused = True
         if sys.getprofile() is self._profile:
             sys.setprofile(None)
         else:

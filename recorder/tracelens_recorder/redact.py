@@ -7,7 +7,7 @@ Every pattern is gated by a literal test, because one big alternation costs over
 from __future__ import annotations
 
 import re
-from typing import Callable, Dict, Match, Pattern, Tuple
+from typing import Callable, Dict, List, Match, Optional, Pattern, Sequence, Tuple
 
 REDACTED = "[redacted]"
 
@@ -43,6 +43,36 @@ _names: Dict[str, bool] = {}
 _NAMES_KEPT = 4096
 
 
+_own_names: Optional[Pattern[str]] = None
+_own_patterns: Tuple[Pattern[str], ...] = ()
+
+
+def configure(names: Sequence[str] = (), patterns: Sequence[str] = ()) -> List[str]:
+    """Set, for this process, what else is secret: names (`*` stands for anything, case does not matter) and regular
+    expressions. Of a pattern with groups the first is the secret, else the whole match.
+
+    Returns a line for each pattern that cannot be used; the others are.
+    """
+    global _own_names, _own_patterns
+    problems: List[str] = []
+    own = "|".join(re.escape(name.strip()).replace(r"\*", ".*") for name in names if name.strip())
+    _own_names = re.compile("(?:" + own + r")\Z", re.I) if own else None
+    compiled: List[Pattern[str]] = []
+    for text in patterns:
+        try:
+            pattern = re.compile(text)
+        except (re.error, RecursionError, OverflowError) as error:
+            problems.append(f"the pattern {text!r} of [tool.tracelens.redact] cannot be used: {error}")
+            continue
+        if pattern.match(""):
+            problems.append(f"the pattern {text!r} of [tool.tracelens.redact] matches nothing at all, and is not used")
+            continue
+        compiled.append(pattern)
+    _own_patterns = tuple(compiled)
+    _names.clear()
+    return problems
+
+
 def is_secret_name(name: str) -> bool:
     """Whether what goes under this name is a secret: `password`, `apiKey`, `X-Auth-Token`, but not `max_tokens`.
 
@@ -58,6 +88,8 @@ def is_secret_name(name: str) -> bool:
 
 
 def _is_secret_name(name: str) -> bool:
+    if _own_names is not None and _own_names.match(name):
+        return True
     words = [word.lower() for word in _WORDS.findall(name)]
     if not _SECRET_WORDS.isdisjoint(words):
         return True
@@ -76,6 +108,14 @@ def _whole(match: Match[str]) -> str:
 
 def _after_first_group(match: Match[str]) -> str:
     return match.group(1) + REDACTED
+
+
+def _first_group(match: Match[str]) -> str:
+    if not match.re.groups or match.group(1) is None:
+        return match.group() if match.group() == REDACTED or not match.group() else REDACTED
+    start, end = match.start(1) - match.start(), match.end(1) - match.start()
+    whole = match.group()
+    return whole[:start] + REDACTED + whole[end:] if end > start else whole
 
 
 def _card(match: Match[str]) -> str:
@@ -124,9 +164,12 @@ def redact_text(text: str) -> Tuple[str, int]:
 
     Idempotent. Scrub before truncating: half a secret is not recognised any more, and still leaks.
     """
-    if len(text) < 5:
-        return text, 0
     found = 0
+    for pattern in _own_patterns:
+        text, n = _replace(pattern, _first_group, text)
+        found += n
+    if len(text) < 5:
+        return text, found
     for gates, pattern, replacement in _GATED:
         for gate in gates:
             if gate in text:

@@ -33,7 +33,7 @@ class Scope:
 
     def __init__(self, root: str, include: Tuple[str, ...] = ()) -> None:
         self.root = os.path.realpath(root)
-        self.roots = (self.root, *(os.path.realpath(one) for one in include))
+        self.roots = (self.root, *(os.path.realpath(os.path.join(self.root, one)) for one in include))
         self._started_in = os.getcwd()
         self.known: Dict[str, Optional[SourceFile]] = {}
         """By `co_filename`; None: not in scope."""

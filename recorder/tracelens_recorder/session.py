@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import _random
 import _thread
+import itertools
 import os
 import time
 from types import CodeType, FrameType, TracebackType
@@ -21,6 +22,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import current_test, payloads
 from tracelens_recorder.captures import Captures
+from tracelens_recorder.context import Context
 from tracelens_recorder.code import FUNCTION, INLINE, NEVER, Function
 from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState, Unwinding
 from tracelens_recorder.failures import Failures, is_failure, kind_of
@@ -81,6 +83,10 @@ class Session:
         self.table: List[Function] = []
         self.notes: List[str] = []
         self.read_test = current_test.reader()
+        self.gate: Optional[Callable[[], bool]] = None
+        """Says of what runs now that it is not to be recorded: requests that were not chosen."""
+        self.holding = False
+        """What is recorded waits until it is known whether the test fails (keeping.py)."""
         self._reset()
 
     def _reset(self) -> None:
@@ -104,6 +110,10 @@ class Session:
         """Index into `tests` of the one that runs; 0 none."""
         self.test_seen: object = None
         self.redacted = 0
+        self.contexts: List[Tuple[int, Dict[str, Any]]] = []
+        """(number, what it says) of contexts that captures refer to, not written yet."""
+        self.contexts_seen = 0
+        self.span_ids = itertools.count(1)
         self.parking = Parking(self)
         self.sites = Sites(self.functions)
         self.faults = 0
@@ -133,6 +143,9 @@ class Session:
             return known
 
     def started(self, function: Function, frame: FrameType) -> None:
+        if self.gate is not None and self.gate():
+            function.unfaithful = True
+            return
         now = self.clock()
         try:
             thread: ThreadState = self.local.state
@@ -472,6 +485,34 @@ class Session:
                 self.live.pop(key, None)
                 call.function.live -= 1
 
+    # What the program says about its work
+
+    def context_number(self, context: Context) -> int:
+        """The number under which captures refer to a context; 0 for one that says nothing."""
+        if context.session is not self.file or not context.number:
+            said = context.describe()
+            if not said:
+                return 0
+            with self.lock:
+                self.contexts_seen += 1
+                context.number, context.session = self.contexts_seen, self.file
+                self.contexts.append((context.number, said))
+        return context.number
+
+    def missed_some(self) -> None:
+        """From here on what was in progress is not known any more, and no count is exact."""
+        with self.lock:
+            for call in list(self.live.values()):
+                if call.capture is not None:
+                    self.captures.end(call, ["unfinished"])
+            self.live.clear()
+            for function in self.table:
+                function.live = 0
+                function.unfaithful = True
+            for thread in list(self.numbers.threads):
+                for counter in list(thread.counters.values()):
+                    counter.active = 0
+
     # Writing
 
     def record(self, kind: int, payload: Any) -> None:
@@ -494,6 +535,8 @@ class Session:
             if self.closed or os.getpid() != self.pid:
                 return
             self._last_flush = self.clock()
+            if self.holding and not closing:
+                return
             records, self.records = self.records, []
             if counts:
                 records += self.numbers.collect(self.table)

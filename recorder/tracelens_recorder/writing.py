@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any, Dict, List, Sequence, Tuple
 
 from tracelens_recorder import payloads
 from tracelens_recorder.container import Appender
+from tracelens_recorder.workspace import prepare
 
 if TYPE_CHECKING:
     from tracelens_recorder.session import Session
@@ -33,10 +35,13 @@ class RecordingFile:
         self._tests = len(session.tests)
         rows += [(payloads.NOTES, note) for note in session.notes[self._notes :]]
         self._notes = len(session.notes)
+        contexts, session.contexts = session.contexts, []
+        rows += [(payloads.CONTEXTS, [number, said]) for number, said in contexts]
         if not rows and not records and not closing:
             return
         frames = []
         if not self._appender.size:
+            prepare(os.path.dirname(self._appender.path))
             frames.append((payloads.RUN, _json(payloads.run(session))))
         grouped: Dict[int, List[Any]] = {}
         for kind, row in (*rows, *records):
