@@ -9,7 +9,7 @@
     def search(query): ...
 
 docs/recording.md has all ways in. Nothing is imported until it is asked for: `tracelens record` puts this package into
-programs that never heard of it.
+programs that never heard of it. PYTEST_DONT_REWRITE: it may be loaded before pytest is.
 """
 
 from __future__ import annotations

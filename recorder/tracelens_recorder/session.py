@@ -51,6 +51,8 @@ MAX_UNWIND_NS = 5_000_000
 FLUSH_RECORDS = 64
 FLUSH_NS = 200_000_000
 """Nanoseconds after which records are written, and at least as long between two writings of numbers."""
+MAX_HELD = 20_000
+"""Records of one test that wait until it is known whether it fails; of more the oldest are dropped."""
 MAX_CALLER_HOPS = 64
 """Frames out of scope that are climbed over to find the caller in scope."""
 MAX_LIVE = 50_000
@@ -536,6 +538,7 @@ class Session:
                 return
             self._last_flush = self.clock()
             if self.holding and not closing:
+                del self.records[:-MAX_HELD]
                 return
             records, self.records = self.records, []
             if counts:
