@@ -9,8 +9,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import payloads
+from tracelens_recorder.code import Function
 from tracelens_recorder.context import NOTHING, current
-from tracelens_recorder.counters import Call
+from tracelens_recorder.counters import Call, Counter
+from tracelens_recorder.spans import end_of_call, of_call
 from tracelens_recorder.values import FULL, observe
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ class Captures:
         """At the entry of a call."""
         parameters = call.function.parameters
         capture = call.capture = self._new(call)
+        if call.function.mark:
+            self._mark(call, capture)
         if not self._values or not parameters:
             return
         values = frame.f_locals
@@ -74,11 +78,33 @@ class Captures:
     def end(self, call: Call, outcome: List[Any]) -> None:
         """`outcome`: ["returned", value or None], ["raised", type, message, line] or ["unfinished"]."""
         capture, call.capture = call.capture, None
+        if call.span is not None:
+            end_of_call(call, outcome)
         if capture is not None:
             capture["duration_ns"] = call.duration
             capture["self_ns"] = call.self
             capture["outcome"] = outcome
             self._session.record(payloads.CAPTURES, capture)
+
+    def _mark(self, call: Call, capture: Dict[str, Any]) -> None:
+        if call.function.mark != "function":
+            capture["kind"] = call.function.mark
+        of_call(call, capture)
+
+    def explicit(self, function: Function, arguments: Dict[str, Any], iteration: int, caller: FrameType) -> None:
+        """A call that the program tells of (`record_call`): nothing is known of its end."""
+        session = self._session
+        call = Call(function, session.thread(), Counter())
+        call.chosen, call.represents, call.duration, call.self = "explicit", 0.0, -1, -1
+        above = session.functions.get(id(caller.f_code))
+        if above is not None:
+            call.caller = (above.index, caller.f_lasti)
+        capture = call.capture = self._new(call)
+        capture["iteration"] = iteration
+        if self._values:
+            capture["arguments"] = [[name, *self.observed(value, name)] for name, value in arguments.items()]
+        function.captures += 1
+        self.end(call, ["unfinished"])
 
     def returned(self, call: Call, value: object) -> None:
         detail = self._session.governor.detail()

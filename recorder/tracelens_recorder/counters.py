@@ -66,7 +66,8 @@ class Call:
     """A call in progress."""
 
     __slots__ = ("caller", "capture", "child", "chosen", "counter", "duration", "edge", "function", "number",
-                 "overhead", "parent", "pending", "represents", "running", "self", "start", "thread")  # fmt: skip
+                 "overhead", "parent", "pending", "represents", "running", "self", "span", "start",
+                 "thread")  # fmt: skip
 
     def __init__(self, function: Function, thread: ThreadState, counter: Counter) -> None:
         self.function = function
@@ -78,6 +79,8 @@ class Call:
         self.chosen = "early"
         self.represents = 1.0
         """How many calls it stands for, where it is captured."""
+        self.span: Any = None
+        """Of a call of a marked function (spans.py)."""
         self.number = 0
         self.caller: Optional[Tuple[int, int]] = None
         self.start = 0

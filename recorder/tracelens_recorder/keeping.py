@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tracelens_recorder.session import Session
 
+
 def begin(session: Session) -> None:
     """A test begins: what came before it is written. Never raises: what goes wrong is told in the recording."""
     try:

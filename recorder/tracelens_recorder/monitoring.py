@@ -14,6 +14,7 @@ import sys
 from types import CodeType
 from typing import Any, List, Optional, Tuple
 
+from tracelens_recorder import marked
 from tracelens_recorder.code import FUNCTION, Function
 from tracelens_recorder.failures import is_failure
 from tracelens_recorder.session import Session
@@ -61,14 +62,14 @@ class Monitoring:
         local = events.PY_START | ends
         disable = m.DISABLE
         set_local_events = m.set_local_events
-        functions, in_scope = session.functions, session.scope.known
+        functions, in_scope, marks = session.functions, session.scope.known, marked.codes
         get_frame = sys._getframe
         add, started, suspended, left = session.add, session.started, session.suspended, session.left
         resumed, returned, raised, fault = session.resumed, session.returned, session.raised, session.fault
 
         def discover(code: CodeType, offset: int) -> Any:
             try:
-                if in_scope.get(code.co_filename, code) is None:
+                if in_scope.get(code.co_filename, code) is None and id(code) not in marks:
                     return disable
                 function = functions.get(id(code)) or add(code)
                 if function is None or function.parked:

@@ -15,6 +15,7 @@ import threading
 from types import CodeType, FrameType
 from typing import Any, Callable, Dict, Optional, Tuple
 
+from tracelens_recorder import marked
 from tracelens_recorder.code import FUNCTION, Function
 from tracelens_recorder.session import Session
 
@@ -42,7 +43,7 @@ class Profiling:
 
     def start(self) -> bool:
         session = self.session
-        functions = session.functions
+        functions, marks = session.functions, marked.codes
         in_scope: Dict[str, bool] = {}
         opcodes: Dict[int, bytes] = {}
         add, started, suspended = session.add, session.started, session.suspended
@@ -51,12 +52,13 @@ class Profiling:
         def function_of(code: CodeType) -> Optional[Function]:
             """Decided by file name first: code objects out of scope come and go, and their ids with them."""
             known = in_scope.get(code.co_filename)
-            if known is False:
+            if known is False and id(code) not in marks:
                 return None
             function = functions.get(id(code))
             if function is None:
                 function = add(code)
-                in_scope[code.co_filename] = function is not None
+                if function is None or id(code) not in marks:
+                    in_scope[code.co_filename] = function is not None
             return function
 
         def bytes_of(code: CodeType) -> bytes:
@@ -98,7 +100,7 @@ class Profiling:
                         resumed(function, frame)
                 elif event == "return":
                     code = frame.f_code
-                    if in_scope.get(code.co_filename) is not True:
+                    if in_scope.get(code.co_filename) is not True and id(code) not in marks:
                         return
                     function = functions.get(id(code))
                     if function is None:

@@ -30,9 +30,7 @@ def pytest_addoption(parser: Any) -> None:
         metavar="all|failed",
         help="record calls, values and exceptions; =failed keeps those of failing tests alone",
     )
-    group.addoption(
-        "--tracelens-exact", action="store_true", default=False, help="count every call, whatever it costs"
-    )
+    group.addoption("--tracelens-exact", action="store_true", default=False, help="count every call, whatever it costs")
 
 
 def pytest_configure(config: Any) -> None:

@@ -54,6 +54,13 @@ class Scope:
         self.known[name] = found
         return found
 
+    def take(self, name: str) -> SourceFile:
+        """Count a file as in scope, wherever it lies."""
+        path = os.path.realpath(os.path.join(self._started_in, name))
+        below = self.root + os.sep
+        shown = path[len(below) :].replace(os.sep, "/") if path.startswith(below) else path
+        return SourceFile(shown, path, _blob_id(path))
+
     def _decide(self, name: str) -> Optional[SourceFile]:
         if not name or name[0] == "<" or os.path.splitext(name)[1] not in (".py", ".pyw", ""):
             return None

@@ -22,14 +22,15 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import current_test, payloads
 from tracelens_recorder.captures import Captures
-from tracelens_recorder.context import Context
 from tracelens_recorder.code import FUNCTION, INLINE, NEVER, Function
+from tracelens_recorder.context import Context
 from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState, Unwinding
 from tracelens_recorder.failures import Failures, is_failure, kind_of
 from tracelens_recorder.faults import is_the_programs, place_of
 from tracelens_recorder.governor import CALL_NS, LOOK_CALLS, SITE_NS, Governor
 from tracelens_recorder.histogram import bucket
 from tracelens_recorder.launch import Options
+from tracelens_recorder.marked import kind_of as kind_of_code
 from tracelens_recorder.parking import Parking
 from tracelens_recorder.scope import Scope
 from tracelens_recorder.sites import Sites, around
@@ -85,6 +86,8 @@ class Session:
         self.table: List[Function] = []
         self.notes: List[str] = []
         self.read_test = current_test.reader()
+        self.marks: Callable[[CodeType], str] = kind_of_code
+        """What the program has marked a code object as; "" not at all."""
         self.gate: Optional[Callable[[], bool]] = None
         """Says of what runs now that it is not to be recorded: requests that were not chosen."""
         self.holding = False
@@ -132,12 +135,15 @@ class Session:
         """The function of a code object that is met for the first time; None when it is out of scope."""
         file = self.scope.file(code.co_filename)
         if file is None:
-            return None
+            if not self.marks(code):
+                return None
+            file = self.scope.take(code.co_filename)
         with self.lock:
             known = self.functions.get(id(code))
             if known is None:
                 known = Function(len(self.table), code, file)
                 known.stop = self.limit
+                known.mark = self.marks(code)
                 known.armed_at = self.clock()
                 self.governor.spent += DISCOVERY_NS
                 self.table.append(known)
@@ -182,7 +188,7 @@ class Session:
         if len(live) >= MAX_LIVE:
             self._forget_suspended()
         live[id(frame)] = call
-        if number >= function.stop or governor.spent > governor.allowed:
+        if (number >= function.stop or governor.spent > governor.allowed) and not function.mark:
             self.parking.consider(function, number)
 
     def _chosen(self, call: Call, number: int) -> bool:
@@ -193,6 +199,11 @@ class Session:
         for the inverse of that. In a look at a parked function one call stands for those since it was parked.
         """
         function = call.function
+        if function.mark:
+            function.next = number + 1
+            function.captures += 1
+            call.chosen = "marked"
+            return True
         if function.looking:
             function.next = NEVER
             rate = function.calls / max(function.seen_ns, 1)
@@ -336,7 +347,7 @@ class Session:
 
     def _unseen(self, function: Function) -> Call:
         """A call of a parked function, whose start was not listened to."""
-        thread = self._thread()
+        thread = self.thread()
         call = Call(function, thread, Counter())
         call.duration = call.self = -1
         call.running = False
@@ -359,7 +370,7 @@ class Session:
                 self.captures.end(call, ["raised", "", "", frame.f_lineno or 0])
 
     def _count_error(self, function: Function) -> None:
-        thread = self._thread()
+        thread = self.thread()
         counter = thread.counters.get(function.index)
         if counter is None:
             counter = thread.counters[function.index] = Counter()
@@ -374,7 +385,7 @@ class Session:
             if function.kind == INLINE:
                 caller, offset = around(function, frame, self.functions)
             if caller is not None:
-                edges = self._thread().edges
+                edges = self.thread().edges
                 key = (caller.index, offset, target.index)
                 edge = edges.get(key)
                 if edge is None:
@@ -382,7 +393,7 @@ class Session:
                 edge[0] += 1
         return done
 
-    def _thread(self) -> ThreadState:
+    def thread(self) -> ThreadState:
         try:
             thread: ThreadState = self.local.state
             return thread

@@ -466,7 +466,13 @@ def _span_text(span: Span) -> str:
         for name, words in (("gen_ai.usage.input_tokens", "tokens in"), ("gen_ai.usage.output_tokens", "out"))
         if name in said
     ]
-    text = span.name + (f" ({', '.join(used)})" if used else "") + f" {span.duration_ns / 1e9:.3g} s"
+    given = [f"{name[9:]}={value}" for name, value in said.items() if name.startswith("argument.")]
+    text = (
+        span.name
+        + (f"({', '.join(given)})" if given else "")
+        + (f" ({', '.join(used)})" if used else "")
+        + f" {span.duration_ns / 1e9:.3g} s"
+    )
     return text + (f", raised {span.error}" if span.error else "")
 
 
