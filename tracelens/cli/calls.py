@@ -48,8 +48,8 @@ def command(
       tracelens calls checkout --where "request == '4f2c' or 'vip' in tags"
 
     In a condition stand parameters, return, dur, outcome (returned, or the exception), test, request, route, task,
-    user, tags, kind (what the program said of its work), type(x), len(x), numbers, durations such as 5ms, 'texts', True,
-    False, None, lists; < <= > >= == != in, not in, is; and, or, not.
+    user, tags, kind (what the program said of its work), type(x), len(x), numbers, durations like 5ms, 'texts',
+    True, False, None, lists; < <= > >= == != in, not in, is; and, or, not.
     """
     from tracelens.answers import calls, words
     from tracelens.answers.snapshot import IndexSnapshot
