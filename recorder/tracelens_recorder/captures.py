@@ -53,15 +53,19 @@ class Captures:
         capture = call.capture = self._new(call)
         if call.function.mark:
             self._mark(call, capture)
-        if not self._values or not parameters:
+        if not self._values:
             return
-        values = frame.f_locals
-        arguments = {name: values[name] for name in parameters if name in values}
-        if sys.version_info[:2] == (3, 12):
-            # The snapshot stays on the frame, and would keep alive what the function deletes. Nobody else has it yet.
-            # Before 3.12 the interpreter writes it back after a trace function, and from 3.13 on there is none.
-            values.clear()
+        arguments: Dict[str, Any] = {}
+        if parameters:
+            values = frame.f_locals
+            arguments = {name: values[name] for name in parameters if name in values}
+            if sys.version_info[:2] == (3, 12):
+                # The snapshot stays on the frame, and would keep alive what the function deletes. Nobody else has it
+                # yet. Before 3.12 the interpreter writes it back after a trace function; from 3.13 on there is none.
+                values.clear()
         self._put(capture, arguments, replayable=True)
+        if "replay" in capture:
+            self._session.boundaries.begin(call)
 
     def begin_late(self, call: Call, frame: FrameType) -> None:
         """At the end of a call that turned out to be worth it: only the parameters that it did not rebind, and what
@@ -80,6 +84,8 @@ class Captures:
         capture, call.capture = call.capture, None
         if call.span is not None:
             end_of_call(call, outcome)
+        if call.world is not None and capture is not None and not self._session.boundaries.end(call, capture["replay"]):
+            del capture["replay"]
         if capture is not None:
             capture["duration_ns"] = call.duration
             capture["self_ns"] = call.self
@@ -141,7 +147,8 @@ class Captures:
 
     def _put(self, capture: Dict[str, Any], arguments: Dict[str, Any], replayable: bool) -> None:
         lean = self._session.governor.detail()
-        capture["arguments"] = [[name, *self.observed(value, name, lean)] for name, value in arguments.items()]
+        if arguments:
+            capture["arguments"] = [[name, *self.observed(value, name, lean)] for name, value in arguments.items()]
         if replayable and self._encode is not None and self._replay_left > 0:
             before = self._session.cpu()
             self._put_replayable(self._encode, capture, arguments, lean)

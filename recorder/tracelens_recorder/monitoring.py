@@ -34,6 +34,7 @@ class Monitoring:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._callbacks: Tuple[Tuple[int, int, Any], ...] = ()
+        self._watched: List[CodeType] = []
         self.ids: Optional[Tuple[int, int]] = None
         self.monitoring: Any = sys.__dict__["monitoring"]
 
@@ -144,7 +145,12 @@ class Monitoring:
         def unpark(function: Function) -> None:
             set_local_events(calls, function.code, local)
 
-        session.park, session.unpark = park, unpark
+        def watch(code: CodeType) -> None:
+            set_local_events(calls, code, events.PY_RETURN)
+            watched.append(code)
+
+        watched = self._watched
+        session.park, session.unpark, session.watch = park, unpark, watch
         if Monitoring._before:
             # What an earlier recording of this process has switched off is off still. Other tools get again what they
             # have switched off; that is the lesser evil, once, and only here.
@@ -182,9 +188,9 @@ class Monitoring:
         self.pause()
         for tool in self.ids:
             m.set_events(tool, 0)
-        for function in self.session.table:
+        for code in (*(function.code for function in self.session.table), *self._watched):
             try:
-                m.set_local_events(self.ids[1], function.code, 0)
+                m.set_local_events(self.ids[1], code, 0)
             except Exception as problem:
                 self.session.fault(problem)
         for tool in self.ids:

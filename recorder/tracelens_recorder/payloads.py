@@ -32,6 +32,7 @@ REPEATED = 12
 END = 13
 CONTEXTS = 14
 SPANS = 15
+ENVIRONMENT = 16
 
 
 def run(session: Session) -> Dict[str, Any]:

@@ -21,6 +21,7 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import current_test, payloads
+from tracelens_recorder.boundaries import Boundaries
 from tracelens_recorder.captures import Captures
 from tracelens_recorder.code import FUNCTION, INLINE, NEVER, Function
 from tracelens_recorder.context import Context
@@ -76,6 +77,8 @@ class Session:
         self.cpu: Callable[[], int] = time.thread_time_ns
         self.park: Callable[[Function, bool], None] = lambda function, draining: None
         """Listen to the starts of a function no more, and to its ends only while it drains."""
+        self.watch: Callable[[CodeType], None] = lambda code: None
+        """Listen to what code of another package returns."""
         self.unpark: Callable[[Function], None] = lambda function: None
         self.governed = mode == "monitoring" and not options.exact
         self.limit = NEVER if options.exact or self.governed else options.limit
@@ -119,6 +122,7 @@ class Session:
         """(number, what it says) of contexts that captures refer to, not written yet."""
         self.contexts_seen = 0
         self.span_ids = itertools.count(1)
+        self.boundaries = Boundaries(self)
         self.parking = Parking(self)
         self.sites = Sites(self.functions)
         self.faults = 0
@@ -145,6 +149,7 @@ class Session:
                 known.stop = self.limit
                 known.mark = self.marks(code)
                 known.armed_at = self.clock()
+                self.boundaries.read_names(known)
                 self.governor.spent += DISCOVERY_NS
                 self.table.append(known)
                 self.functions[id(code)] = known
@@ -251,6 +256,8 @@ class Session:
     def returned(self, frame: FrameType, value: object) -> None:
         call = self.live.pop(id(frame), None)
         if call is None:
+            if self.boundaries.open:
+                self.boundaries.returned(frame, value)
             if self.parking.draining:
                 self.parking.drain(frame)
             return
@@ -379,6 +386,10 @@ class Session:
     def called(self, function: Function, offset: int, callee: object, frame: FrameType) -> bool:
         """A call site of code in scope calls something. Returns whether it may be left alone from now on."""
         self.governor.spent += SITE_NS
+        if self.boundaries.open:
+            code = self.boundaries.called(callee)
+            if code is not None:
+                self.watch(code)
         target, done = self.sites.called(function, offset, callee)
         if target is not None and target.parked:  # else its start says who called it
             caller: Optional[Function] = function

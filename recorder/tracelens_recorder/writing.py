@@ -25,6 +25,7 @@ class RecordingFile:
         self._codes = 0
         self._tests = 1
         self._notes = 0
+        self._names = 0
 
     def write(self, session: Session, records: Sequence[Tuple[int, Any]], closing: bool) -> None:
         """Append records (kind, row), and before them the codes, tests and notes that are new. Raises OSError."""
@@ -35,6 +36,9 @@ class RecordingFile:
         self._tests = len(session.tests)
         rows += [(payloads.NOTES, note) for note in session.notes[self._notes :]]
         self._notes = len(session.notes)
+        names = list(session.boundaries.names.items())
+        rows += [(payloads.ENVIRONMENT, [name, value]) for name, value in names[self._names :]]
+        self._names = len(names)
         contexts, session.contexts = session.contexts, []
         rows += [(payloads.CONTEXTS, [number, said]) for number, said in contexts]
         if not rows and not records and not closing:

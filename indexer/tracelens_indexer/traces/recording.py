@@ -205,6 +205,7 @@ class _Sums:
         self.blobs: dict[str, str] = {}
         self.tests: dict[int, str] = {0: ""}
         self.parked: set[int] = set()
+        self.environment: dict[str, str] = {}
         self.contexts: dict[int, tuple[tuple[str, str], ...]] = {}
         self.spans: dict[str, list[tuple[str, str]]] = {}
         """What is told of the spans in a call, by its id."""
@@ -257,6 +258,8 @@ class _Sums:
                     of_call = self.spans.setdefault(span.call, [])
                     if len(of_call) < _MAX_SPANS:
                         of_call.append(("span", _span_text(span)))
+        elif kind == payloads.ENVIRONMENT:
+            self.environment.update(dict(self.decoded(payload, list[tuple[str, str]]) or ()))
         elif kind == payloads.PARKED:
             self.parked.update(self.decoded(payload, list[int]) or ())
         elif kind == payloads.COUNTS:
@@ -399,9 +402,15 @@ class _Sums:
             counted=False,
             chosen=capture.chosen,
             represents=capture.represents,
-            replay=capture.replay,
+            replay=self._replay(capture.replay),
             about=self._about(capture),
         )
+
+    def _replay(self, encoded: dict[str, Any] | None) -> dict[str, Any] | None:
+        """With the variables of the environment that the program may read."""
+        if encoded is None or not self.environment or not isinstance(encoded.get("world"), dict):
+            return encoded
+        return {**encoded, "world": {**encoded["world"], "environment": self.environment}}
 
     def _about(self, capture: Capture) -> tuple[tuple[str, str], ...]:
         own = [("kind", capture.kind)] if capture.kind else []

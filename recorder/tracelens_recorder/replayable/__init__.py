@@ -20,6 +20,7 @@ again, so that aliases and cycles survive.
     ["zone", days, seconds, microseconds, name] ["zoneinfo", name]
     ["type", name] ["global", class] ["member", class, name] ["flag", class, value]
     ["object", class, base, content, [[field, value], …]]
+    ["opaque", class name]      not recorded; something stands for it that ends the call when it is used (opaque.py)
 
 A `class` is a number into `classes`: [module, qualified name, file relative to its root].
 """
@@ -30,6 +31,7 @@ from tracelens_recorder.replayable.decoding import decode_arguments
 from tracelens_recorder.replayable.encoding import encode_arguments, encode_exactly
 from tracelens_recorder.replayable.importing import import_file
 from tracelens_recorder.replayable.limits import MAX_BYTES, MAX_NODES, VERSION, NotRebuildable, NotReplayable
+from tracelens_recorder.replayable.opaque import OpaqueUsed
 
 __all__ = [
     "MAX_BYTES",
@@ -37,6 +39,7 @@ __all__ = [
     "VERSION",
     "NotRebuildable",
     "NotReplayable",
+    "OpaqueUsed",
     "decode_arguments",
     "encode_arguments",
     "encode_exactly",

@@ -7,7 +7,7 @@ import sys
 import types
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from tracelens_recorder.replayable.limits import NotReplayable
+from tracelens_recorder.replayable.limits import Unknown
 
 FOREIGN = frozenset(["site-packages", "dist-packages", ".tox", ".nox", "node_modules", "__pypackages__"])
 
@@ -32,24 +32,24 @@ TYPES_BY_NAME: Dict[str, Any] = {one.__name__: one for one in TYPES}
 def locate(value: object, module: object, name: object, roots: Tuple[str, ...]) -> Tuple[str, str, str]:
     """Where a class or function can be found again: module, qualified name, and file relative to its root."""
     if type(module) is not str or type(name) is not str or "<" in name:
-        raise NotReplayable("a class or function that has no name in a module")
+        raise Unknown("a class or function that has no name in a module")
     holder = sys.modules.get(module)
     if type(holder) is not types.ModuleType:
-        raise NotReplayable("a module that is not loaded")
+        raise Unknown("a module that is not loaded")
     names = module_dict(holder)
     file = names.get("__file__")
     if type(file) is not str:
-        raise NotReplayable("a module without a file")
+        raise Unknown("a module without a file")
     path = _place(file, roots)
     if path is None:
-        raise NotReplayable("a class or function of another package")
+        raise Unknown("a class or function of another package")
     found: Any = names.get(name.partition(".")[0])
     for part in name.split(".")[1:]:
         if not issubclass(type(found), type):
-            raise NotReplayable("a class that is not where its name says")
+            raise Unknown("a class that is not where its name says")
         found = type_dict(found).get(part)
     if found is not value:
-        raise NotReplayable("a class or function that is not where its name says")
+        raise Unknown("a class or function that is not where its name says")
     return module, name, path
 
 
@@ -120,10 +120,10 @@ def fields_of(value: object, kind: type) -> List[Tuple[str, Any]]:
             seen_dict = True
             state = descriptor.__get__(value, kind)
             if type(state) is not dict:
-                raise NotReplayable("an instance whose fields are not in a dictionary")
+                raise Unknown("an instance whose fields are not in a dictionary")
             for name, item in dict.items(state):
                 if type(name) is not str:
-                    raise NotReplayable("a field without a name")
+                    raise Unknown("a field without a name")
                 found.append((name, item))
         for name, slot in list(attributes.items()):
             if type(slot) is types.MemberDescriptorType:

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from tracelens_recorder.replayable.classes import TYPES_BY_NAME, slot_name, type_dict, type_mro
 from tracelens_recorder.replayable.importing import import_file
 from tracelens_recorder.replayable.limits import VERSION, Encoded, NotRebuildable
+from tracelens_recorder.replayable.opaque import Opaque
 
 
 def decode_arguments(encoded: Encoded, allowed_roots: Tuple[str, ...]) -> Dict[str, Any]:
@@ -74,6 +75,9 @@ class Decoder:
         number = self.reserve()
         if kind == "object":
             return self.instance(number, *rest)
+        if kind == "opaque":
+            self.made[number] = Opaque(str(rest[0]))
+            return self.made[number]
         return self.container(number, kind, rest)
 
     def container(self, number: int, kind: str, rest: List[Any]) -> Any:

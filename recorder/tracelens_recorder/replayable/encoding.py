@@ -29,8 +29,14 @@ from tracelens_recorder.replayable.limits import (
     VERSION,
     Encoded,
     NotReplayable,
+    Unknown,
 )
+from tracelens_recorder.replayable.opaque import Opaque
 from tracelens_recorder.replayable.standard import CONTAINERS, KNOWN, KNOWN_MODULES, SIMPLE
+from tracelens_recorder.values import clean, type_name
+
+MAX_OPAQUE = 24
+"""Values in one call's arguments that something else may have to stand for."""
 
 _known_classes: Dict[Tuple[int, Tuple[str, ...]], Tuple[object, Tuple[str, str, str]]] = {}
 """Classes that can be found again; they live as long as their module, so that keeping them changes nothing."""
@@ -53,6 +59,14 @@ def encode_arguments(
         return None
 
 
+def encode_result(value: object, roots: Tuple[str, ...], max_nodes: int) -> Optional[Encoded]:
+    """What a function outside of the program gave back, for the tape: under the name "value", or None."""
+    try:
+        return Encoder(roots, max_nodes, MAX_BYTES, True).arguments({"value": value})
+    except Exception:
+        return None
+
+
 def encode_exactly(value: object, roots: Tuple[str, ...], max_nodes: int = MAX_NODES) -> Optional[Encoded]:
     """One value under the name "value", without replacing secrets: to compare results inside the sandbox."""
     try:
@@ -68,21 +82,28 @@ class Encoder:
         self.size = size
         self.redact = redact
         self.redacted = 0
+        self.opaque = 0
+        """Values that something else will have to stand for."""
         self.numbers: Dict[int, int] = {}
         self.kept: List[object] = []
         """What has been numbered, so that no id is used twice while we look."""
         self.unfinished: Dict[int, bool] = {}
         """Numbers of the immutable containers that we are inside of: they cannot be rebuilt in a cycle."""
+        self.receiver: object = None
         self.classes: List[Tuple[str, str, str]] = []
         self.class_numbers: Dict[Tuple[str, str, str], int] = {}
 
     def arguments(self, arguments: Dict[str, object]) -> Encoded:
+        self.receiver = next((value for name, value in arguments.items() if name in ("self", "cls")), None)
         encoded = [[name, self.named(name, value, 0)] for name, value in arguments.items()]
+        if self.opaque and encoded and all(type(one) is list and one[0] == "opaque" for _, one in encoded):
+            raise NotReplayable("nothing of it is known")
         return {
             "version": VERSION,
             "arguments": encoded,
             "classes": [list(one) for one in self.classes],
             "redacted": self.redacted,
+            **({"opaque": self.opaque} if self.opaque else {}),
         }
 
     def named(self, name: object, value: object, depth: int, secret: bool = False) -> Any:
@@ -114,7 +135,24 @@ class Encoder:
             container = CONTAINERS.get(kind)
             if container is not None:
                 return self.container(container, value, kind, depth, secret)
-        return self.other(value, kind, depth, secret)
+        try:
+            return self.other(value, kind, depth, secret)
+        except Unknown:
+            if kind is Opaque and not self.redact:
+                self.begin(value)
+                return ["opaque", ""]
+            if me in self.numbers or not self.redact:
+                raise
+            return self.stand_in(value, kind)
+
+    def stand_in(self, value: Any, kind: type) -> Any:
+        """For a value of which nothing but its class is known. Where it is the object whose method is called, or one
+        of too many, the call is not worth making."""
+        self.opaque += 1
+        if self.opaque > MAX_OPAQUE or value is self.receiver:
+            raise NotReplayable("too much of it is not known")
+        self.begin(value)
+        return ["opaque", clean(type_name(kind), 80)]
 
     def text(self, value: str, secret: bool) -> Any:
         self.size -= len(value)
@@ -229,12 +267,12 @@ class Encoder:
     def instance(self, value: Any, kind: type, depth: int, secret: bool) -> Any:
         reference = self.class_number(kind, type_module(kind), type_qualname(kind))
         if any(issubclass(kind, one) for one in UNSUPPORTED_BASES):
-            raise NotReplayable("an instance of a built-in class")
+            raise Unknown("an instance of a built-in class")
         base = next((one for one in BASES if issubclass(kind, one)), None)
         mro = type_mro(kind)
         for one in mro:  # a base written in C keeps state where we cannot see it
             if one is not object and one is not base and not made_by_python(one):
-                raise NotReplayable("an instance of a class written in C")
+                raise Unknown("an instance of a class written in C")
         number = self.begin(value)
         content: Any = None
         if base is not None:

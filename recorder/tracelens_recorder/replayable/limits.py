@@ -20,5 +20,9 @@ class NotReplayable(Exception):
     """Why a value cannot be encoded."""
 
 
+class Unknown(NotReplayable):
+    """A value of which nothing but its class is known: another value may stand in for it, as long as nobody looks."""
+
+
 class NotRebuildable(Exception):
     """Why an encoding cannot be rebuilt: it is damaged, or names code that may not be imported."""
