@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tracelens_recorder.context import metadata, tag, tagged, user
-    from tracelens_recorder.control import disable, enable, is_recording, recording, set_budget, set_rate, start, stop
+    from tracelens_recorder.control import disable, enable, is_recording, recording, set_budget, start, stop
     from tracelens_recorder.marks import agent, prompt, record_call, tool, trace
+    from tracelens_recorder.sampling import set_rate
 
 __all__ = [
     "agent",
@@ -43,7 +44,8 @@ __all__ = [
 
 _WHERE = {
     "context": ("metadata", "tag", "tagged", "user"),
-    "control": ("disable", "enable", "is_recording", "recording", "set_budget", "set_rate", "start", "stop"),
+    "control": ("disable", "enable", "is_recording", "recording", "set_budget", "start", "stop"),
+    "sampling": ("set_rate",),
     "marks": ("agent", "prompt", "record_call", "tool", "trace"),
 }
 

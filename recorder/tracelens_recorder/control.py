@@ -70,15 +70,6 @@ def set_budget(share: float) -> None:
         recorder.session.options = recorder.session.options._replace(budget=float(share))
 
 
-def set_rate(share: float) -> None:
-    """From now on the middlewares have this share of the requests recorded: 0.01 is one of a hundred."""
-    if not 0 <= share <= 1:
-        raise ValueError(f"{share!r} is not a share of the requests: 0.01 is one of a hundred")
-    from tracelens_recorder import sampling
-
-    sampling.rate = float(share)
-
-
 class recording:  # noqa: N801 (used as a statement: `with recording():`)
     """`with recording("nightly"):` records the block; as a decorator, each call of a function.
 

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any, Callable, List, Optional
 
-from tracelens_recorder import launch
+from tracelens_recorder import launch, libraries
 from tracelens_recorder.redact import configure
 from tracelens_recorder.sampler import Sampler
 from tracelens_recorder.scope import Scope
@@ -36,18 +36,29 @@ class Recorder:
         self.collector = collector
         self.collecting = False
         self.paused = False
+        self.exporter: Any = None
+        """Ships spans (otlp.py), where the user's environment asks for it."""
 
     def start(self) -> None:
         _once()
         self.collecting = self.collector.start()
         if self.collecting:
             self.sampler.start()
+            libraries.watch()
+            if "TRACELENS_OTLP_ENDPOINT" in os.environ or "TRACELENS_OTLP" in os.environ:
+                from tracelens_recorder import otlp
+
+                self.exporter = otlp.begin(self.session)
 
     def stop(self) -> None:
         """Callbacks must be gone before the interpreter takes the modules apart."""
         try:
             self.collector.stop()
             self.sampler.stop()
+            if self.exporter is not None:
+                from tracelens_recorder import otlp
+
+                otlp.end(self.exporter)
             self.session.close()
         except Exception as problem:
             self.session.first_fault = self.session.first_fault or type(problem).__name__
