@@ -6,11 +6,12 @@ each of its calls, and in the answer's X-Request-ID. Works around any ASGI appli
 
 from __future__ import annotations
 
-from typing import Any, Awaitable, Callable, Dict, List, Optional
+from typing import Any, Awaitable, Callable, Dict, Optional
 
-from tracelens_recorder.sampling import HEADER, REQUEST_ID, Sampling, context_of, remote_of
-from tracelens_recorder.spans import SERVER, Span
+from tracelens_recorder.sampling import HEADER, REQUEST_ID, Sampling
+from tracelens_recorder.served import Served
 
+_REQUEST_ID = REQUEST_ID.encode("ascii")
 Scope = Dict[str, Any]
 Message = Dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -39,41 +40,25 @@ class AsgiMiddleware:
         def header(name: str) -> str:
             return headers.get(name.encode("ascii"), b"").decode("latin-1")
 
-        sampling = self._sampling
-        chosen = sampling.chooses(header(HEADER))
-        method, path = str(scope.get("method", "WEBSOCKET")), str(scope.get("path", ""))
-        context = context_of(chosen, header(REQUEST_ID), f"{method} {path}"[:200])
-        begun = sampling.begin(chosen, context)
-        span: Optional[Span] = None
-        if chosen:
-            attributes = {"http.request.method": method, "url.path": path}
-            remote = remote_of(header("traceparent"))
-            span = Span(f"{method} {path}", "request", attributes, kind=SERVER, remote=remote)
-            span.enter()
-        status: List[int] = []
+        served = Served(self._sampling, str(scope.get("method", "WEBSOCKET")), str(scope.get("path", "")), header)
 
         async def answer(message: Message) -> None:
             if message.get("type") == "http.response.start":
-                status[:] = [int(message.get("status", 0))]
+                served.answered(int(message.get("status", 0)))
                 sent = list(message.get("headers") or ())
-                if not any(bytes(name).lower() == REQUEST_ID.encode("ascii") for name, _ in sent):
-                    sent.append((REQUEST_ID.encode("ascii"), context.request.encode("latin-1", "replace")))
-                message = {**message, "headers": sent}
+                if served.id and not any(bytes(name).lower() == _REQUEST_ID for name, _ in sent):
+                    sent.append((_REQUEST_ID, served.id.encode("latin-1", "replace")))
+                    message = {**message, "headers": sent}
             await send(message)
 
-        problem: Optional[BaseException] = None
         try:
             await self.app(scope, receive, answer)
-        except BaseException as error:
-            problem = error
+        except BaseException as problem:
+            served.end(_rule(scope), problem)
             raise
-        finally:
-            if span is not None:
-                rule = getattr(scope.get("route"), "path", None)
-                if isinstance(rule, str):
-                    span.name = f"{method} {rule}"[:200]
-                    span.set("http.route", rule)
-                if status:
-                    span.set("http.response.status_code", status[0])
-                span.finish(problem)
-            sampling.end(begun)
+        served.end(_rule(scope))
+
+
+def _rule(scope: Scope) -> object:
+    """The route that the framework has found, where it says so: FastAPI and Starlette leave theirs in the scope."""
+    return getattr(scope.get("route"), "path", None)

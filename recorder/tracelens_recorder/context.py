@@ -135,9 +135,9 @@ class tagged:  # noqa: N801 (used as a statement: `with tagged("vip", user="7"):
 
 def leave(token: Optional[Token[Context]]) -> None:
     """Back to what was said before. In another context than it was said in (a generator that was closed elsewhere)
-    there is nothing to go back to."""
+    there is nothing to go back to, and none a second time."""
     if token is not None:
         try:
             current.reset(token)
-        except ValueError:
+        except (ValueError, RuntimeError):
             pass

@@ -10,8 +10,9 @@ import os
 from _random import Random
 from typing import Any, Optional
 
-from tracelens_recorder import configuration, control, process
+from tracelens_recorder import configuration, control, launch, process
 from tracelens_recorder.context import NOTHING, Context, current, plain
+from tracelens_recorder.workspace import find_root, folder_with_siblings
 
 HEADER = "x-tracelens"
 """A request with this header is recorded whatever the rate (`1`), or not (`0`), where `trust_header` allows it."""
@@ -65,7 +66,9 @@ class Sampling:
         global _live
         recorder = process.current()
         if recorder is None and chosen and self.start:
-            control.start(os.path.basename(os.getcwd()))
+            root = find_root(os.environ.get(launch.ROOT) or None)
+            name = os.path.basename(root) or "server"
+            control.start(name, root=root, out=os.environ.get(launch.OUT) or folder_with_siblings(root, name))
             recorder = process.current()
         selective = self._rate() < 1
         if recorder is not None and selective:

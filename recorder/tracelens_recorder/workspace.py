@@ -39,6 +39,26 @@ def new_folder(root: str, name: str) -> str:
     return os.path.join(root, FOLDER, "incoming", f"{stamp}-{unique}-{plain}")
 
 
+def folder_with_siblings(root: str, name: str) -> str:
+    """The same for all workers of one server, so that they are one run: named for the process that started them, where
+    that is of the same program as this one. Elsewhere a new folder."""
+    parent = os.getppid()
+    try:
+        if os.readlink(f"/proc/{parent}/exe") != os.readlink("/proc/self/exe"):
+            return new_folder(root, name)
+        with open(f"/proc/{parent}/stat", encoding="ascii", errors="replace") as file:
+            ticks = int(file.read().rpartition(")")[2].split()[19])
+        with open("/proc/stat", encoding="ascii") as file:
+            booted = next(int(line.split()[1]) for line in file if line.startswith("btime"))
+        began = booted + ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, StopIteration):
+        return new_folder(root, name)
+    made = new_folder(root, name)
+    base = os.path.basename(made)[len("YYYYMMDD-HHMMSS-xxxxxx-") :]
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(int(began)))
+    return os.path.join(os.path.dirname(made), f"{stamp}-{parent & 0xFFFFFF:06x}-{base}")
+
+
 def prepare(folder: str) -> None:
     """Make the folder, private to the user, and the store around it where it lies in one. Raises OSError."""
     if os.path.isdir(folder):

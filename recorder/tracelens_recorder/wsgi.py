@@ -6,11 +6,11 @@ each of its calls, and in the answer's X-Request-ID. Works around any WSGI appli
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional
 
-from tracelens_recorder.context import Context, current, leave
-from tracelens_recorder.sampling import HEADER, REQUEST_ID, Sampling, context_of, remote_of
-from tracelens_recorder.spans import SERVER, Span
+from tracelens_recorder.context import current, leave
+from tracelens_recorder.sampling import HEADER, REQUEST_ID, Sampling
+from tracelens_recorder.served import Served
 
 Environ = Dict[str, Any]
 
@@ -37,86 +37,60 @@ class WsgiMiddleware:
         return getattr(self.application, name)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        sampling = self._sampling
-        chosen = sampling.chooses(environ.get("HTTP_" + HEADER.upper().replace("-", "_"), ""))
-        method, path = str(environ.get("REQUEST_METHOD", "")), str(environ.get("PATH_INFO", ""))
-        identity = str(environ.get("HTTP_" + REQUEST_ID.upper().replace("-", "_"), ""))
-        context = context_of(chosen, identity, f"{method} {path}"[:200])
-        begun = sampling.begin(chosen, context)
-        span: Optional[Span] = None
-        if chosen:
-            span = Span(
-                f"{method} {path}",
-                "request",
-                {"http.request.method": method, "url.path": path},
-                kind=SERVER,
-                remote=remote_of(str(environ.get("HTTP_TRACEPARENT", ""))),
-            )
-            span.enter()
-        statuses: List[str] = []
+        def header(name: str) -> str:
+            return str(environ.get("HTTP_" + name.upper().replace("-", "_"), ""))
+
+        served = Served(
+            self._sampling, str(environ.get("REQUEST_METHOD", "")), str(environ.get("PATH_INFO", "")), header
+        )
 
         def respond(status: str, headers: Any, *rest: Any) -> Any:
-            statuses[:] = [status]
-            named = {str(name).lower() for name, _ in headers}
-            if REQUEST_ID not in named:
-                headers = [*headers, ("X-Request-ID", context.request)]
+            served.answered(int(status[:3]) if status[:3].isdigit() else 0)
+            if served.id and REQUEST_ID not in {str(name).lower() for name, _ in headers}:
+                headers = [*headers, ("X-Request-ID", served.id)]
             return start_response(status, headers, *rest)
-
-        ended: List[bool] = []
-
-        def end(problem: Optional[BaseException] = None) -> None:
-            if ended:
-                return
-            ended.append(True)
-            if span is not None:
-                _route(span, environ, method)
-                if statuses:
-                    span.set("http.response.status_code", int(statuses[0][:3]) if statuses[0][:3].isdigit() else 0)
-                span.finish(problem)
-            sampling.end(begun)
 
         try:
             body = self.application(environ, respond)
         except BaseException as problem:
-            end(problem)
+            served.end(_rule(environ), problem)
             raise
         if isinstance(body, (list, tuple)):
-            end()
+            served.end(_rule(environ))
             return body
-        leave(begun[0])
-        return _Body(body, context, end)
+        served.step_aside()
+        return _Body(body, served, _rule(environ))
 
 
-def _route(span: Span, environ: Environ, method: str) -> None:
-    """The route that the framework has found, where it says so: Flask leaves its rule in the environment."""
-    request = environ.get("werkzeug.request")
-    rule = getattr(getattr(request, "url_rule", None), "rule", None)
-    if isinstance(rule, str):
-        span.name = f"{method} {rule}"[:200]
-        span.set("http.route", rule)
+def _rule(environ: Environ) -> object:
+    """The route that the framework has found, where it says so: Flask leaves its own in the environment."""
+    try:
+        return environ["werkzeug.request"].url_rule.rule
+    except (KeyError, AttributeError):
+        return None
 
 
 class _Body:
     """What an application yields after it has returned: still the request's work."""
 
-    def __init__(self, body: Iterable[bytes], context: Context, end: Callable[..., None]) -> None:
-        self._body, self._context, self._end = body, context, end
+    def __init__(self, body: Iterable[bytes], served: Served, rule: object) -> None:
+        self._body, self._served, self._rule = body, served, rule
         self._iterator: Optional[Iterator[bytes]] = None
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        token = current.set(self._context)
+        token = current.set(self._served.context)
         try:
             if self._iterator is None:
                 self._iterator = iter(self._body)
             return next(self._iterator)
         except StopIteration:
-            self._end()
+            self._served.end(self._rule)
             raise
         except BaseException as problem:
-            self._end(problem)
+            self._served.end(self._rule, problem)
             raise
         finally:
             leave(token)
@@ -127,4 +101,4 @@ class _Body:
             if close is not None:
                 close()
         finally:
-            self._end()
+            self._served.end(self._rule)
