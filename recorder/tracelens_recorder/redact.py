@@ -38,6 +38,25 @@ _HARMLESS_BESIDE_KEY = frozenset([
 ])
 # fmt: on
 """`cache_key` and `primary_key` name things that are looked up, `api_key` and `signing_key` are secrets."""
+_ABOUT_SECRETS = frozenset(
+    [
+        "count",
+        "expired",
+        "expires",
+        "expiry",
+        "field",
+        "len",
+        "length",
+        "limit",
+        "minutes",
+        "policy",
+        "seconds",
+        "size",
+        "ttl",
+        "type",
+    ]
+)
+"""`token_type` and `password_min_length` say something about a secret, and hold none."""
 
 _names: Dict[str, bool] = {}
 _NAMES_KEPT = 4096
@@ -91,6 +110,8 @@ def _is_secret_name(name: str) -> bool:
     if _own_names is not None and _own_names.match(name):
         return True
     words = [word.lower() for word in _WORDS.findall(name)]
+    if words and words[-1] in _ABOUT_SECRETS:
+        return False
     if not _SECRET_WORDS.isdisjoint(words):
         return True
     joined = "".join(words)
@@ -124,12 +145,32 @@ def _card(match: Match[str]) -> str:
 
 def _assignment(match: Match[str]) -> str:
     name, between, value = match.group(1), match.group(2), match.group(3)
-    if not is_secret_name(name) or value.startswith(REDACTED) or value in _PLAIN_WORDS:
+    if not is_secret_name(name) or value.startswith(REDACTED) or value.lower() in _PLAIN_WORDS or value == name:
+        return match.group()
+    if match.string.startswith("(", match.end()):  # `session=Session()`: code
         return match.group()
     return name + between + REDACTED
 
 
-_PLAIN_WORDS = frozenset(["None", "null", "True", "False", "true", "false"])
+_PLAIN_WORDS = frozenset(
+    [
+        "basic",
+        "bearer",
+        "disabled",
+        "enabled",
+        "false",
+        "no",
+        "none",
+        "null",
+        "off",
+        "on",
+        "optional",
+        "required",
+        "true",
+        "yes",
+    ]
+)
+"""What says whether there is a secret, or of what kind."""
 
 _GATED: Tuple[Tuple[Tuple[str, ...], Pattern[str], _Replacement], ...] = (
     (
@@ -147,16 +188,36 @@ _GATED: Tuple[Tuple[Tuple[str, ...], Pattern[str], _Replacement], ...] = (
     (("glpat-",), re.compile(r"\bglpat-[\w-]{16,}"), _whole),
     (("xox",), re.compile(r"\bxox[abeoprs]-[\w-]{10,}"), _whole),
     (("sk-", "sk_", "rk_", "pk_"), re.compile(r"\b(?:sk-[\w-]{16,}|[srp]k_(?:live|test)_\w{10,})"), _whole),
+    (("npm_", "hf_"), re.compile(r"\b(?:npm|hf)_[A-Za-z0-9]{30,}"), _whole),
+    (("pypi-Ag",), re.compile(r"\bpypi-Ag[\w-]{16,}"), _whole),
+    (("dop_v1_", "doo_v1_"), re.compile(r"\bdo[op]_v1_[0-9a-f]{20,}"), _whole),
+    (("SG.",), re.compile(r"\bSG\.[\w-]{16,}\.[\w-]{16,}"), _whole),
+    (("hooks.slack.com/",), re.compile(r"(hooks\.slack\.com/\w+/)[\w/]{8,}"), _after_first_group),
     (("AIza",), re.compile(r"\bAIza[\w-]{30,}"), _whole),
-    (("earer ", "asic "), re.compile(r"\b([Bb]earer |[Bb]asic )[\w.~+/=-]{8,}"), _after_first_group),
+    (("earer ", "asic "), re.compile(r"\b([Bb]earer |[Bb]asic )(?=\S*\d|\S{20})[\w.~+/=-]{8,}"), _after_first_group),
     (("://",), re.compile(r"(://[^\s/:@]*:)[^\s/]+(?=@)"), _after_first_group),
-    (("@",), re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), _whole),
+    (("@",), re.compile(r"(?<![\w.+-])(?!git@)[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), _whole),
 )
 
 _CARD_GATE = re.compile(r"\d{4}[ -]?\d{2}")
 _CARD = re.compile(r"(?<!\w)(?<!\d\.)[2-6](?:[ -]?\d){12,18}(?!\w|\.\d)")
-_ASSIGNMENT_GATES = ("pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "session", "ssn", "cvv", "cvc")
-_ASSIGNMENT = re.compile(r"""([A-Za-z_][\w-]*)((?:["']\s*)?[=:]\s*["']?)([^\s"',;&(){}]+)""")
+_ASSIGNMENT_GATES = (
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "auth",
+    "cred",
+    "cookie",
+    "session",
+    "ssn",
+    "cvv",
+    "cvc",
+    "otp",
+    "phrase",
+)
+_ASSIGNMENT = re.compile(r"""([A-Za-z_][\w-]*)((?:["']\s*)?\s?[=:]\s*["']?)([^\s"',;&(){}]+)""")
 
 
 def redact_text(text: str) -> Tuple[str, int]:

@@ -14,7 +14,7 @@ from binascii import hexlify
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
-from tracelens_recorder import payloads, process
+from tracelens_recorder import payloads
 from tracelens_recorder.context import Context, current, leave, plain
 from tracelens_recorder.values import clean, type_name
 
@@ -50,8 +50,7 @@ class Span:
     ) -> None:
         """`what`: "request", "task", "model", "tool", … `caller`: the frame that it happens in; the captured call of it
         will tell of the span. `remote`: (trace, span) of the parent in another process, in hexadecimal."""
-        recorder = process.current()
-        self.session: Optional[Session] = recorder.session if recorder is not None else None
+        self.session: Optional[Session] = _session()
         now = current.get()
         parent = now.span
         self.name = clean(name, 200)
@@ -131,6 +130,14 @@ class Span:
         traceback: Optional[TracebackType],
     ) -> None:
         self.finish(exception)
+
+
+def _session() -> Optional[Session]:
+    """Of this process; None when it is not recorded."""
+    from tracelens_recorder import process  # which needs us first
+
+    recorder = process.current()
+    return recorder.session if recorder is not None else None
 
 
 def capture_around(session: Session, frame: Optional[FrameType]) -> str:
