@@ -53,7 +53,7 @@ def run(session: Session) -> Dict[str, Any]:
         "limit": session.options.limit,
         "commit": commit(session.scope.root),
         "environment": clean(os.environ.get("TRACELENS_ENVIRONMENT", "")),
-        "service": clean(os.environ.get("TRACELENS_SERVICE", "")),
+        "service": clean(os.environ.get("TRACELENS_SERVICE") or os.environ.get("OTEL_SERVICE_NAME", "")),
     }
 
 

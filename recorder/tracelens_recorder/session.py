@@ -131,7 +131,10 @@ class Session:
         self.closed = False
         self._last_flush = self.started_clock
         self._next_counts = 0
-        self.file = RecordingFile(os.path.join(self.out, f"{self.started_ns:016x}-{self.pid}.tlrec"))
+        path = os.path.join(self.out, f"{self.started_ns:016x}-{self.pid}.tlrec")
+        self.file = RecordingFile(path, 0, self.started_clock)
+            os.path.join(self.out, f"{self.started_ns:016x}-{self.pid}.tlrec"), 0, self.started_clock
+        )
 
     # What ran
 
@@ -568,6 +571,8 @@ class Session:
                 records += [(payloads.REPEATED, row) for row in self.failures.repeated()]
             try:
                 self.file.write(self, records, closing)
+                if not closing and self.file.is_full(self):
+                    self.file = self.file.next(self)
             except OSError as problem:
                 self.closed = True
                 self.fault(problem)

@@ -13,6 +13,7 @@ from tracelens_recorder.workspace import prepare
 if TYPE_CHECKING:
     from tracelens_recorder.session import Session
 
+SUFFIX = ".tlrec"
 MAX_ROWS = 20_000
 """Rows in one frame."""
 
@@ -20,8 +21,14 @@ MAX_ROWS = 20_000
 class RecordingFile:
     """Created with the first thing that is written. Not thread-safe: the session's lock is held around it."""
 
-    def __init__(self, path: str) -> None:
-        self._appender = Appender(path)
+    def __init__(self, path: str, number: int = 0, began: int = 0) -> None:
+        """`number`: of this file among those of its process. `began`: when it began, on the session's clock."""
+        self._path = path
+        self._number = number
+        self._began = began
+        self._before: Dict[str, int] = {}
+        """What the earlier files of the process say at their end, to be taken off what this one says."""
+        self._appender = Appender(path if not number else f"{path[: -len(SUFFIX)]}.{number}{SUFFIX}")
         self._codes = 0
         self._tests = 1
         self._notes = 0
@@ -54,8 +61,38 @@ class RecordingFile:
             for start in range(0, len(group), MAX_ROWS):
                 frames.append((kind, _json(group[start : start + MAX_ROWS])))
         if closing:
-            frames.append((payloads.END, _json(payloads.end(session))))
+            frames.append((payloads.END, _json(self._end(session))))
         self._appender.append(frames)
+
+    def _end(self, session: Session) -> Dict[str, Any]:
+        said = payloads.end(session)
+        for name, n in self._before.items():
+            said[name] -= n
+        return said
+
+    def is_full(self, session: Session) -> bool:
+        """Whether the process is to go on in another file."""
+        options = session.options
+        if options.rotate_mb and self._appender.size >= options.rotate_mb * 1e6:
+            return True
+        age = session.clock() - self._began
+        return bool(options.rotate_seconds and self._appender.size and age >= options.rotate_seconds * 1e9)
+
+    def next(self, session: Session) -> RecordingFile:
+        """End this file, and give the one to go on in. Each of them can be read alone; the oldest are removed. Raises
+        OSError."""
+        total = payloads.end(session)
+        self.write(session, session.numbers.collect(session.table), closing=True)
+        made = RecordingFile(self._path, self._number + 1, session.clock())
+        made._before = {name: total[name] for name in ("cpu_ns", "spent_ns", "redacted", "sampled")}
+        parked = [(payloads.PARKED, function.index) for function in session.table if function.unfaithful]
+        made.write(session, parked, closing=False)
+        old = self._number + 1 - session.options.keep_files
+        if old >= 0:
+            path = self._path if not old else f"{self._path[: -len(SUFFIX)]}.{old}{SUFFIX}"
+            if os.path.exists(path):
+                os.remove(path)
+        return made
 
 
 def _json(value: Any) -> bytes:
