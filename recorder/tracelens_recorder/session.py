@@ -133,8 +133,6 @@ class Session:
         self._next_counts = 0
         path = os.path.join(self.out, f"{self.started_ns:016x}-{self.pid}.tlrec")
         self.file = RecordingFile(path, 0, self.started_clock)
-            os.path.join(self.out, f"{self.started_ns:016x}-{self.pid}.tlrec"), 0, self.started_clock
-        )
 
     # What ran
 
