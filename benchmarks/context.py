@@ -1,7 +1,8 @@
 """Whether the context made from a failing test alone holds what had to be fixed.
 
 python benchmarks/context.py --mirrors F: F holds clones with history, F/OWNER+NAME/repo or F/NAME (git clone --bare).
-The commits are those of benchmarks/context_commits.json, which --collect wrote by this rule, fixed before any of them was looked at:
+The commits are those of benchmarks/context_commits.json, which --collect wrote by this rule, fixed before any of them
+was looked at:
 
   in each repository of REPOSITORIES, from the newest commit back, the first six (of the newest 3,000) that
   - have one parent, and a subject that says fix, fixes, fixed, bug or regression as a word;

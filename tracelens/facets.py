@@ -81,7 +81,7 @@ def parse(text: str) -> list[Facet]:
                 words[:2] = [joined + words[1]]
             continue
         if word.lower() == "and":
-            if negated or not found or not words:
+            if negated or not found or not words or words[0].lower() == "and":
                 raise TraceLensError(f"where: did not expect 'and'. {_SUCH_AS}")
             continue
         if word.lower() == "not":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tracelens import facets
 from tracelens.facets import Allowed
@@ -20,6 +21,10 @@ from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index, Layout
 from tracelens_indexer.store.answers import SearchHit, UnitRecord
 from tracelens_indexer.store.vectors import MOST_IDS, Ranked, SearchTable, fused, reciprocal_rank_fusion
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
 
 _LISTED = 100
 """How many of each ranking are fused."""
@@ -93,21 +98,35 @@ class Searcher:
         return hits[:limit]
 
     def _ranked(self, query: str, limit: int, allowed: Allowed | None) -> Ranked:
-        vector = None
-        if self._embedder and self._table.holds(f"{self._embedder.name}-{self._embedder.version}"):
-            vector = self._embedder.embed([query])[0]
-        elif self._embedder:
-            self.notes.append(
-                f"found by words alone: the index has no vectors of {self._embedder.name} yet. Run: tracelens index"
-            )
-        else:
-            self.notes.append("found by words alone, as embedding.model says")
+        vector = self._vector(query)
         listed = max(_LISTED, limit)
         if allowed is None:
             return self._table.search(search_words(query), vector, listed)
         if len(allowed.ids) <= MOST_IDS:
             return self._table.search(search_words(query), vector, listed, allowed.ids, inverted=allowed.inverted)
         return _left(self._table.search(search_words(query), vector, _FILTERED_LATER), allowed)
+
+    def _vector(self, query: str) -> NDArray[float32] | None:
+        """Of the query; None, with a line that says why, where search is by words alone."""
+        if self._embedder is None:
+            self.notes.append("found by words alone, as embedding.model says")
+            return None
+        name = self._embedder.name
+        try:
+            if not self._table.holds(f"{name}-{self._embedder.version}"):
+                self.notes.append(f"found by words alone: the index has no vectors of {name} yet. Run: tracelens index")
+                return None
+            vector: NDArray[float32] = self._embedder.embed([query])[0]
+        except TraceLensError as error:
+            self.notes.append(f"found by words alone: {error}")
+            return None
+        if self._table.fits(vector):
+            return vector
+        self.notes.append(
+            f"found by words alone: {name} gives vectors of {len(vector)} numbers now, the index has others. Remove"
+            " .tracelens/code.lance and run: tracelens index"
+        )
+        return None
 
     def _rescored(self, query: str, candidates: Sequence[UnitRecord]) -> Sequence[int]:
         assert self._rescorer is not None

@@ -58,7 +58,7 @@ def test_a_failure_a_test_a_traceback_and_a_question_all_lead_there(recorded_sho
         "price after the discount of a customer's tier",
     ):
         assert any(unit.name == "apply_discount" for unit in made(recorded_shop, named).units), named
-    assert made(recorded_shop, failure.id).parts[1].id == failure.id
+    assert failure.id in [part.id for part in made(recorded_shop, failure.id).parts]
 
 
 def test_frames_of_another_machine_are_found_by_the_end_of_their_path(recorded_shop: Path) -> None:

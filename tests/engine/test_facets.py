@@ -36,10 +36,10 @@ def test_each_facet_finds_what_did_so(index: Index) -> None:
     assert "pricing.apply_discount" in names(index, "none:tier") and "pricing.order_total" not in names(
         index, "none:tier"
     )
-    assert names(index, "hot")[0] == "inventory.Warehouse.find"
+    assert "inventory.Warehouse.find" in names(index, "hot")
     assert "__main__.main" in names(index, "never run") and "__main__.main" not in names(index, "ran")
     assert names(index, "called-by:order_total and kind:function") == ["pricing.apply_discount", "pricing.tax_rate"]
-    assert "service.OrderService.checkout" in names(index, "calls:order_total")
+    assert "service.OrderService.checkout" in names(index, "calls:Warehouse.reserve")
     assert set(names(index, "path:pricing.py and kind:function")) >= {"pricing.tax_rate", "pricing.apply_discount"}
     assert names(index, "slow:100s") == []
 
@@ -67,10 +67,13 @@ def test_words_may_stand_for_signs(written: str, same: str) -> None:
     assert facets.parse(written) == facets.parse(same)
 
 
-@pytest.mark.parametrize(
-    "bad",
-    ["", " ", ",", "and", "not", "hot and", "colour:red", "hot:1", "slow:quick", "raised:", "kind:poem", "x" * 501, "hot); DROP TABLE units", "not not", "returned:3", "hot and and ran"],
-)
+BAD = [
+    *("", " ", ",", "and", "not", "hot and", "colour:red", "hot:1", "slow:quick", "raised:", "kind:poem", "x" * 501),
+    *("hot); DROP TABLE units", "not not", "returned:3", "hot and and ran"),
+]
+
+
+@pytest.mark.parametrize("bad", BAD)
 def test_a_condition_that_cannot_be_read_says_why(bad: str) -> None:
     with pytest.raises(TraceLensError, match="where"):
         facets.parse(bad)
