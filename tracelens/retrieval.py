@@ -5,11 +5,13 @@ Heavy (LanceDB, perhaps a transformer): for the command line and the search work
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracelens import facets
+from tracelens.context.near import is_test
 from tracelens.facets import Allowed
 from tracelens.rescoring import CANDIDATES, Rescorer
 from tracelens.settings import Settings
@@ -33,6 +35,8 @@ _FILTERED_LATER = 2_000
 """How many are listed where a filter is too large for the table and is applied to what it found."""
 _WEIGHT_OF_HOTNESS = 0.05
 """A weak prior for what used the most time, where something was recorded: a cosine counts forty times as much."""
+_LESS_FOR_TESTS = 0.2
+"""Tests say in their names what others do in their code; who does not ask for tests wants the code."""
 
 
 def configured_embedder(settings: Settings) -> Embedder | None:
@@ -84,8 +88,11 @@ class Searcher:
         weights = index.own_weights(runs) if index.current_runs() else {}
         for unit in scores.keys() & weights.keys():
             scores[unit] += _WEIGHT_OF_HOTNESS * weights[unit]
+        units = index.units_by_id(scores)
+        if not re.search(r"(^|[\W_])tests?([\W_]|$)", query, re.IGNORECASE):
+            for unit in units.values():
+                scores[unit.id] -= _LESS_FOR_TESTS * is_test(unit)
         best = sorted(scores, key=lambda unit: (-scores[unit], unit))
-        units = index.units_by_id(best)
         if self._rescorer:
             again = self._rescored(query, [units[unit] for unit in best if unit in units][:CANDIDATES])
             if again:
