@@ -90,8 +90,8 @@ class Searcher:
             scores[unit] += _WEIGHT_OF_HOTNESS * weights[unit]
         units = index.units_by_id(scores)
         if not re.search(r"(^|[\W_])tests?([\W_]|$)", query, re.IGNORECASE):
-            for unit in units.values():
-                scores[unit.id] -= _LESS_FOR_TESTS * is_test(unit)
+            for candidate in units.values():
+                scores[candidate.id] -= _LESS_FOR_TESTS * is_test(candidate)
         best = sorted(scores, key=lambda unit: (-scores[unit], unit))
         if self._rescorer:
             again = self._rescored(query, [units[unit] for unit in best if unit in units][:CANDIDATES])
