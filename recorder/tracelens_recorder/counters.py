@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from tracelens_recorder import payloads
 from tracelens_recorder.code import Function
 from tracelens_recorder.failures import Prepared
+from tracelens_recorder.observed import Entry
 
 
 class Counter:
@@ -40,13 +41,15 @@ class Counter:
 class ThreadState:
     """The numbers of one thread."""
 
-    __slots__ = ("counters", "edges", "name", "overhead", "settled")
+    __slots__ = ("counters", "edges", "name", "observed", "overhead", "settled")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.counters: Dict[int, Counter] = {}
         self.edges: Dict[Tuple[int, int, int], List[int]] = {}
         """(caller, offset of the call in it, callee) → [calls, ns, calls written, ns written]"""
+        self.observed: Dict[Tuple[int, str], List[int]] = {}
+        """(value, outcome) → [calls, calls written]"""
         self.overhead = 0
         """Nanoseconds spent on capturing values: taken off the durations of the calls around."""
         self.settled: List[Tuple[int, int, int]] = []
@@ -66,7 +69,8 @@ class Call:
     """A call in progress."""
 
     __slots__ = ("caller", "capture", "child", "chosen", "counter", "duration", "edge", "function", "number",
-                 "overhead", "parent", "pending", "represents", "running", "self", "start", "thread")  # fmt: skip
+                 "overhead", "parent", "pending", "represents", "running", "self", "start", "thread",
+                 "values")  # fmt: skip
 
     def __init__(self, function: Function, thread: ThreadState, counter: Counter) -> None:
         self.function = function
@@ -86,6 +90,8 @@ class Call:
         self.duration = 0
         self.self = 0
         self.running = True
+        self.values: Optional[List[Entry]] = None
+        """What it was made with, where the values of every call are counted."""
         self.pending: Optional[Tuple[int, Unwinding]] = None
         """(offset, exception) for a collector that learns of an exception before it knows whether it is handled."""
 
@@ -93,10 +99,11 @@ class Call:
 class Unwinding:
     """An exception on its way out of a frame, in plain values: it may yet be handled there."""
 
-    __slots__ = ("closing", "failed", "line", "message", "prepared", "type", "worth")
+    __slots__ = ("closing", "failed", "kind", "line", "message", "prepared", "type", "worth")
 
     def __init__(self) -> None:
         self.failed = False
+        self.kind = ""
         self.closing = False
         """A generator is being closed: nothing went wrong, and nothing was returned."""
         self.worth = False

@@ -59,6 +59,7 @@ class Monitoring:
         set_local_events = m.set_local_events
         functions, in_scope = session.functions, session.scope.known
         get_frame = sys._getframe
+        fast = session.accelerated
         add, started, suspended, left = session.add, session.started, session.suspended, session.left
         resumed, returned, raised, fault = session.resumed, session.returned, session.raised, session.fault
 
@@ -77,6 +78,9 @@ class Monitoring:
                 # that were on their way here meanwhile. Each switches the events on before it says that it started, so
                 # that its end is not missed.
                 set_local_events(calls, code, local)
+                if fast is not None:
+                    fast.core.started(code)
+                    return disable
                 frame = get_frame(1)
                 known = session.live.get(id(frame))
                 if known is None or known.function is not function or not known.running:
@@ -140,7 +144,7 @@ class Monitoring:
             set_local_events(calls, function.code, local)
 
         session.park, session.unpark = park, unpark
-        for event, callback in (
+        callbacks: Tuple[Tuple[int, Any], ...] = (
             (events.PY_START, on_start),
             (events.PY_RETURN, on_return),
             (events.PY_YIELD, on_yield),
@@ -148,7 +152,18 @@ class Monitoring:
             (events.PY_THROW, on_throw),
             (events.PY_UNWIND, on_unwind),
             (events.CALL, on_call),
-        ):
+        )
+        if fast is not None:
+            core = fast.core
+            callbacks = (
+                (events.PY_START, core.on_start),
+                (events.PY_RETURN, core.on_return),
+                (events.PY_YIELD, core.on_yield),
+                (events.PY_RESUME, core.on_resume),
+                (events.PY_THROW, core.on_throw),
+                (events.PY_UNWIND, core.on_unwind),
+            )
+        for event, callback in callbacks:
             m.register_callback(calls, event, callback)
         m.register_callback(discovery, events.PY_START, discover)
         m.set_events(calls, events.PY_UNWIND | events.PY_THROW)

@@ -30,6 +30,8 @@ TEST_COUNTS = 10
 SAMPLES = 11
 REPEATED = 12
 END = 13
+VALUES = 14
+VALUE_COUNTS = 15
 
 
 def run(session: Session) -> Dict[str, Any]:
@@ -46,6 +48,7 @@ def run(session: Session) -> Dict[str, Any]:
         "root": clean(session.scope.root, 1000),
         "mode": session.mode,
         "exact": session.options.exact,
+        "core": "python" if session.accelerated is None else "c",
         "budget": session.options.budget,
         "limit": session.options.limit,
         "commit": commit(session.scope.root),

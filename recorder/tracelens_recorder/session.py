@@ -20,14 +20,16 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import current_test, payloads
+from tracelens_recorder.accelerated import Accelerated, accelerate
 from tracelens_recorder.captures import Captures
 from tracelens_recorder.code import FUNCTION, INLINE, NEVER, Function
 from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState, Unwinding
-from tracelens_recorder.failures import Failures, is_failure, kind_of
+from tracelens_recorder.failures import Failures, kind_of
 from tracelens_recorder.faults import is_the_programs, place_of
 from tracelens_recorder.governor import CALL_NS, LOOK_CALLS, SITE_NS, Governor
 from tracelens_recorder.histogram import bucket
 from tracelens_recorder.launch import Options
+from tracelens_recorder.observed import ObservedValues
 from tracelens_recorder.parking import Parking
 from tracelens_recorder.scope import Scope
 from tracelens_recorder.sites import Sites, around
@@ -76,12 +78,15 @@ class Session:
         self.limit = NEVER if options.exact or self.governed else options.limit
         self.drawn = DRAWN if self.governed else DRAWN_UNGOVERNED
         self.lot: Callable[[], float] = _random.Random().random
+        self.accelerated: Optional[Accelerated] = None
         self.functions: Dict[int, Function] = {}
         """By id() of the code object."""
         self.table: List[Function] = []
         self.notes: List[str] = []
         self.read_test = current_test.reader()
         self._reset()
+        if options.exact and mode == "monitoring":
+            self.accelerated = accelerate(self)
 
     def _reset(self) -> None:
         """The state of a process in which nothing has run yet; again in a child after a fork."""
@@ -106,6 +111,7 @@ class Session:
         self.redacted = 0
         self.parking = Parking(self)
         self.sites = Sites(self.functions)
+        self.observed = ObservedValues(self) if self.options.exact and self.options.values else None
         self.faults = 0
         self.first_fault = ""
         self.records: List[Tuple[int, Any]] = []
@@ -129,6 +135,8 @@ class Session:
                 known.armed_at = self.clock()
                 self.governor.spent += DISCOVERY_NS
                 self.table.append(known)
+                if self.accelerated is not None:
+                    self.accelerated.add(known)
                 self.functions[id(code)] = known
             return known
 
@@ -143,7 +151,7 @@ class Session:
             counter = thread.counters[function.index] = Counter()
         test = self.read_test()
         if test is not self.test_seen:
-            self._switch_test(test)
+            self.switch_test(test)
         if counter.test != self.test:
             thread.settle(function.index, counter, self.test)
         counter.calls += 1
@@ -154,7 +162,9 @@ class Session:
         governor.spent += CALL_NS
         call = Call(function, thread, counter)
         self._enter(call, frame, first=True)
-        if number >= function.next and self._chosen(call, number):
+        if self.observed is not None:
+            call.values = self.observed.arguments(function, frame)
+        if number >= function.next and self.choose(call, number):
             before = self.cpu()
             self.captures.begin(call, frame)
             governor.captured(self.cpu() - before)
@@ -170,7 +180,7 @@ class Session:
         if number >= function.stop or governor.spent > governor.allowed:
             self.parking.consider(function, number)
 
-    def _chosen(self, call: Call, number: int) -> bool:
+    def choose(self, call: Call, number: int) -> bool:
         """Whether a call whose turn it is gets captured, and whose turn is next.
 
         Early calls are captured one and all. Of later ones so many are drawn that each stretch in which the number of
@@ -230,6 +240,8 @@ class Session:
             return
         now = self.clock()
         self._finish(call, now)
+        if self.observed is not None:
+            self.observed.returned(call, value)
         if call.capture is not None:
             before = self.cpu()
             self.captures.returned(call, value)
@@ -264,6 +276,8 @@ class Session:
         elif call is not None:
             self.live.pop(id(frame), None)
             self._finish(call, self.clock())
+            if call.values:
+                self.observed_raised(call, kind_of(exception)[1])
             if function.due:
                 self.parking.park(function)
 
@@ -271,10 +285,10 @@ class Session:
         self, function: Function, frame: FrameType, exception: BaseException, traceback: Optional[TracebackType]
     ) -> Unwinding:
         """What there is to say of an exception that is about to leave a frame, without holding on to it."""
-        failed = is_failure(exception)
+        failed, kind = kind_of(exception)
         call = self.live.get(id(frame)) if function.kind == FUNCTION else None
         it = Unwinding()
-        it.failed = failed
+        it.failed, it.kind = failed, kind
         it.closing = issubclass(type(exception), GeneratorExit)
         if failed:
             it.prepared = self.failures.prepare(function, frame, exception, traceback)
@@ -295,6 +309,8 @@ class Session:
         call = self.live.pop(id(frame), None) if function.kind == FUNCTION else None
         if call is not None:
             self._finish(call, now)
+            if call.values:
+                self.observed_raised(call, exception.kind)
         if exception.failed and function.kind == FUNCTION:
             self._count_error(function)
         failure = self.failures.commit(exception.prepared) if exception.prepared is not None else None
@@ -319,9 +335,13 @@ class Session:
             if function.due:
                 self.parking.park(function)
 
+    def observed_raised(self, call: Call, kind: str) -> None:
+        if self.observed is not None:
+            self.observed.raised(call, kind)
+
     def _unseen(self, function: Function) -> Call:
         """A call of a parked function, whose start was not listened to."""
-        thread = self._thread()
+        thread = self.thread()
         call = Call(function, thread, Counter())
         call.duration = call.self = -1
         call.running = False
@@ -344,7 +364,7 @@ class Session:
                 self.captures.end(call, ["raised", "", "", frame.f_lineno or 0])
 
     def _count_error(self, function: Function) -> None:
-        thread = self._thread()
+        thread = self.thread()
         counter = thread.counters.get(function.index)
         if counter is None:
             counter = thread.counters[function.index] = Counter()
@@ -359,7 +379,7 @@ class Session:
             if function.kind == INLINE:
                 caller, offset = around(function, frame, self.functions)
             if caller is not None:
-                edges = self._thread().edges
+                edges = self.thread().edges
                 key = (caller.index, offset, target.index)
                 edge = edges.get(key)
                 if edge is None:
@@ -367,7 +387,7 @@ class Session:
                 edge[0] += 1
         return done
 
-    def _thread(self) -> ThreadState:
+    def thread(self) -> ThreadState:
         try:
             thread: ThreadState = self.local.state
             return thread
@@ -379,7 +399,7 @@ class Session:
         self.local.state = state
         return state
 
-    def _switch_test(self, seen: object) -> None:
+    def switch_test(self, seen: object) -> None:
         with self.lock:
             self.test_seen = seen
             said = current_test.said()
@@ -497,6 +517,10 @@ class Session:
             records, self.records = self.records, []
             if counts:
                 records += self.numbers.collect(self.table)
+                if self.observed is not None:
+                    records += self.observed.collect(list(self.numbers.threads))
+                if self.accelerated is not None:
+                    records += self.accelerated.collect(closing)
                 records += [(payloads.REPEATED, row) for row in self.failures.repeated()]
             try:
                 self.file.write(self, records, closing)
@@ -512,6 +536,8 @@ class Session:
             for call in list(self.live.values()):
                 if call.capture is not None:
                     self.captures.end(call, ["unfinished"])
+            if self.accelerated is not None:
+                self.accelerated.close()
             self.numbers.settle()
             if self.table or self.notes:
                 self.flush(counts=True, closing=True)
@@ -520,6 +546,8 @@ class Session:
     def in_child(self) -> None:
         """After a fork: what was counted so far is the parent's. This process writes a file of its own."""
         self._reset()
+        if self.accelerated is not None:
+            self.accelerated.core.reset()
         for function in self.table:
             listened = not function.parked
             function.forget()

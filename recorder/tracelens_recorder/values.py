@@ -219,13 +219,13 @@ class _Walk:
         if issubclass(kind, (list, tuple, set, frozenset, dict)):
             return self.container(value, kind, name, depth)
         if issubclass(kind, str):
-            if _is_enum(kind):
+            if is_enum(kind):
                 return self.enum(value, kind)
             return f"{name}({self.string(str.__str__(value))})" if name else self.string(value)
         if issubclass(kind, (bytes, bytearray)):
             return self.binary(value, kind)
         if issubclass(kind, (int, float)):
-            if _is_enum(kind):
+            if is_enum(kind):
                 return self.enum(value, kind)
             text, found = _number_text(value)
             self.redacted += found
@@ -244,7 +244,7 @@ class _Walk:
                 return f"<{_short(kind)}>"
             self.redacted += found
             return clean(text, MAX_STRING)
-        if _is_enum(kind):
+        if is_enum(kind):
             return self.enum(value, kind)
         if kind in _CALLABLES if type(kind) is type else False:
             return _callable_text(value, kind)
@@ -384,7 +384,7 @@ def _short(kind: type) -> str:
     return clean(name.rpartition(".")[2], 80)
 
 
-def _is_enum(kind: type) -> bool:
+def is_enum(kind: type) -> bool:
     enum = sys.modules.get("enum")
     base = enum.__dict__.get("Enum") if type(enum) is types.ModuleType else None
     return base is not None and any(one is base for one in _type_mro(kind))
