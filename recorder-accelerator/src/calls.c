@@ -157,8 +157,10 @@ static void forget_suspended(void)
             gone[n++] = live[i]->frame;
     for (uint32_t i = 0; i < n; i++) {
         Call *call = pop_call(gone[i]);
-        if (call)
+        if (call) {
+            call->func->live--;
             let_go(call);
+        }
     }
     free(gone);
 }
@@ -188,6 +190,7 @@ static Call *new_call(Frame *frame)
     if (call) { /* it never ended, and another frame stands in its place */
         if (call->running && call->thread->active[call->func->index] > 0)
             call->thread->active[call->func->index]--;
+        call->func->live--;
         let_go(call);
     }
     if (live_count >= MAX_LIVE && live_count % 4096 == 0)
@@ -358,6 +361,7 @@ static inline void finish(Call *call, int64_t now)
     if (call->running)
         leave(call, now);
     f->ended++;
+    f->live--;
     if (f->low < 0 || call->duration < f->low)
         f->low = call->duration;
     if (call->duration > f->high)
@@ -422,6 +426,18 @@ static inline int fetch_values(Call *call, Frame *frame)
     return 0;
 }
 
+/* The object of a frame on the stack, for Python to look at: a new reference; None when it is not there. */
+static PyObject *object_of(Frame *frame)
+{
+    PyFrameObject *one = (PyFrameObject *)Py_XNewRef((PyObject *)PyEval_GetFrame());
+    while (one && one->f_frame != frame) {
+        PyFrameObject *back = PyFrame_GetBack(one);
+        Py_DECREF(one);
+        one = back;
+    }
+    return one ? (PyObject *)one : Py_NewRef(Py_None);
+}
+
 /* A frame of a function begins to run. 0, or -1 with an error of the program's. */
 int enter(Func *f, Frame *frame)
 {
@@ -429,6 +445,7 @@ int enter(Func *f, Frame *frame)
     Thread *t = thread_for(nfuncs);
     if (!t)
         return 0;
+    entered++;
     if (test_changed) {
         test_changed = 0;
         PyObject *test = PyObject_CallNoArgs(hook_test);
@@ -443,6 +460,7 @@ int enter(Func *f, Frame *frame)
     if (!call)
         return 0;
     f->calls++;
+    f->live++;
     t->active[f->index]++;
     call->func = f;
     call->thread = t;
@@ -462,7 +480,7 @@ int enter(Func *f, Frame *frame)
         Call *parent = call->parent ? call_of(call->parent) : NULL;
         PyObject *above = parent && parent->serial == call->parent_serial && parent->handle ? parent->handle : Py_None;
         uint64_t serial = call->serial;
-        PyObject *handle = PyObject_CallFunction(hook_begin, "iOLiiO", f->index, (PyObject *)PyEval_GetFrame(), f->calls,
+        PyObject *handle = PyObject_CallFunction(hook_begin, "iNLiiO", f->index, object_of(frame), f->calls,
                                                  call->caller ? call->caller->index : -1, call->offset, above);
         if (!handle)
             return -1;
@@ -479,7 +497,21 @@ int enter(Func *f, Frame *frame)
         t->overhead += call->start - now;
         call->overhead = t->overhead;
     }
+    if (--patience <= 0 || f->calls >= f->stop) {
+        PyObject *done = PyObject_CallFunction(hook_consider, "iLL", f->index, f->calls, f->live);
+        if (!done)
+            return -1;
+        Py_DECREF(done);
+    }
     return 0;
+}
+
+/* A call of a function that is to be parked has ended, or one that nobody saw start. */
+static int ended(Func *f)
+{
+    PyObject *done = PyObject_CallFunction(hook_ended, "iLL", f->index, f->calls, f->live);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
 }
 
 /* Whether the start of this frame has been seen already. */
@@ -509,8 +541,12 @@ PyObject *on_return(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
     Frame *frame = frame_of(args[0]);
     Call *call = frame ? pop_call(frame) : NULL;
-    if (!call)
+    if (!call) {
+        Func *unseen = func_of(args[0]);
+        if (unseen && unseen->draining && ended(unseen) < 0)
+            return NULL;
         Py_RETURN_NONE;
+    }
     int64_t now = now_ns();
     finish(call, now);
     Thread *t = call->thread;
@@ -536,6 +572,8 @@ PyObject *on_return(PyObject *self, PyObject *const *args, Py_ssize_t n)
         Py_DECREF(done);
     }
     let_go(call);
+    if (f->due && ended(f) < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -578,6 +616,84 @@ static inline int is_control_flow(PyTypeObject *type)
            (PyObject *)type == PyExc_GeneratorExit;
 }
 
+/* Where in a frame an exception stands: -1 when a deeper frame in scope has had it, -2 when it does not say. */
+static int place_of_exception(PyObject *exception, Frame *frame)
+{
+    PyTracebackObject *traceback = (PyTracebackObject *)((PyBaseExceptionObject *)exception)->traceback;
+    if (!traceback)
+        return -2;
+    if (traceback->tb_frame->f_frame != frame)
+        return -1;
+    for (PyTracebackObject *deeper = traceback->tb_next; deeper; deeper = deeper->tb_next)
+        if (func_of(CODE_OF(deeper->tb_frame->f_frame)))
+            return -1;
+    return ((PyBaseExceptionObject *)exception)->context ? -2 : traceback->tb_lasti;
+}
+
+static Quiet *quiet_of(Func *f, PyObject *exception, int place)
+{
+    for (Quiet *one = f->quiet; one; one = one->next)
+        if (one->type == Py_TYPE(exception) && one->place == place)
+            return one;
+    return NULL;
+}
+
+/* Python said (how many more of these are only counted, whether they are failures, their group or None). */
+static void be_quiet(Func *f, PyObject *exception, int place, PyObject *said)
+{
+    long long left;
+    int failure;
+    PyObject *group;
+    if (place == -2)
+        return;
+    if (!PyArg_ParseTuple(said, "LpO", &left, &failure, &group)) {
+        PyErr_Clear();
+        return;
+    }
+    Quiet *one = quiet_of(f, exception, place);
+    if (!one) {
+        if (!(one = calloc(1, sizeof(Quiet))))
+            return;
+        one->type = (PyTypeObject *)Py_NewRef((PyObject *)Py_TYPE(exception));
+        one->place = place;
+        one->next = f->quiet;
+        f->quiet = one;
+    }
+    one->left = left;
+    one->failure = failure;
+    if (place >= 0 && group != Py_None && one->group != group)
+        Py_XSETREF(one->group, Py_NewRef(group));
+}
+
+/* In a child after a fork, and at the end. */
+void forget_quiet(Func *f)
+{
+    for (Quiet *one = f->quiet, *next; one; one = next) {
+        next = one->next;
+        Py_DECREF(one->type);
+        Py_XDECREF(one->group);
+        free(one);
+    }
+    f->quiet = NULL;
+}
+
+/* (group, failures of it that were counted) */
+PyObject *collect_quiet(void)
+{
+    PyObject *rows = PyList_New(0);
+    for (int i = 0; rows && i < nfuncs; i++)
+        for (Quiet *one = funcs[i]->quiet; one; one = one->next) {
+            if (!one->n || !one->group)
+                continue;
+            PyObject *row = Py_BuildValue("(OL)", one->group, one->n);
+            one->n = 0;
+            if (!row || PyList_Append(rows, row) < 0)
+                Py_CLEAR(rows);
+            Py_XDECREF(row);
+        }
+    return rows;
+}
+
 PyObject *on_unwind(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
     Func *f = func_of(args[0]);
@@ -601,19 +717,43 @@ PyObject *on_unwind(PyObject *self, PyObject *const *args, Py_ssize_t n)
         }
         if (!call->handle && is_control_flow(Py_TYPE(exception))) {
             let_go(call);
+            if (f->due && ended(f) < 0)
+                return NULL;
             Py_RETURN_NONE;
         }
     }
+    int place = place_of_exception(exception, frame);
+    Quiet *quiet = quiet_of(f, exception, place);
+    long long untold = 0;
+    if (quiet && (!call || !call->handle)) {
+        if (quiet->left > 0) {
+            quiet->left--;
+            quiet->n++;
+            f->errors += quiet->failure && f->kind == FUNCTION;
+            if (call)
+                let_go(call);
+            if (f->due && ended(f) < 0)
+                return NULL;
+            Py_RETURN_NONE;
+        }
+        untold = quiet->n;
+        quiet->n = 0;
+    }
     PyObject *done = PyObject_CallFunction(
-        hook_raised, "iOOOLLii", f->index, (PyObject *)PyEval_GetFrame(), exception,
+        hook_raised, "iNOOLLiiL", f->index, object_of(frame), exception,
         call ? (call->handle ? call->handle : Py_True) : Py_None, call ? (long long)call->duration : -1LL,
-        call ? (long long)call->own : -1LL, call && call->caller ? call->caller->index : -1, call ? call->offset : 0);
+        call ? (long long)call->own : -1LL, call && call->caller ? call->caller->index : -1, call ? call->offset : 0,
+        untold);
     if (call) {
         call->thread->overhead += now_ns() - now;
         let_go(call);
     }
-    Py_XDECREF(done);
     if (!done)
+        return NULL;
+    if (PyTuple_CheckExact(done))
+        be_quiet(f, exception, place, done);
+    Py_DECREF(done);
+    if (f->due && ended(f) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -655,18 +795,21 @@ PyObject *collect_counts(void)
     PyObject *rows = PyList_New(0);
     for (int i = 0; rows && i < nfuncs; i++) {
         Func *f = funcs[i];
-        if (f->calls == f->written_calls && f->ended == f->written_ended && f->own == f->written_own)
+        if (f->calls == f->written_calls && f->ended == f->written_ended && f->own == f->written_own &&
+            f->errors == f->written_errors)
             continue;
         PyObject *durations = collect_durations(f);
         if (!durations) {
             Py_DECREF(rows);
             return NULL;
         }
-        PyObject *row = Py_BuildValue("(iLLiLLLLLN)", f->index, f->calls - f->written_calls, f->resumes - f->written_resumes, 0,
+        PyObject *row = Py_BuildValue("(iLLLLLLLLN)", f->index, f->calls - f->written_calls, f->resumes - f->written_resumes,
+                                      f->errors - f->written_errors,
                                       f->ended - f->written_ended, f->total - f->written_total, f->own - f->written_own,
                                       f->low, f->high, durations);
         f->written_calls = f->calls;
         f->written_resumes = f->resumes;
+        f->written_errors = f->errors;
         f->written_ended = f->ended;
         f->written_total = f->total;
         f->written_own = f->own;
@@ -694,17 +837,39 @@ PyObject *collect_tests(int settle_all)
 }
 
 /* (handle, ns so far, own ns so far) of the captured calls that have not ended */
-PyObject *open_calls(void)
+PyObject *open_calls(int of)
 {
     PyObject *rows = PyList_New(0);
     for (uint32_t i = 0; rows && i < live_size; i++)
-        if (live[i] && live[i]->handle) {
+        if (live[i] && live[i]->handle && (of < 0 || live[i]->func->index == of)) {
             PyObject *row = Py_BuildValue("(OLL)", live[i]->handle, (long long)live[i]->duration, (long long)live[i]->own);
             if (!row || PyList_Append(rows, row) < 0)
                 Py_CLEAR(rows);
             Py_XDECREF(row);
         }
     return rows;
+}
+
+/* The calls of a function that is not listened to any more: their ends will not be seen. */
+void drop_calls(int of)
+{
+    uint32_t n = 0;
+    Frame **gone = malloc(sizeof(Frame *) * (live_count + 1));
+    if (!gone)
+        return;
+    for (uint32_t i = 0; i < live_size; i++)
+        if (live[i] && live[i]->func->index == of)
+            gone[n++] = live[i]->frame;
+    for (uint32_t i = 0; i < n; i++) {
+        Call *call = pop_call(gone[i]);
+        if (!call)
+            continue;
+        if (call->running)
+            call->thread->active[of] = 0;
+        let_go(call);
+    }
+    funcs[of]->live = 0;
+    free(gone);
 }
 
 /* In a child after a fork: its calls and numbers begin anew. */
@@ -738,6 +903,10 @@ void forget_calls(void)
         f->test = 0;
         f->settled = 0;
         f->next = 1;
+        f->stop = NEVER;
+        f->live = 0;
+        f->due = f->draining = 0;
+        forget_quiet(f);
         f->edge = NULL;
     }
     if (!event_loop)

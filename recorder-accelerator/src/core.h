@@ -86,6 +86,17 @@ typedef struct {
 
 typedef struct Func Func;
 
+/* Exceptions of one type that left a function at one place, of which enough was kept: they are only counted. */
+typedef struct Quiet {
+    PyTypeObject *type; /* strong */
+    int place;          /* tb_lasti of the frame; -1 a deeper frame in scope has had it */
+    long long left;     /* so many more */
+    long long n;        /* since they were told last */
+    int failure;
+    PyObject *group; /* of Python; NULL none */
+    struct Quiet *next;
+} Quiet;
+
 typedef struct Edge {
     Func *caller, *callee;
     int offset;
@@ -103,6 +114,11 @@ struct Func {
     int test; /* that the calls since `settled` belong to */
     long long settled;
     long long next; /* number of the call that is handed to Python to be captured */
+    long long stop; /* number of the call from which on Python is asked whether to park */
+    long long live; /* calls in progress, nearly */
+    char due;       /* to be parked when a call of it has ended */
+    char draining;  /* ends are listened to whose starts were not */
+    Quiet *quiet;
     Edge *edge;     /* the last one it was called over */
     Slot *slots;    /* of the first MAX_PARAMETERS parameters, and behind them of what is returned */
 };
@@ -132,8 +148,10 @@ typedef struct Call {
 } Call;
 
 /* core state, in module.c */
-extern PyObject *hook_begin, *hook_end, *hook_raised, *hook_value, *hook_test, *hook_type;
+extern PyObject *hook_begin, *hook_end, *hook_raised, *hook_value, *hook_test, *hook_type, *hook_consider, *hook_ended;
 extern int count_values;
+extern long long patience; /* calls after which Python is asked whether too much is spent */
+extern long long entered;  /* calls since it was asked last */
 extern int test_now, test_changed;
 extern Func **funcs;
 extern int nfuncs;
@@ -150,7 +168,10 @@ PyObject *on_yield(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *on_resume(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *on_throw(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *on_unwind(PyObject *, PyObject *const *, Py_ssize_t);
-PyObject *open_calls(void);
+PyObject *open_calls(int of); /* of the function of an index, or of all: -1 */
+PyObject *collect_quiet(void);
+void forget_quiet(Func *f);
+void drop_calls(int of);
 void forget_calls(void);
 PyObject *collect_edges(void);
 PyObject *collect_counts(void);

@@ -3,8 +3,9 @@
 
 #define API 1 /* tracelens_recorder.accelerated takes this one alone */
 
-PyObject *hook_begin, *hook_end, *hook_raised, *hook_value, *hook_test, *hook_type;
+PyObject *hook_begin, *hook_end, *hook_raised, *hook_value, *hook_test, *hook_type, *hook_consider, *hook_ended;
 int count_values;
+long long patience = NEVER, entered;
 int test_now, test_changed;
 Func **funcs;
 int nfuncs;
@@ -26,13 +27,13 @@ static int environment_changed(PyDict_WatchEvent event, PyObject *dict, PyObject
     return 0;
 }
 
-PyDoc_STRVAR(setup_doc, "setup(begin, end, raised, value, test, type, count_values, environment)");
+PyDoc_STRVAR(setup_doc, "setup(begin, end, raised, value, test, type, consider, ended, count_values, environment)");
 static PyObject *setup(PyObject *self, PyObject *args)
 {
-    PyObject *hooks[6], *environment;
+    PyObject *hooks[8], *environment;
     int values;
-    if (!PyArg_ParseTuple(args, "OOOOOOpO", &hooks[0], &hooks[1], &hooks[2], &hooks[3], &hooks[4], &hooks[5], &values,
-                          &environment))
+    if (!PyArg_ParseTuple(args, "OOOOOOOOpO", &hooks[0], &hooks[1], &hooks[2], &hooks[3], &hooks[4], &hooks[5],
+                          &hooks[6], &hooks[7], &values, &environment))
         return NULL;
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
         PyErr_SetString(PyExc_RuntimeError, "only the main interpreter is recorded");
@@ -42,8 +43,9 @@ static PyObject *setup(PyObject *self, PyObject *args)
         PyErr_SetString(PyExc_RuntimeError, "no place left to note what is known of code");
         return NULL;
     }
-    PyObject **own[6] = {&hook_begin, &hook_end, &hook_raised, &hook_value, &hook_test, &hook_type};
-    for (int i = 0; i < 6; i++)
+    PyObject **own[8] = {&hook_begin, &hook_end,  &hook_raised,   &hook_value,
+                         &hook_test,  &hook_type, &hook_consider, &hook_ended};
+    for (int i = 0; i < 8; i++)
         Py_XSETREF(*own[i], Py_NewRef(hooks[i]));
     count_values = values;
     test_changed = 1;
@@ -59,6 +61,7 @@ static PyObject *setup(PyObject *self, PyObject *args)
         PyUnstable_Code_SetExtra(funcs[i]->code, extra, NULL);
         Py_DECREF(funcs[i]->code);
         free(funcs[i]->durations);
+        forget_quiet(funcs[i]);
         free(funcs[i]->slots);
         free(funcs[i]);
     }
@@ -100,6 +103,7 @@ static PyObject *add(PyObject *self, PyObject *args)
     f->parameters = (int)parameters;
     f->low = f->high = -1;
     f->next = 1;
+    f->stop = NEVER;
     for (Py_ssize_t i = 0; i <= parameters; i++) {
         f->slots[i].secret = PyTuple_GET_ITEM(secret, i) == Py_True;
         if (i < parameters)
@@ -135,13 +139,59 @@ static PyObject *capture_next(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(collect_doc, "collect(settle) -- what was added since the last time: (counts, edges, calls by test, values).");
+PyDoc_STRVAR(park_doc, "park(index, stop, due, draining) -- from call `stop` on Python is asked whether to park; `due`:\n"
+                       "it is told when a call has ended; `draining`: also of ends whose start was not seen.");
+static PyObject *park(PyObject *self, PyObject *args)
+{
+    int index, due, draining;
+    long long stop;
+    if (!PyArg_ParseTuple(args, "iLpp", &index, &stop, &due, &draining))
+        return NULL;
+    if (index >= 0 && index < nfuncs) {
+        funcs[index]->stop = stop;
+        funcs[index]->due = (char)due;
+        funcs[index]->draining = (char)draining;
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(wait_doc, "wait(n) -- ask again whether too much is spent after n calls. Returns how many there were.");
+static PyObject *wait_for(PyObject *self, PyObject *arg)
+{
+    long long n = PyLong_AsLongLong(arg), before = entered;
+    if (n == -1 && PyErr_Occurred())
+        return NULL;
+    patience = n;
+    entered = 0;
+    return PyLong_FromLongLong(before);
+}
+
+static PyObject *drop(PyObject *self, PyObject *arg)
+{
+    long index = PyLong_AsLong(arg);
+    if (index >= 0 && index < nfuncs)
+        drop_calls((int)index);
+    Py_RETURN_NONE;
+}
+
+static PyObject *live_calls(PyObject *self, PyObject *arg)
+{
+    long index = PyLong_AsLong(arg);
+    return PyLong_FromLongLong(index >= 0 && index < nfuncs ? funcs[index]->live : 0);
+}
+
+PyDoc_STRVAR(collect_doc,
+             "collect(settle) -- what was added since the last time: (counts, edges, calls by test, values, failures).");
 static PyObject *collect(PyObject *self, PyObject *settle)
 {
+    PyObject *failures = collect_quiet();
+    if (!failures)
+        return NULL;
     PyObject *counts = collect_counts(), *edges = collect_edges(), *tests = collect_tests(settle == Py_True),
              *values = collect_values();
     if (counts && edges && tests && values)
-        return Py_BuildValue("(NNNN)", counts, edges, tests, values);
+        return Py_BuildValue("(NNNNN)", counts, edges, tests, values, failures);
+    Py_DECREF(failures);
     Py_XDECREF(counts);
     Py_XDECREF(edges);
     Py_XDECREF(tests);
@@ -149,7 +199,8 @@ static PyObject *collect(PyObject *self, PyObject *settle)
     return NULL;
 }
 
-static PyObject *unfinished(PyObject *self, PyObject *none) { return open_calls(); }
+PyDoc_STRVAR(unfinished_doc, "unfinished(index) -- captured calls in progress, of one function or (-1) of all.");
+static PyObject *unfinished(PyObject *self, PyObject *arg) { return open_calls((int)PyLong_AsLong(arg)); }
 
 static PyObject *calls_of(PyObject *self, PyObject *arg)
 {
@@ -174,7 +225,11 @@ static PyMethodDef methods[] = {
     {"started", started, METH_O, started_doc},
     {"capture_next", capture_next, METH_VARARGS, capture_next_doc},
     {"collect", collect, METH_O, collect_doc},
-    {"unfinished", unfinished, METH_NOARGS, NULL},
+    {"unfinished", unfinished, METH_O, unfinished_doc},
+    {"park", park, METH_VARARGS, park_doc},
+    {"wait", wait_for, METH_O, wait_doc},
+    {"drop", drop, METH_O, NULL},
+    {"live", live_calls, METH_O, NULL},
     {"calls", calls_of, METH_O, NULL},
     {"reset", reset, METH_NOARGS, reset_doc},
     EVENT(on_start),

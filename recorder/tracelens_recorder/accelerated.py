@@ -1,4 +1,4 @@
-"""Every call counted in C, where the extension `_tracelens_core` is there (recorder-accelerator/; never needed).
+"""Calls counted in C, where the extension `_tracelens_core` is there (recorder-accelerator/; never needed).
 
 The extension takes the callbacks of sys.monitoring and does what session.py does, to the same numbers. What is rare it
 hands back to the session: calls that are captured, exceptions, values that are met for the first time.
@@ -12,9 +12,9 @@ from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
 from tracelens_recorder import payloads
-from tracelens_recorder.code import Function
+from tracelens_recorder.code import NEVER, Function
 from tracelens_recorder.counters import Call, Counter
-from tracelens_recorder.failures import is_failure
+from tracelens_recorder.failures import FULL_RAISES, kind_of
 from tracelens_recorder.observed import MAX_PARAMETERS, RESULT, describe
 from tracelens_recorder.redact import is_secret_name
 from tracelens_recorder.values import is_enum, type_name
@@ -55,13 +55,23 @@ def load() -> Optional[ModuleType]:
     return None
 
 
+CALL_NS = 250
+"""CPU nanoseconds of one call that the extension counts and times, start and end."""
+PATIENCE = 64
+"""Calls after which the governor is asked whether too much is spent, while it is not."""
+
+
 def accelerate(session: Session) -> Optional[Accelerated]:
-    """Let the extension count for a session that records every call; None where it cannot."""
+    """Let the extension count for a session; None where it cannot."""
     environment = getattr(os.environ, "_data", None)
     if type(environment) is not dict:
         return None
     core = load()
-    return Accelerated(session, core, environment) if core is not None else None
+    try:
+        return Accelerated(session, core, environment) if core is not None else None
+    except Exception as problem:
+        session.notes.append(f"the accelerator could not start ({type(problem).__name__}): recorded without it")
+        return None
 
 
 class Accelerated:
@@ -72,16 +82,10 @@ class Accelerated:
         self.core = core
         self._nobody = Counter()
         """Takes what the session would add to numbers that the extension has added up already."""
-        core.setup(
-            self._begin,
-            self._end,
-            self._raised,
-            self._value,
-            self._test,
-            self._type,
-            session.options.values,
-            environment,
-        )
+        options = session.options
+        hooks = (self._begin, self._end, self._raised, self._value, self._test, self._type, self._consider, self._ended)
+        core.setup(*hooks, options.exact and options.values, environment)
+        core.wait(NEVER if options.exact else PATIENCE)
 
     def add(self, function: Function) -> None:
         names = function.parameters[:MAX_PARAMETERS]
@@ -90,7 +94,9 @@ class Accelerated:
 
     def collect(self, settle: bool) -> List[Tuple[int, Any]]:
         """What was added since the last time, as records."""
-        counts, edges, tests, values = self.core.collect(settle)
+        counts, edges, tests, values, failures = self.core.collect(settle)
+        for group, n in failures:
+            self._session.failures.add(group, n)
         table = self._session.table
         places: dict[Tuple[int, int, int], List[int]] = {}
         for caller, offset, callee, calls, total in edges:
@@ -105,7 +111,25 @@ class Accelerated:
 
     def close(self) -> None:
         """Calls that are captured and have not ended."""
-        for call, duration, own in self.core.unfinished():
+        self._unfinished(-1)
+
+    def drop(self, function: Function) -> None:
+        """The ends of a function's calls in progress will not be seen."""
+        self._unfinished(function.index)
+        self.core.drop(function.index)
+
+    def tell(self, function: Function) -> None:
+        """What the session has decided about a function."""
+        self.core.park(function.index, function.stop, function.due, function.draining > 0)
+        self.core.capture_next(function.index, function.next)
+
+    def forget(self) -> None:
+        """In a child after a fork."""
+        self.core.reset()
+        self.core.wait(NEVER if self._session.options.exact else PATIENCE)
+
+    def _unfinished(self, index: int) -> None:
+        for call, duration, own in self.core.unfinished(index):
             call.duration, call.self = duration, own
             self._session.captures.end(call, ["unfinished"])
 
@@ -117,12 +141,15 @@ class Accelerated:
         session = self._session
         try:
             function = session.table[index]
+            function.calls = number
             call = self._call(function, caller, offset)
             call.parent = above
             chosen = session.choose(call, number)
             self.core.capture_next(index, function.next)
             if chosen:
+                before = session.cpu()
                 session.captures.begin(call, frame)
+                session.governor.captured(session.cpu() - before)
                 call.parent = None
                 return call
         except BaseException as problem:
@@ -131,8 +158,11 @@ class Accelerated:
 
     def _end(self, call: Call, duration: int, own: int, value: object) -> None:
         try:
+            session = self._session
             call.duration, call.self = duration, own
-            self._session.captures.returned(call, value)
+            before = session.cpu()
+            session.captures.returned(call, value)
+            session.governor.spent += session.cpu() - before
         except BaseException as problem:
             self._session.fault(problem)
 
@@ -146,8 +176,11 @@ class Accelerated:
         own: int,
         caller: int,
         offset: int,
-    ) -> None:
-        """`known`: the captured call that is left, True for one that is not captured, None for none."""
+        untold: int,
+    ) -> Optional[Tuple[int, bool, object]]:
+        """`known`: the captured call that is left, True for one that is not captured, None for none. `untold`: how many
+        like it the extension has counted alone. Returns how many more it may, whether they are failures, and of which
+        group."""
         session = self._session
         try:
             function = session.table[index]
@@ -155,11 +188,51 @@ class Accelerated:
                 call = known if type(known) is Call else self._call(function, caller, offset)
                 call.duration, call.self = duration, own
                 session.live[id(frame)] = call
-            (session.raised if is_failure(exception) else session.left)(function, frame, exception)
+            failed, kind = kind_of(exception)
+            if not failed:
+                session.left(function, frame, exception)
+                return None
+            group = session.failures.group_of(function, frame, exception)
+            if group is not None and untold:
+                session.failures.add(group, untold)
+            session.raised(function, frame, exception)
+            if session.raises.get((index, kind), 0) >= FULL_RAISES:
+                return session.failures.quiet(function, frame, exception)
         except BaseException as problem:
             session.fault(problem)
         finally:
             session.live.pop(id(frame), None)
+        return None
+
+    def _consider(self, index: int, number: int, live: int) -> None:
+        """Too much may be spent, or the call has come at which a function is to be parked."""
+        session = self._session
+        try:
+            governor = session.governor
+            function = session.table[index]
+            function.calls, function.live = number, live
+            governor.spent += self.core.wait(PATIENCE) * CALL_NS
+            if number >= function.stop or governor.spent > governor.allowed:
+                session.parking.consider(function, number)
+                self.tell(function)
+                if governor.spent > governor.allowed:
+                    self.core.wait(1)
+        except BaseException as problem:
+            session.fault(problem)
+
+    def _ended(self, index: int, calls: int, live: int) -> None:
+        """A call has ended, of a function that is to be parked or was parked while calls of it were in progress."""
+        session = self._session
+        try:
+            function = session.table[index]
+            function.calls, function.live = calls, live
+            if function.due:
+                session.parking.park(function)
+            elif function.draining:
+                session.parking.drain_one(function)
+            self.tell(function)
+        except BaseException as problem:
+            session.fault(problem)
 
     def _value(self, number: int, index: int, slot: int, value: object, kind: int) -> None:
         try:

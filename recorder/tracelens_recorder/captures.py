@@ -122,7 +122,7 @@ class Captures:
         if (spent > MAX_REPLAY_OF_FUNCTION and not failed) or vain >= MAX_VAIN:
             return
         nodes = MAX_NODES
-        if session.governed:
+        if session.frugal:
             if detail and not failed and (spent or not all(id(type(value)) in _PLAIN for value in arguments.values())):
                 return
             nodes = session.governor.replay_nodes(MAX_NODES)

@@ -138,9 +138,13 @@ class Monitoring:
             return None
 
         def park(function: Function, draining: bool) -> None:
+            if fast is not None:
+                fast.tell(function)
             set_local_events(calls, function.code, ends if draining else sites)
 
         def unpark(function: Function) -> None:
+            if fast is not None:
+                fast.tell(function)
             set_local_events(calls, function.code, local)
 
         session.park, session.unpark = park, unpark
@@ -162,6 +166,7 @@ class Monitoring:
                 (events.PY_RESUME, core.on_resume),
                 (events.PY_THROW, core.on_throw),
                 (events.PY_UNWIND, core.on_unwind),
+                (events.CALL, on_call),
             )
         for event, callback in callbacks:
             m.register_callback(calls, event, callback)

@@ -20,11 +20,11 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import current_test, payloads
-from tracelens_recorder.accelerated import Accelerated, accelerate
+from tracelens_recorder.accelerated import accelerate
 from tracelens_recorder.captures import Captures
 from tracelens_recorder.code import FUNCTION, INLINE, NEVER, Function
 from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState, Unwinding
-from tracelens_recorder.failures import Failures, kind_of
+from tracelens_recorder.failures import FULL_RAISES, Failures, kind_of
 from tracelens_recorder.faults import is_the_programs, place_of
 from tracelens_recorder.governor import CALL_NS, LOOK_CALLS, SITE_NS, Governor
 from tracelens_recorder.histogram import bucket
@@ -41,8 +41,6 @@ EARLY = 16
 DRAWN = 16
 """Calls that are drawn of each stretch in which the number of calls grows e-fold, where there is a budget."""
 DRAWN_UNGOVERNED = 4
-FULL_RAISES = 5
-"""Calls of each function that end in an exception of one type, captured whatever their number."""
 DISCOVERY_NS = 10_000
 """CPU nanoseconds of meeting a function."""
 UNWIND_NS = 500
@@ -78,15 +76,15 @@ class Session:
         self.limit = NEVER if options.exact or self.governed else options.limit
         self.drawn = DRAWN if self.governed else DRAWN_UNGOVERNED
         self.lot: Callable[[], float] = _random.Random().random
-        self.accelerated: Optional[Accelerated] = None
         self.functions: Dict[int, Function] = {}
         """By id() of the code object."""
         self.table: List[Function] = []
         self.notes: List[str] = []
         self.read_test = current_test.reader()
+        self.accelerated = accelerate(self) if mode == "monitoring" else None
+        self.frugal = self.governed or self.accelerated is not None
+        """Values are kept within the budget."""
         self._reset()
-        if options.exact and mode == "monitoring":
-            self.accelerated = accelerate(self)
 
     def _reset(self) -> None:
         """The state of a process in which nothing has run yet; again in a child after a fork."""
@@ -95,7 +93,7 @@ class Session:
         self.started_clock = self.clock()
         self.lock = _thread.RLock()
         self.local = _thread._local()
-        self.governor = Governor(self.options.budget if self.governed else float("inf"), self.clock)
+        self.governor = Governor(self.options.budget if self.frugal else float("inf"), self.clock)
         self.numbers = Numbers()
         self.captures = Captures(self)
         self.failures = Failures(self)
@@ -335,6 +333,9 @@ class Session:
             if function.due:
                 self.parking.park(function)
 
+    def calls_of(self, function: Function) -> int:
+        return function.calls if self.accelerated is None else self.accelerated.core.calls(function.index)
+
     def observed_raised(self, call: Call, kind: str) -> None:
         if self.observed is not None:
             self.observed.raised(call, kind)
@@ -547,7 +548,7 @@ class Session:
         """After a fork: what was counted so far is the parent's. This process writes a file of its own."""
         self._reset()
         if self.accelerated is not None:
-            self.accelerated.core.reset()
+            self.accelerated.forget()
         for function in self.table:
             listened = not function.parked
             function.forget()

@@ -64,7 +64,7 @@ def test_edges_between_parked_functions_are_seen(modern_python: str, record: Rec
             def __init__(self, n):
                 self.n = leaf()
 
-        for _ in range(60_000):
+        for _ in range(400_000):
             one()
         other()
         Made(1)
