@@ -41,10 +41,11 @@ class Counter:
 class ThreadState:
     """The numbers of one thread."""
 
-    __slots__ = ("counters", "edges", "name", "observed", "overhead", "settled")
+    __slots__ = ("counters", "edges", "ident", "name", "observed", "overhead", "settled")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, ident: int) -> None:
         self.name = name
+        self.ident = ident
         self.counters: Dict[int, Counter] = {}
         self.edges: Dict[Tuple[int, int, int], List[int]] = {}
         """(caller, offset of the call in it, callee) → [calls, ns, calls written, ns written]"""
@@ -63,6 +64,11 @@ class ThreadState:
             if counter.test:
                 self.settled.append((index, counter.test, new))
         counter.test = test
+
+    def settle_all(self) -> None:
+        for index, counter in list(self.counters.items()):
+            if counter.test:
+                self.settle(index, counter, 0)
 
 
 class Call:
@@ -113,6 +119,8 @@ class Unwinding:
         self.line = 0
 
 
+MAX_THREADS = 32
+"""Threads beyond which those that have ended are let go of, when what they counted is written."""
 MAX_STACKS = 50_000
 """Different stacks that are kept between two writings."""
 
@@ -131,7 +139,7 @@ class Numbers:
         ident = _thread.get_ident()
         threading = sys.modules.get("threading")
         main = threading.__dict__.get("_main_thread") if threading is not None else None
-        state = ThreadState("main" if main is None or getattr(main, "_ident", ident) == ident else str(ident))
+        state = ThreadState("main" if main is None or getattr(main, "_ident", ident) == ident else str(ident), ident)
         self.threads.append(state)
         return state
 
@@ -148,9 +156,7 @@ class Numbers:
     def settle(self) -> None:
         """At the end: what is open still."""
         for thread in list(self.threads):
-            for index, counter in list(thread.counters.items()):
-                if counter.test:
-                    thread.settle(index, counter, 0)
+            thread.settle_all()
 
     def _test_rows(self) -> List[Tuple[int, Any]]:
         by_test: Dict[Tuple[int, int], int] = {}
@@ -163,6 +169,12 @@ class Numbers:
 
     def collect(self, table: Sequence[Function]) -> List[Tuple[int, Any]]:
         """What was added since the last time, as records: (kind, one row)."""
+        gone: List[ThreadState] = []
+        if len(self.threads) > MAX_THREADS:
+            running = sys._current_frames()
+            gone = [thread for thread in self.threads if thread.ident not in running]
+            for thread in gone:
+                thread.settle_all()
         counts: Dict[int, List[Any]] = {}
         edges: Dict[Tuple[int, int, int], List[int]] = {}
         for thread in list(self.threads):
@@ -185,4 +197,6 @@ class Numbers:
         rows += [(payloads.EDGES, [*place, *edge]) for place, edge in edges.items()]
         rows += self._test_rows()
         rows += [(payloads.SAMPLES, [stack, *weight]) for stack, weight in samples.items()]
+        for thread in gone:
+            self.threads.remove(thread)
         return rows

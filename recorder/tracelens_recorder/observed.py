@@ -171,6 +171,11 @@ class ObservedValues:
 def describe(session: Session, number: int, function: Function, name: str, value: object, kind: int) -> None:
     """Write down what an entry stands for: [id, code, slot, type, text or null, number, size]. No text: values of this
     type, or of this size, whatever they are; no type: of any."""
+    if kind == INT and not is_secret_name(name) and -1_000_000_000 < value < 1_000_000_000:  # type: ignore[operator]
+        # no number of a card: shown as it is
+        row = [number, function.index, name, "int", int.__repr__(value), float(value), None]  # type: ignore[arg-type]
+        session.record(payloads.VALUES, row)
+        return
     text: Optional[str] = None
     shown: Optional[float] = None
     size: Optional[int] = None

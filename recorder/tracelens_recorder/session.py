@@ -26,7 +26,7 @@ from tracelens_recorder.code import FUNCTION, INLINE, NEVER, Function
 from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState, Unwinding
 from tracelens_recorder.failures import FULL_RAISES, Failures, kind_of
 from tracelens_recorder.faults import is_the_programs, place_of
-from tracelens_recorder.governor import CALL_NS, LOOK_CALLS, SITE_NS, Governor
+from tracelens_recorder.governor import CALL_NS, FEWEST_FAST, LOOK_CALLS, SITE_NS, Governor
 from tracelens_recorder.histogram import bucket
 from tracelens_recorder.launch import Options
 from tracelens_recorder.observed import ObservedValues
@@ -47,8 +47,11 @@ UNWIND_NS = 500
 MAX_UNWIND_NS = 5_000_000
 """More was not spent on an exception: the thread had to wait."""
 FLUSH_RECORDS = 64
-FLUSH_NS = 200_000_000
-"""Nanoseconds after which records are written, and at least as long between two writings of numbers."""
+FLUSH_VALUES = 2000
+"""The same where the last is the description of a value."""
+FLUSH_NS = 150_000_000
+"""Nanoseconds after which records are written, and at least as long between two writings of numbers: with the sampler's
+pause no more than 200 ms are lost when the process is killed."""
 MAX_CALLER_HOPS = 64
 """Frames out of scope that are climbed over to find the caller in scope."""
 MAX_LIVE = 50_000
@@ -94,6 +97,8 @@ class Session:
         self.lock = _thread.RLock()
         self.local = _thread._local()
         self.governor = Governor(self.options.budget if self.frugal else float("inf"), self.clock)
+        if self.accelerated is not None:
+            self.governor.fewest = FEWEST_FAST
         self.numbers = Numbers()
         self.captures = Captures(self)
         self.failures = Failures(self)
@@ -201,6 +206,8 @@ class Session:
             call.chosen, call.represents = "reservoir", 1.0 / (1.0 - ((number - 1) / number) ** self.drawn)
         governor = self.governor
         if function.captures and governor.spent > governor.allowed and governor.over():
+            if self.accelerated is not None:  # which counts the calls between, and does not ask at each
+                function.next = max(function.next, number + (number >> 1) + 1)
             return False
         function.captures += 1
         return True
@@ -496,8 +503,10 @@ class Session:
     # Writing
 
     def record(self, kind: int, payload: Any) -> None:
+        if self.closed:
+            return
         self.records.append((kind, payload))
-        if len(self.records) >= FLUSH_RECORDS:
+        if len(self.records) >= (FLUSH_RECORDS if kind != payloads.VALUES else FLUSH_VALUES):
             self.flush()
 
     def tick(self) -> None:
@@ -517,9 +526,9 @@ class Session:
             self._last_flush = self.clock()
             records, self.records = self.records, []
             if counts:
-                records += self.numbers.collect(self.table)
                 if self.observed is not None:
                     records += self.observed.collect(list(self.numbers.threads))
+                records += self.numbers.collect(self.table)
                 if self.accelerated is not None:
                     records += self.accelerated.collect(closing)
                 records += [(payloads.REPEATED, row) for row in self.failures.repeated()]
