@@ -725,8 +725,8 @@ PyObject *on_unwind(PyObject *self, PyObject *const *args, Py_ssize_t n)
     int place = place_of_exception(exception, frame);
     Quiet *quiet = quiet_of(f, exception, place);
     long long untold = 0;
-    if (quiet && (!call || !call->handle)) {
-        if (quiet->left > 0) {
+    if (quiet) {
+        if (quiet->left > 0 && (!call || !call->handle)) {
             quiet->left--;
             quiet->n++;
             f->errors += quiet->failure && f->kind == FUNCTION;
