@@ -44,7 +44,15 @@ FEW = {"richards": (1, 2), "deltablue": (2, 8), "sqlglot": (4, 4), "web": (1, 2)
 LONG = {"richards": (0, 100), "deltablue": (0, 300), "sqlglot": (0, 60), "web": (1, 2), "jinja2": (0, 1)}
 """For what is seen: long enough that samples are many."""
 PEERS = {
-    "viztracer with arguments": ["-m", "viztracer", "--log_func_args", "--log_func_retval", "-o", "{out}.json"],
+    "viztracer with arguments": [
+        "-m",
+        "viztracer",
+        "--ignore_multiprocess",
+        "--log_func_args",
+        "--log_func_retval",
+        "-o",
+        "{out}.json",
+    ],
     "monkeytype": ["-m", "monkeytype", "run"],
     "cprofile": ["-m", "cProfile", "-o", "{out}.pstats"],
     "coverage sysmon": ["-m", "coverage", "run", "--data-file={out}.coverage"],
