@@ -49,6 +49,7 @@ from tracelens_indexer.traces.records import (
     RunFacts,
     Sample,
     SampleTotal,
+    ValueCount,
 )
 from tracelens_indexer.traces.report import Report
 
@@ -102,6 +103,10 @@ class Aggregate:
                 self._call(record)
             case Count():
                 self._count(record)
+            case ValueCount():
+                unit = self._unit(record.frame)
+                if unit is not None:
+                    unit.add_values(record)
             case EdgeCount():
                 self._edge(record)
             case Sample():

@@ -46,7 +46,7 @@ class UnitRow:
     samples_total: float = 0.0
     samples_self: float = 0.0
     captured: int = 0
-    """Number of calls recorded in full, with values."""
+    """Number of calls whose values are known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from tracelens_indexer.profiles.rows import (
     ValueRow,
 )
 from tracelens_indexer.traces.join import UnitLike
-from tracelens_indexer.traces.records import Call, Count, Counting, Failure, Observed, Raised, Returned
+from tracelens_indexer.traces.records import Call, Count, Counting, Failure, Observed, Raised, Returned, ValueCount
 from tracelens_recorder.redact import REDACTED, is_secret_name, redact_text
 
 MAX_VALUES = 64
@@ -122,7 +122,9 @@ class _Slot:
     ranges: dict[str, list[Any]] = field(default_factory=dict)
     """type to [n, low, high, measures]."""
 
-    def add(self, value: Observed, outcome: str) -> None:
+    def add(
+        self, value: Observed, outcome: str, n: int = 1, low: float | None = None, high: float | None = None
+    ) -> None:
         text: str | None = value.text or None
         if text is not None and text not in self.texts:
             if len(self.texts) < _WORKING_VALUES:
@@ -130,18 +132,21 @@ class _Slot:
             else:
                 text = None
         key = (value.type, text, outcome)
-        self.counts[key] = self.counts.get(key, 0) + 1
+        self.counts[key] = self.counts.get(key, 0) + n
         found = self.ranges.get(value.type)
         if found is None:
             if len(self.ranges) >= 20:
                 return
             found = self.ranges[value.type] = [0, None, None, ""]
-        found[0] += 1
+        found[0] += n
         measure = value.number if value.number is not None else value.size
-        if measure is not None:
-            found[1] = measure if found[1] is None or measure < found[1] else found[1]
-            found[2] = measure if found[2] is None or measure > found[2] else found[2]
-            found[3] = "value" if value.number is not None else "size"
+        for one in (measure, low, high):
+            if one is not None:
+                found[1] = one if found[1] is None or one < found[1] else found[1]
+                found[2] = one if found[2] is None or one > found[2] else found[2]
+        if measure is not None or (low is not None and not found[3]):
+            number = value.number is not None or (measure is None and value.type in ("int", "float"))
+            found[3] = "value" if number else "size"
 
     def rows(self, slot: str) -> tuple[list[ValueRow], list[SlotRow]]:
         frequency: Counter[str] = Counter()
@@ -253,6 +258,7 @@ class UnitState:
         self._min_ns = -1
         self._max_ns = -1
         self._captured = 0
+        self._valued = False
         self._counted = False
         self._ran = False
         self._durations: dict[int, int] = {}
@@ -294,10 +300,11 @@ class UnitState:
         if arguments and arguments[0][0].startswith("#"):
             arguments = self._named(arguments)
         clean = [(name[:MAX_NAME], self._scrub.value(name, value)) for name, value in arguments]
-        for name, value in clean:
-            self._slot(name, value, outcome)
+        if call.valued:
+            for name, value in clean:
+                self._slot(name, value, outcome)
         clean_result = None if result is None else self._scrub.value("", result)
-        if clean_result is not None:
+        if clean_result is not None and call.valued:
             self._slot(RESULT, clean_result, outcome)
         if not any(value.text for _, value in clean) and (clean_result is None or not clean_result.text) and not raised:
             # Types alone are no call to look at.
@@ -320,13 +327,26 @@ class UnitState:
             for name, value in arguments
         )
 
+    def add_values(self, counted: ValueCount) -> None:
+        """Values that the format has counted in every call."""
+        value = self._scrub.value(counted.slot, counted.value) if counted.value.text else counted.value
+        self._valued = True
+        slot = self._slot_of(counted.slot[:MAX_NAME])
+        if slot is not None:
+            slot.add(value, counted.outcome, counted.calls, counted.low, counted.high)
+
     def _slot(self, name: str, value: Observed, outcome: str) -> None:
+        slot = self._slot_of(name)
+        if slot is not None:
+            slot.add(value, outcome)
+
+    def _slot_of(self, name: str) -> _Slot | None:
         slot = self._slots.get(name)
         if slot is None:
             if len(self._slots) >= MAX_SLOTS:
-                return
+                return None
             slot = self._slots[name] = _Slot()
-        slot.add(value, outcome)
+        return slot
 
     def _capture(
         self,
@@ -463,7 +483,7 @@ class UnitState:
                 max_ns=self._max_ns,
                 samples_total=self.samples_total,
                 samples_self=self.samples_self,
-                captured=self._captured,
+                captured=max(self._captured, self._calls) if self._valued else self._captured,
             ),
             durations=self._durations,
             values=values,

@@ -32,6 +32,7 @@ from tracelens_indexer.traces.records import (
     RunFacts,
     Sample,
     Unfinished,
+    ValueCount,
 )
 from tracelens_indexer.traces.report import Report
 from tracelens_recorder import container, payloads
@@ -41,6 +42,7 @@ _MAX_CONTEXTS = 1_000_000
 _MAX_SPANS = 20
 """Of one call."""
 _MAX_CALLS_WITH_SPANS = 200_000
+_MAX_VALUES = 1_000_000
 
 Value = tuple[str, str, float | None, int | None]
 NamedValue = tuple[str, str, str, float | None, int | None]
@@ -137,6 +139,8 @@ Tests = list[tuple[int, str]]
 TestCounts = list[tuple[int, int, int]]
 Samples = list[tuple[list[tuple[int, int]], int, int]]
 Repeated = list[tuple[int, int, str, int, int]]
+Values = list[tuple[int, int, str, str, str | None, float | None, int | None]]
+ValueCounts = list[tuple[int, str, int, float | None, float | None]]
 
 T = TypeVar("T")
 
@@ -166,6 +170,7 @@ def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
     yield sums.facts()
     yield from sums.counts()
     yield from sums.edge_counts()
+    yield from sums.value_counts()
     yield from sums.stacks()
     stream.seek(0)
     last: dict[int, Failure] = {}
@@ -217,6 +222,12 @@ class _Sums:
         self.repeated: dict[int, int] = {}
         self.places: dict[int, tuple[str, int, int]] = {}
         """Of the groups of repeated failures: type, code and line."""
+        self.values: dict[int, tuple[int, str, Observed]] = {}
+        """By their number: code, slot and value."""
+        self.value_calls: dict[tuple[int, str], list[Any]] = {}
+        """(value, outcome) to [calls, low, high]."""
+        self.valued: set[int] = set()
+        """Code whose values were counted in every call."""
 
     def decoded(self, payload: bytes, shape: type[T]) -> T | None:
         try:
@@ -282,6 +293,16 @@ class _Sums:
             for group, n, name, index, line in self.decoded(payload, Repeated) or ():
                 self.repeated[group] = self.repeated.get(group, 0) + n
                 self.places[group] = (name, index, line)
+        elif kind == payloads.VALUES:
+            for number, code, slot, name, text, shown, size in self.decoded(payload, Values) or ():
+                if len(self.values) < _MAX_VALUES:
+                    self.values[number] = (code, slot, _observed(name, text or "", shown, size))
+                    self.valued.add(code)
+        elif kind == payloads.VALUE_COUNTS:
+            for number, outcome, n, low, high in self.decoded(payload, ValueCounts) or ():
+                row = self.value_calls.setdefault((number, outcome), [0, None, None])
+                row[0] += n
+                row[1:] = low, high
         elif kind not in (payloads.CAPTURES, payloads.FAILURES):
             self.report.skip("record of an unknown kind")
 
@@ -354,6 +375,15 @@ class _Sums:
                 tests=tuple(self.test_calls.get(index, {}).items()),
             )
 
+    def value_counts(self) -> Iterator[ValueCount]:
+        for (number, outcome), (calls, low, high) in self.value_calls.items():
+            code, slot, value = self.values.get(number, (-1, "", None))
+            frame = self.codes.get(code)
+            if frame is None or value is None:
+                self.report.skip("numbers of a value that is not described")
+                continue
+            yield ValueCount(frame, slot, value, outcome, calls, low, high)
+
     def edge_counts(self) -> Iterator[EdgeCount]:
         for (caller, line, callee), (calls, total) in self.edges.items():
             if caller in self.codes and callee in self.codes:
@@ -404,6 +434,7 @@ class _Sums:
             represents=capture.represents,
             replay=self._replay(capture.replay),
             about=self._about(capture),
+            valued=capture.code not in self.valued,
         )
 
     def _replay(self, encoded: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -106,6 +106,8 @@ class Call:
     about: tuple[tuple[str, str], ...] = ()
     """What the program said about the work it did: "request", "route", "task", "user", "tags" (joined by ", "), "kind",
     "span" (one for each call of a model or tool in it), and names of its own. Redacted and bounded."""
+    valued: bool = True
+    """False when the `ValueCount`s of the same file count its values already: then it is an example of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,23 @@ class Count:
     """(bucket, n) of the log histogram of profiles/histogram.py, where the format gives single durations."""
     tests: tuple[tuple[str, int], ...] = ()
     """(test id, calls of these that were made while it ran), where the format knows tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCount:
+    """How often a parameter or result of one code object took a value, over all its calls."""
+
+    frame: Frame
+    slot: str
+    """The parameter's name, or "return"."""
+    value: Observed
+    """Without a text: values of this type, or of this size, whatever they are."""
+    outcome: str
+    """"" for the calls that returned, else the type of the exception that they raised."""
+    calls: int
+    low: float | None = None
+    high: float | None = None
+    """Of values without a text: the range of the numbers, or lengths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,4 +245,4 @@ class RunFacts:
     """What a person must know: "ring buffer overflowed: counts are at least"."""
 
 
-Record = RunFacts | Call | Count | EdgeCount | Sample | SampleTotal | Failure | Executed
+Record = RunFacts | Call | Count | ValueCount | EdgeCount | Sample | SampleTotal | Failure | Executed
