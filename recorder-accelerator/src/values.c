@@ -8,7 +8,7 @@
 
 #define MAX_DISTINCT 64      /* entries of one slot, tracelens_recorder.observed.MAX_DISTINCT */
 #define MAX_TEXT 200         /* characters or bytes of a string that is told apart by its content */
-#define MAX_ENTRIES 120000   /* of all slots */
+#define MAX_ENTRIES 60000   /* of all slots */
 #define MAX_TYPES 8192
 
 typedef struct {

@@ -28,7 +28,7 @@ MAX_DISTINCT = 64
 """Entries of one slot."""
 MAX_TEXT = 200
 """Characters or bytes of a string that is told apart by its content."""
-MAX_ENTRIES = 120_000
+MAX_ENTRIES = 60_000
 """Of all slots."""
 MAX_PARAMETERS = 24
 """Of one function, whose values are counted."""
@@ -174,7 +174,7 @@ def describe(session: Session, number: int, function: Function, name: str, value
     if kind == INT and not is_secret_name(name) and -1_000_000_000 < value < 1_000_000_000:  # type: ignore[operator]
         # no number of a card: shown as it is
         row = [number, function.index, name, "int", int.__repr__(value), float(value), None]  # type: ignore[arg-type]
-        session.record(payloads.VALUES, row)
+        session.described.append(row)
         return
     text: Optional[str] = None
     shown: Optional[float] = None
@@ -188,4 +188,4 @@ def describe(session: Session, number: int, function: Function, name: str, value
     elif kind < SIZED:
         said, text, shown, size, found = observe(value, name)
         session.redacted += found
-    session.record(payloads.VALUES, [number, function.index, name, said, text, shown, size])
+    session.described.append([number, function.index, name, said, text, shown, size])

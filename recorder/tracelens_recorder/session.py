@@ -53,8 +53,6 @@ MAX_UNWIND_NS = 5_000_000
 FLUSH_RECORDS = 64
 MAX_HELD = 20_000
 """Records of one test that wait until it is known whether it fails; of more the oldest are dropped."""
-FLUSH_VALUES = 2000
-"""The same where the last is the description of a value."""
 FLUSH_NS = 150_000_000
 """Nanoseconds after which records are written, and at least as long between two writings of numbers: with the sampler's
 pause no more than 200 ms are lost when the process is killed."""
@@ -130,6 +128,8 @@ class Session:
         """(number, what it says) of contexts that captures refer to, not written yet."""
         self.contexts_seen = 0
         self.span_ids = itertools.count(1)
+        self.described: List[List[Any]] = []
+        """What each number stands for under which values are counted: rows of VALUES, which every file needs."""
         self.boundaries = Boundaries(self)
         self.parking = Parking(self)
         self.sites = Sites(self.functions)
@@ -570,7 +570,7 @@ class Session:
         if self.closed:
             return
         self.records.append((kind, payload))
-        if len(self.records) >= (FLUSH_RECORDS if kind != payloads.VALUES else FLUSH_VALUES):
+        if len(self.records) >= FLUSH_RECORDS:
             self.flush()
 
     def tick(self) -> None:
