@@ -79,6 +79,10 @@ class Range:
     low: float | None
     high: float | None
     measures: Literal["value", "size", ""]
+    correlation: float | None = None
+    """-1…1: whether calls take longer the larger the value, or the longer what was given; None: not known."""
+    slope_ns: float = 0.0
+    """Nanoseconds for one more, by the straight line through the calls."""
 
 
 @dataclass(frozen=True, slots=True)

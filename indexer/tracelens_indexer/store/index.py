@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from tracelens_indexer.errors import StoreError
 from tracelens_indexer.profiles import histogram
-from tracelens_indexer.profiles.rows import AnchorState
+from tracelens_indexer.profiles.rows import AnchorState, CaptureRow
+from tracelens_indexer.store import observing, packing
 from tracelens_indexer.store.answers import (
     CaptureRecord,
     FailureRecord,
@@ -26,10 +28,8 @@ from tracelens_indexer.store.answers import (
     ObservedEdge,
     ObservedPair,
     Profile,
-    Range,
     RunRecord,
     UnitRecord,
-    Value,
 )
 from tracelens_indexer.store.code import UNIT, CodeIndex, unit_record
 from tracelens_indexer.store.database import open_for_reading
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _WORST: dict[str, int] = {"exact": 0, "at least": 1, "estimated": 2}
 _COUNTINGS: tuple[Counting, ...] = ("exact", "at least", "estimated")
+CAPTURE_BITS = 5
+"""The name of a kept call is its anchor's id and, in these bits, its place there."""
 _STATES: dict[str, int] = {"fresh": 0, "moved": 1, "unverified": 2, "stale": 3}
 
 
@@ -233,21 +235,17 @@ class Index(CodeIndex):
         found = []
         for unit_id, parts in rows.items():
             anchors = tuple(row["anchor_id"] for row in parts)
-            found.append((self._merged(units[unit_id], parts, anchors, base), anchors))
+            found.append((self._merged(units[unit_id], parts, base), anchors))
         return found
 
-    def _merged(self, unit: UnitRecord, parts: list[sqlite3.Row], anchors: tuple[int, ...], base: _Base) -> Profile:
+    @staticmethod
+    def _merged(unit: UnitRecord, parts: list[sqlite3.Row], base: _Base) -> Profile:
         def total(column: str) -> Any:
             return sum(row[column] for row in parts)
 
-        marks = ",".join("?" * len(anchors))
-        durations = {
-            row[0]: row[1]
-            for row in self._connection.execute(
-                f"SELECT bucket, sum(n) FROM profile_durations WHERE anchor IN ({marks}) GROUP BY bucket",
-                anchors,
-            )
-        }
+        durations: Counter[int] = Counter()
+        for row in parts:
+            durations.update(packing.durations(row["durations"]))
         counted = [row["counting"] for row in parts if row["calls"] or row["resumes"]]
         counting: Counting = max(counted, key=_WORST.__getitem__, default="exact")
         # A log that only names a failure of the unit does not make its calls unverified.
@@ -297,33 +295,8 @@ class Index(CodeIndex):
     def _observations(self, unit: UnitRecord, anchors: tuple[int, ...]) -> tuple[Observation, ...]:
         """Slots in the order of the signature; "return" last."""
         marks = ",".join("?" * len(anchors))
-        values: dict[str, list[Value]] = {}
-        for slot, *value in self._connection.execute(
-            "SELECT slot, type, text, outcome, sum(n) FROM profile_values"
-            f" WHERE anchor IN ({marks}) GROUP BY slot, type, text, outcome"
-            " ORDER BY text IS NULL, sum(n) DESC, type, text",
-            anchors,
-        ):
-            values.setdefault(slot, []).append(Value(*value))
-        ranges: dict[str, list[Range]] = {}
-        for slot, *found in self._connection.execute(
-            "SELECT slot, type, sum(n), min(low), max(high), max(measures) FROM profile_slots"
-            f" WHERE anchor IN ({marks}) GROUP BY slot, type ORDER BY sum(n) DESC, type",
-            anchors,
-        ):
-            ranges.setdefault(slot, []).append(Range(*found))
-        order = [parameter.name for parameter in unit.parameters]
-        slots = dict.fromkeys([*ranges, *values])
-        known = sorted(slots, key=lambda s: (s == "return", order.index(s) if s in order else len(order), s))
-        return tuple(
-            Observation(
-                slot=slot,
-                n=sum(r.n for r in ranges.get(slot, ())) or sum(v.n for v in values.get(slot, ())),
-                values=tuple(values.get(slot, ())),
-                ranges=tuple(ranges.get(slot, ())),
-            )
-            for slot in known
-        )
+        rows = self._connection.execute(f"SELECT observed FROM profile_details WHERE anchor IN ({marks})", anchors)
+        return observing.observations(unit, [packing.observed(row[0]) for row in rows])
 
     # -- failures and calls ------------------------------------------------------------------------------------
 
@@ -388,32 +361,37 @@ class Index(CodeIndex):
         unit = self.unit(unit_id)
         if unit is None or not chosen:
             return []
-        condition, values = "", list[object]()
-        if outcome == "*":
-            condition = " AND outcome != ''"
-        elif outcome is not None:
-            condition, values = " AND outcome = ?", [outcome]
         rows = self._connection.execute(
-            "SELECT profile_captures.*, anchors.run, anchors.body_hash FROM profile_captures"
+            "SELECT profile_details.anchor, captures, anchors.run, anchors.body_hash FROM profile_details"
             " JOIN anchors ON anchors.id = anchor"
             f" WHERE anchors.unit = ? AND run IN ({','.join('?' * len(chosen))})"
-            f" AND {_current('anchors', len(chosen))}{condition} ORDER BY profile_captures.id LIMIT ?",
-            (unit_id, *chosen, *chosen, *values, limit),
+            f" AND {_current('anchors', len(chosen))} ORDER BY anchor",
+            (unit_id, *chosen, *chosen),
         )
-        return [_capture(row, unit) for row in rows]
+        found: list[CaptureRecord] = []
+        for anchor, blob, run, body_hash in rows:
+            for at, row in enumerate(packing.captures(blob)):
+                if outcome is None or row.outcome == outcome or (outcome == "*" and row.outcome):
+                    found.append(_capture(row, (anchor << CAPTURE_BITS) + at, unit, run, body_hash))
+                    if len(found) >= limit:
+                        return found
+        return found
 
     def capture(self, name: str) -> CaptureRecord | None:
         """A call by its name, "c:1f"."""
         match = re.fullmatch(r"(?:c:)?([0-9a-f]{1,12})", name)
         if not match:
             return None
+        number = int(match[1], 16)
         row = self._connection.execute(
-            "SELECT profile_captures.*, anchors.run, anchors.body_hash, anchors.unit AS unit_id"
-            " FROM profile_captures JOIN anchors ON anchors.id = anchor WHERE profile_captures.id = ?",
-            (int(match[1], 16),),
+            "SELECT captures, anchors.run, anchors.body_hash, anchors.unit FROM profile_details"
+            " JOIN anchors ON anchors.id = anchor WHERE anchor = ?",
+            (number >> CAPTURE_BITS,),
         ).fetchone()
-        unit = self.unit(row["unit_id"]) if row and row["unit_id"] is not None else None
-        return _capture(row, unit) if unit else None
+        unit = self.unit(row["unit"]) if row and row["unit"] is not None else None
+        kept = packing.captures(row["captures"]) if row and unit else []
+        at = number & ((1 << CAPTURE_BITS) - 1)
+        return _capture(kept[at], number, unit, row["run"], row["body_hash"]) if unit and at < len(kept) else None
 
     def observed_callers(self, unit_id: int, runs: Sequence[int] | None = None) -> list[ObservedEdge]:
         return self._observed("callee_anchor", "caller_anchor", unit_id, self._chosen(runs))
@@ -533,25 +511,25 @@ def _failure(parts: list[sqlite3.Row]) -> FailureRecord:
     )
 
 
-def _capture(row: sqlite3.Row, unit: UnitRecord) -> CaptureRecord:
-    detail = _object(row["detail"])
+def _capture(row: CaptureRow, number: int, unit: UnitRecord, run: int, body_hash: str) -> CaptureRecord:
+    detail = _object(row.detail)
     result, caller = detail.get("result"), detail.get("caller")
     return CaptureRecord(
-        id=f"c:{row['id']:x}",
+        id=f"c:{number:x}",
         unit=unit,
-        run=row["run"],
-        call=row["call"],
-        started_ns=row["started_ns"],
-        duration_ns=row["duration_ns"],
-        outcome=row["outcome"],
+        run=run,
+        call=row.call,
+        started_ns=row.started_ns,
+        duration_ns=row.duration_ns,
+        outcome=row.outcome,
         arguments=tuple((a[0], a[1], a[2]) for a in detail.get("arguments", ())),
         result=(result[0], result[1]) if result else None,
         message=detail.get("message", ""),
         line=detail.get("line", 0),
         caller=(caller[0], caller[1], caller[2]) if caller else None,
         test=detail.get("test", ""),
-        replay=json.loads(row["replay"]) if row["replay"] else None,
-        body_hash=row["body_hash"],
+        replay=json.loads(row.replay) if row.replay else None,
+        body_hash=body_hash,
     )
 
 

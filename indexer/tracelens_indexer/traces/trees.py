@@ -13,8 +13,10 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
 
 from tracelens_indexer.profiles.histogram import bucket
 from tracelens_indexer.traces.records import Count, Counting, EdgeCount, Failure, FailureFrame, Frame, Record
@@ -243,9 +245,9 @@ class Trees:
         frame = self.frames[self._frame[span]]
         line = self._threw[span].line
         if line:
-            return FailureFrame(replace(frame, line=line, line_kind="executing"))
+            return FailureFrame(structs.replace(frame, line=line, line_kind="executing"))
         # What line a span gives is where its function begins, not where it raised.
-        return FailureFrame(replace(frame, line_kind="first"))
+        return FailureFrame(structs.replace(frame, line_kind="first"))
 
 
 def _same(one: Threw, other: Threw) -> bool:
