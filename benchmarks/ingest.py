@@ -37,7 +37,7 @@ ENDINGS = {"native": ".tlrec", "viztracer": ".json", "otlp": ".jsonl", "stream":
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tracelens-ingest-benchmark")
-    parser.add_argument("--calls", type=int, default=400_000, help="in each of the three traces")
+    parser.add_argument("--calls", type=int, default=540_000, help="in each of the three traces")
     parser.add_argument("--stream-gb", type=float, default=1.0, help="size of the OTLP stream")
     parser.add_argument("--imports", type=int, default=100)
     parser.add_argument("--only", default="native,viztracer,otlp,stream,growth,store")

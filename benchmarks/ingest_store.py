@@ -1,1 +1,2 @@
-def measured(folder): return {}
+def measured(folder):
+    return {}

@@ -67,21 +67,29 @@ def calls(count: int, functions: int, seed: int) -> Iterator[list[Made]]:
     random_ = random.Random(seed)
     weights = [1 / (rank + 1) for rank in range(functions)]
     order = list(range(functions))
-    random.Random(7).shuffle(order)
+    program_ = random.Random(7)
+    program_.shuffle(order)
+    callees = [program_.choices(order, weights, k=6) for _ in range(functions)]
     made, at = 0, _START + seed * 3_600_000_000_000
-    drawn: list[int] = []
     while made < count:
-        if len(drawn) < 2 * _TREE:
-            drawn = random_.choices(order, weights, k=100_000)
         tree: list[Made] = []
-        at = _branch(tree, 0, at, drawn, random_, made, _TREE + random_.randrange(-9, 10), 0)
+        room = _TREE + random_.randrange(-9, 10)
+        at = _branch(tree, 0, random_.choices(order, weights)[0], at, callees, random_, made, room, 0)
         at += 1_000_000
         made += len(tree)
         yield tree
 
 
 def _branch(
-    tree: list[Made], parent: int, at: int, drawn: list[int], random_: random.Random, made: int, room: int, depth: int
+    tree: list[Made],
+    parent: int,
+    function: int,
+    at: int,
+    callees: list[list[int]],
+    random_: random.Random,
+    made: int,
+    room: int,
+    depth: int,
 ) -> int:
     """Append a call and what it calls; the time when it has ended."""
     own = int(random_.lognormvariate(9.0, 1.5)) + 200
@@ -90,7 +98,7 @@ def _branch(
     call = Made(
         made + len(tree) + 1,
         parent,
-        drawn.pop(),
+        function,
         at,
         0,
         own,
@@ -105,7 +113,8 @@ def _branch(
     for _ in range(children):
         if len(tree) >= room or depth >= 12:
             break
-        at = _branch(tree, call.id, at, drawn, random_, made, room, depth + 1)
+        callee = callees[function][random_.randrange(6)]
+        at = _branch(tree, call.id, callee, at, callees, random_, made, room, depth + 1)
     at += own - own // 2
     call.duration = at - call.started
     return at
@@ -179,7 +188,7 @@ def write_native(file: BinaryIO, count: int, functions: int, seed: int, blobs: l
                     if call.raised
                     else ["returned", ["int", value, call.order * 3, None]],
                     "chosen": "reservoir",
-                    "represents": 1.0,
+                    "represents": 1.0 if call.order % 2 else 1.5,
                 }
             )
         if len(captures) >= 2_000:
@@ -213,7 +222,10 @@ def write_viztracer(file: BinaryIO, count: int, functions: int, seed: int, root:
     for path in files:
         text = Path(path).read_text()
         info[path] = [text, text.count("\n") + 1]
-    tail = {"viztracer_metadata": {"overflow": False, "version": "1.1.1"}, "file_info": {"files": info, "functions": {}}}
+    tail = {
+        "viztracer_metadata": {"overflow": False, "version": "1.1.1"},
+        "file_info": {"files": info, "functions": {}},
+    }
     file.write(b"], " + json.dumps(tail)[1:].encode())
     return total
 

@@ -112,7 +112,11 @@ class Aggregate:
     def finish(self) -> Aggregated:
         for unit, self_ns in self._outside.attributed():
             unit.self_ns += self_ns
-        profiles = {key: unit.profile() for key, unit in self._units.items()}
+        profiles: dict[AnchorKey, UnitProfile] = {}
+        self._frames.clear()
+        # Each gives way to its rows: both at once would be twice the memory.
+        for key in list(self._units):
+            profiles[key] = self._units.pop(key).profile()
         return Aggregated(
             self._facts,
             profiles,
@@ -162,7 +166,7 @@ class Aggregate:
                 unit.key, EdgeCount(frame, call.frame, times, total_ns=max(0, call.duration_ns), site_line=line)
             )
         if line and not resume and call.represents:
-            unit.add_site(caller.key, caller.site(line), call)
+            unit.add_site(caller, line, call)
 
     def _count(self, count: Count) -> None:
         unit = self._unit(count.frame)

@@ -14,8 +14,8 @@ _RAISED = 2
 _TYPES = 4
 _SPREAD = 8
 
-Kept = tuple[int, Call]
-"""(number of the call, the call)."""
+Kept = tuple[int, Call, str]
+"""(number of the call, the call, what comes before its id)."""
 
 
 class Keeping:
@@ -30,7 +30,7 @@ class Keeping:
         # A reservoir each for calls that can be replayed and for those that cannot.
         self._spread: dict[bool, _Reservoir] = {}
 
-    def add(self, at: int, call: Call, outcome: str) -> None:
+    def add(self, at: int, call: Call, outcome: str, source: str) -> None:
         """`at` is the number of the call; `outcome` "" or the exception type."""
         if outcome:
             found = self._raised.get(outcome)
@@ -40,12 +40,12 @@ class Keeping:
                 found = self._raised[outcome] = ([], deque(maxlen=_RAISED))
             first, last = found
             if len(first) < _RAISED:
-                first.append((at, call))
+                first.append((at, call, source))
             else:
-                last.append((at, call))
+                last.append((at, call, source))
             return
         if len(self._first) < _FIRST:
-            self._first.append((at, call))
+            self._first.append((at, call, source))
             return
         replayable = call.replay is not None
         spread = self._spread.get(replayable)
@@ -53,7 +53,7 @@ class Keeping:
             spread = self._spread[replayable] = _Reservoir(f"{self._seed}:{replayable}")
         spread.seen += 1
         if spread.seen == spread.next:
-            spread.take((at, call))
+            spread.take((at, call, source))
 
     def kept(self) -> list[Kept]:
         """In the order of the calls, MAX_CAPTURES at most."""

@@ -90,7 +90,6 @@ class SiteRow(Struct, frozen=True, array_like=True, gc=False):
     site: int
     """Line of the call site counted from the caller's first line, 0-based."""
     slot: str
-    type: str
     text: str | None
     n: int
 

@@ -2,29 +2,32 @@
 and how the duration of the calls goes with them.
 
 Texts are counted as they come and redacted when rows are made of the few that are kept. Numbers go into columns that
-numpy adds up, a thousand at a time.
+numpy adds up, a hundred at a time.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Iterable
 from typing import Literal
 
 from tracelens_indexer.profiles.rows import SlotRow, ValueRow
 from tracelens_indexer.profiles.scrubbing import MAX_TEXT, Scrubber
 from tracelens_indexer.traces.records import Observed
-from tracelens_recorder.redact import REDACTED
+from tracelens_recorder.redact import REDACTED, is_secret_name
 
+MAX_SLOTS = 60
+MAX_NAME = 100
 MAX_VALUES = 64
 """Distinct texts of a slot that are kept."""
 MAX_SINGLE = 12
 """Of values that were seen once, where there are more than MAX_VALUES: these are ids and amounts, and examples of them
 are enough."""
-_WORKING_VALUES = 192
+_WORKING_VALUES = 128
 """Distinct texts that are counted while reading, so that a value that becomes frequent late is still kept."""
 _MAX_TYPES = 20
-_BLOCK = 1024
+_BLOCK = 128
 _FEW = 64
 """Numbers that are added up faster without numpy than with it."""
 _LARGEST = 1e150
@@ -34,113 +37,191 @@ _LONGEST_NUMBER = 12
 _NOTHING = ("None", "", "''", REDACTED)
 
 
-class Slot:
-    """Values of one slot. `secret`: it goes under a name that says so."""
+class Slots:
+    """All slots of one unit."""
 
-    __slots__ = ("_scrub", "_secret", "_types", "counts", "texts")
+    __slots__ = ("_by_name", "_scrub")
 
-    def __init__(self, scrub: Scrubber, *, secret: bool) -> None:
-        self.texts: set[str] = set()
-        self.counts: dict[tuple[str, str | None, str], float] = {}
-        """(type, text, outcome) to the calls it stands for; text None: others."""
-        self._types: dict[str, _Measures] = {}
+    def __init__(self, scrub: Scrubber) -> None:
+        self._by_name: dict[str, Slot] = {}
         self._scrub = scrub
-        self._secret = secret
 
-    def add(self, value: Observed, outcome: str, weight: float, duration_ns: int) -> None:
-        """`outcome`: "" or the exception type; `weight`: calls it stands for; duration -1: unknown."""
-        text: str | None = value.text
-        kind = value.type
-        measure = value.number
-        if measure is None:
-            measure = value.size
-        elif len(value.text) > _LONGEST_NUMBER and self._scrub.hides(value.text):
-            measure = None
-        if self._secret and text not in _NOTHING:
-            text, measure = REDACTED, None
-            self._scrub.redacted += 1
-        if len(kind) > MAX_TEXT:
-            kind = kind[:MAX_TEXT]
-        if text not in self.texts:
-            if text and len(self.texts) < _WORKING_VALUES:
-                self.texts.add(text)
+    def add(self, values: Iterable[tuple[str, Observed]], outcome: str, weight: float, duration_ns: int) -> bool:
+        """The values of one call, by slot; whether any of them is known beyond its type. `outcome`: "" or the exception
+        type; `weight`: calls it stands for; duration -1: unknown.
+
+        Most of the time of an import is spent in this loop, which is why it calls nothing that it can do itself.
+        """
+        slots = self._by_name
+        told = False
+        for name, value in values:
+            slot = slots.get(name)
+            if slot is None:
+                if len(slots) >= MAX_SLOTS:
+                    continue
+                slot = slots[name] = Slot(is_secret_name(name))
+            if value.type != slot.type or outcome != slot.outcome:
+                slot.turn(value.type, outcome)
+            text = value.text
+            if text:
+                told = True
+            if slot.secret and text not in _NOTHING:
+                slot.hide(weight)
+                self._scrub.redacted += 1
+                continue
+            counts = slot.counts
+            if text in counts:
+                counts[text] += weight
+            elif slot.room > 0 and text:
+                slot.room -= 1
+                counts[text] = weight
             else:
-                text = None
-        key = (kind, text, outcome)
-        counts = self.counts
-        counts[key] = counts.get(key, 0.0) + weight
-        found = self._types.get(kind)
-        if found is None:
-            if len(self._types) >= _MAX_TYPES:
-                return
-            found = self._types[kind] = _Measures()
-        found.n += 1
-        if measure is not None:
-            found.add(measure, duration_ns, value.number is not None)
+                counts[None] = counts.get(None, 0.0) + weight
+            slot.n += 1
+            measure = value.number
+            if measure is None:
+                measure = value.size
+                if measure is None:
+                    continue
+            elif len(text) > _LONGEST_NUMBER and self._scrub.hides(text):
+                continue
+            measured = slot.measured
+            if len(measured) >= _BLOCK:
+                slot.fold()
+                measured = slot.measured
+            try:
+                measured.append(measure)
+            except OverflowError:
+                continue
+            slot.durations.append(duration_ns)
+            slot.is_number = value.number is not None
+        return told
 
-    def rows(self, slot: str) -> tuple[list[ValueRow], list[SlotRow]]:
+    def rows(self) -> tuple[list[ValueRow], list[SlotRow]]:
+        values: list[ValueRow] = []
+        slots: list[SlotRow] = []
+        for name, slot in self._by_name.items():
+            name = name[:MAX_NAME]
+            values += slot.values(name, self._scrub)
+            slots += slot.ranges(name)
+        return values, slots
+
+
+class Slot:
+    """What is collected of one slot: of the type and outcome that were met last in its attributes, where they are at
+    hand, of all others in tables."""
+
+    __slots__ = (
+        "_counts",
+        "_measures",
+        "counts",
+        "durations",
+        "is_number",
+        "measured",
+        "n",
+        "outcome",
+        "room",
+        "secret",
+        "type",
+    )
+
+    def __init__(self, secret: bool) -> None:
+        self.secret = secret
+        self.room = _WORKING_VALUES
+        """Distinct texts that may still be told apart."""
+        self.type: str | None = None
+        self.outcome = ""
+        self.counts: dict[str | None, float] = {}
+        """Text to the calls it stands for; None: others."""
+        self.n = 0
+        self.measured = array("d")
+        self.durations = array("q")
+        self.is_number = False
+        self._counts: dict[tuple[str, str], dict[str | None, float]] = {}
+        self._measures: dict[str, _Measures] = {}
+
+    def turn(self, kind: str, outcome: str) -> None:
+        """Go on with values of this type, of calls that ended so."""
+        if kind != self.type:
+            self.fold()
+        counts = self._counts.get((kind, outcome))
+        if counts is None:
+            counts = {}
+            if len(self._counts) < _MAX_TYPES:
+                self._counts[kind, outcome] = counts
+        self.type, self.outcome, self.counts = kind, outcome, counts
+
+    def hide(self, weight: float) -> None:
+        """A value that goes under a secret name."""
+        self.counts[REDACTED] = self.counts.get(REDACTED, 0.0) + weight
+        self.n += 1
+
+    def fold(self) -> None:
+        """Add up the numbers that were collected of the type at hand."""
+        if self.type is None or not self.n:
+            return
+        measures = self._measures.get(self.type)
+        if measures is None:
+            measures = _Measures()
+            if len(self._measures) < _MAX_TYPES:
+                self._measures[self.type] = measures
+        measures.n += self.n
+        self.n = 0
+        if self.measured:
+            measures.add(self.measured, self.durations, self.is_number)
+            self.measured, self.durations = array("d"), array("q")
+
+    def values(self, slot: str, scrub: Scrubber) -> list[ValueRow]:
         frequency: Counter[str] = Counter()
-        for (_, text, _), n in self.counts.items():
-            if text is not None:
-                frequency[text] += max(1, round(n))
+        for counts in self._counts.values():
+            for text, n in counts.items():
+                if text is not None:
+                    frequency[text] += max(1, round(n))
         kept = dict(frequency.most_common(MAX_VALUES))
         if len(frequency) > MAX_VALUES:
             single = [text for text, n in kept.items() if n == 1]
             for text in single[MAX_SINGLE:]:
                 del kept[text]
-        clean = {text: self._scrub.text(text, MAX_TEXT, n) for text, n in kept.items()}
+        clean = {text: scrub.text(text, MAX_TEXT, n) for text, n in kept.items()}
         rows: dict[tuple[str, str | None, str], float] = {}
-        for (kind, text, outcome), n in self.counts.items():
-            key = kind, clean.get(text) if text is not None else None, outcome
-            rows[key] = rows.get(key, 0.0) + n
-        values = [ValueRow(slot, kind, text, outcome, round(n)) for (kind, text, outcome), n in rows.items()]
-        return values, [measures.row(slot, kind) for kind, measures in self._types.items()]
+        for (kind, outcome), counts in self._counts.items():
+            kind = kind[:MAX_TEXT]
+            for text, n in counts.items():
+                key = kind, None if text is None else clean.get(text), outcome
+                rows[key] = rows.get(key, 0.0) + n
+        return [ValueRow(slot, kind, text, outcome, round(n)) for (kind, text, outcome), n in rows.items()]
+
+    def ranges(self, slot: str) -> list[SlotRow]:
+        self.fold()
+        return [measures.row(slot, kind[:MAX_TEXT]) for kind, measures in self._measures.items()]
 
 
 class _Measures:
     """Numbers, or lengths, of the values of one type, beside the durations of their calls."""
 
-    __slots__ = ("_durations", "_high", "_low", "_measured", "_pairs", "_sums", "n", "what")
+    __slots__ = ("_high", "_low", "_pairs", "_sums", "_what", "n")
 
     def __init__(self) -> None:
         self.n = 0
-        self.what: Literal["value", "size", ""] = ""
+        self._what: Literal["value", "size", ""] = ""
         self._low: float | None = None
         self._high: float | None = None
         self._pairs = 0
         self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)
-        self._measured = array("d")
-        self._durations = array("d")
 
-    def add(self, measure: float, duration_ns: int, is_value: bool) -> None:
-        if len(self._measured) >= _BLOCK:
-            self._fold()
-        try:
-            self._measured.append(measure)
-        except OverflowError:
-            return
-        self._durations.append(duration_ns)
-        self.what = "value" if is_value else "size"
-
-    def _fold(self) -> None:
-        measured = self._measured
-        if not measured:
-            return
+    def add(self, measured: array[float], durations: array[int], is_number: bool) -> None:
+        self._what = "value" if is_number else "size"
         low, high = min(measured), max(measured)
         self._low = low if self._low is None or low < self._low else self._low
         self._high = high if self._high is None or high > self._high else self._high
-        if high < _LARGEST and low > -_LARGEST:
-            self._add_pairs()
-        # Not cleared: numpy may still look at them.
-        self._measured, self._durations = array("d"), array("d")
-
-    def _add_pairs(self) -> None:
+        if high >= _LARGEST or low <= -_LARGEST:
+            return
         x, y, xx, xy, yy = self._sums
-        if len(self._measured) >= _FEW:
+        if len(measured) >= _FEW:
             import numpy
 
-            ys = numpy.frombuffer(self._durations)
-            xs = numpy.frombuffer(self._measured)
+            xs = numpy.frombuffer(measured)
+            ys = numpy.frombuffer(durations, dtype=numpy.int64).astype(numpy.float64)
             if ys.min() < 0:
                 xs, ys = xs[ys >= 0], ys[ys >= 0]
             self._pairs += len(xs)
@@ -152,7 +233,7 @@ class _Measures:
                 yy + float(ys @ ys),
             )
             return
-        for one, other in zip(self._measured, self._durations, strict=True):
+        for one, other in zip(measured, durations, strict=True):
             if other >= 0:
                 self._pairs += 1
                 x += one
@@ -163,5 +244,4 @@ class _Measures:
         self._sums = x, y, xx, xy, yy
 
     def row(self, slot: str, kind: str) -> SlotRow:
-        self._fold()
-        return SlotRow(slot, kind, self.n, self._low, self._high, self.what, self._pairs, *self._sums)
+        return SlotRow(slot, kind, self.n, self._low, self._high, self._what, self._pairs, *self._sums)

@@ -27,25 +27,24 @@ from tracelens_indexer.profiles.rows import (
     EdgeRow,
     FailureRow,
     SiteRow,
-    SlotRow,
     UnitProfile,
     UnitRow,
-    ValueRow,
 )
 from tracelens_indexer.profiles.scrubbing import MAX_TEXT, Scrubber
-from tracelens_indexer.profiles.slots import Slot
+from tracelens_indexer.profiles.slots import MAX_NAME, MAX_SLOTS, Slots
 from tracelens_indexer.traces.join import UnitLike
 from tracelens_indexer.traces.records import Call, Count, Counting, EdgeCount, Failure, Observed, Raised, Returned
 from tracelens_recorder.redact import REDACTED, is_secret_name
 
 MAX_FAILURES = 100
-MAX_SLOTS = 60
-MAX_NAME = 100
 MAX_MESSAGE = 500
 MAX_STACK = 60
 MAX_TESTS = 500
 MAX_SITES = 12
 """Call sites of a unit whose values are told apart."""
+SITE_CALLS = 64
+SITE_STRIDE = 16
+"""Of each site the first calls are looked at, and then one of so many: what differs between sites shows in these."""
 _SITE_VALUES = 12
 
 NO_FAILURES = frozenset(
@@ -60,6 +59,7 @@ NO_FAILURES = frozenset(
         "KeyboardInterrupt",
     )
 )
+_NOTHING = Returned(None)
 _POSITIONAL = ("positional only", "positional")
 WORST: dict[Counting, int] = {"exact": 0, "at least": 1, "estimated": 2}
 
@@ -70,6 +70,16 @@ class _FailureState:
     last_ns: int = 0
     message: str = ""
     stack: str = ""
+
+
+class _Site:
+    """Calls from one place, and of their arguments how often each text."""
+
+    __slots__ = ("calls", "values")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.values: dict[str, dict[str | None, float]] = {}
 
 
 class UnitState:
@@ -94,8 +104,8 @@ class UnitState:
         self._counted = False
         self._ran = False
         self._durations: dict[int, int] = {}
-        self._slots: dict[str, Slot] = {}
-        self._sites: dict[tuple[AnchorKey, int], dict[str, dict[tuple[str, str | None], float]]] = {}
+        self._slots = Slots(scrub)
+        self._sites: dict[tuple[UnitState, int], _Site] = {}
         self._keeping: Keeping | None = None
         self._edges: dict[tuple[AnchorKey, int], list[int]] = {}
         self._edge_counting: dict[tuple[AnchorKey, int], Counting] = {}
@@ -120,71 +130,61 @@ class UnitState:
             self.self_ns += max(0, call.self_ns)
             if call.test and not resume:
                 self._add_test(call.test, 1)
-        result = outcome.value if type(outcome) is Returned else None
-        arguments = call.arguments
         if resume:
             # Each resume shows the same arguments again and "returns" what was yielded: neither is one more value.
-            result = None
-            shown = tuple(value.text for _, value in arguments)
+            shown = tuple(value.text for _, value in call.arguments)
             if not raised and shown == self._last_resumed:
                 return
             self._last_resumed = shown
-        if not arguments and result is None and not raised and call.replay is None:
-            return
-        if arguments and arguments[0][0].startswith("#"):
+            if not raised:
+                call = msgspec.structs.replace(call, outcome=_NOTHING)
+        arguments = call.arguments
+        if arguments and arguments[0][0][:1] == "#":
             arguments = self._named(arguments)
             call = msgspec.structs.replace(call, arguments=arguments)
-        weight = call.represents
-        duration = call.duration_ns
-        slots = self._slots
         told = raised
-        for name, value in arguments:
-            slot = slots.get(name)
-            if slot is None:
-                slot = self._new_slot(name)
-                if slot is None:
-                    continue
-            slot.add(value, ended, weight, duration)
-            if value.text:
-                told = True
-        if result is not None:
-            slot = slots.get(RESULT) or self._new_slot(RESULT)
-            if slot is not None:
-                slot.add(result, ended, weight, duration)
-            if result.text:
-                told = True
+        if arguments:
+            told = self._slots.add(arguments, ended, call.represents, call.duration_ns) or raised
+        elif not raised and call.replay is None and type(outcome) is not Returned:
+            return
+        if type(outcome) is Returned and not resume:
+            result = outcome.value
+            if result is not None:
+                told = self._slots.add(((RESULT, result),), "", call.represents, call.duration_ns) or told
         if not told:
             # Types alone are no call to look at.
             return
         self._captured += 1
         if self._keeping is None:
             self._keeping = Keeping(f"{self.key.path}:{self.key.scope}")
-        if resume and result is None and type(outcome) is Returned:
-            call = msgspec.structs.replace(call, outcome=Returned(None))
-        if source:
-            call = msgspec.structs.replace(call, id=f"{source}{call.id}")
-        self._keeping.add(self._captured, call, ended)
+        self._keeping.add(self._captured, call, ended, source)
 
-    def add_site(self, caller: AnchorKey, site: int, call: Call) -> None:
-        """The values of a call that was made at this line of `caller`, counted from its first."""
-        values = self._sites.get((caller, site))
-        if values is None:
+    def add_site(self, caller: UnitState, line: int, call: Call) -> None:
+        """The values of a call that was made at this line of `caller`'s file."""
+        site = self._sites.get((caller, line))
+        if site is None:
             if len(self._sites) >= MAX_SITES:
                 return
-            values = self._sites[caller, site] = {}
+            site = self._sites[caller, line] = _Site()
+        site.calls += 1
         weight = call.represents
+        if site.calls > SITE_CALLS:
+            if site.calls % SITE_STRIDE:
+                return
+            weight *= SITE_STRIDE
         for name, value in call.arguments:
-            counts = values.get(name)
+            counts = site.values.get(name)
             if counts is None:
-                if len(values) >= MAX_SLOTS:
+                if len(site.values) >= MAX_SLOTS:
                     continue
-                counts = values[name] = {}
-            key: tuple[str, str | None] = (value.type, value.text)
-            n = counts.get(key)
-            if n is None and len(counts) >= _SITE_VALUES:
-                key = (value.type[:MAX_TEXT], None)
-                n = counts.get(key)
-            counts[key] = (n or 0.0) + weight
+                counts = site.values[name] = {}
+            text: str | None = value.text
+            if text in counts:
+                counts[text] += weight
+            elif len(counts) < _SITE_VALUES:
+                counts[text] = weight
+            else:
+                counts[None] = counts.get(None, 0.0) + weight
 
     def _named(self, arguments: tuple[tuple[str, Observed], ...]) -> tuple[tuple[str, Observed], ...]:
         """Arguments of formats that know the position alone, "#0", "#1", …, under their parameters' names."""
@@ -194,13 +194,7 @@ class UnitState:
             for name, value in arguments
         )
 
-    def _new_slot(self, name: str) -> Slot | None:
-        if len(self._slots) >= MAX_SLOTS:
-            return None
-        found = self._slots[name] = Slot(self._scrub, secret=is_secret_name(name))
-        return found
-
-    def _capture(self, call: Call) -> CaptureRow:
+    def _capture(self, call: Call, source: str) -> CaptureRow:
         raised = call.outcome if isinstance(call.outcome, Raised) else None
         result = call.outcome.value if isinstance(call.outcome, Returned) else None
         caller = call.caller
@@ -216,7 +210,7 @@ class UnitState:
             "test": call.test[:500],
         }
         return CaptureRow(
-            call.id[:100],
+            f"{source}{call.id}"[:100],
             call.started_ns,
             call.duration_ns,
             raised.type if raised else "",
@@ -321,12 +315,7 @@ class UnitState:
             errors, counting = sum(found.n for found in self._failures.values()), "at least"
         elif not self._counted and self._ran:
             counting = "at least"
-        values: list[ValueRow] = []
-        slots: list[SlotRow] = []
-        for name, slot in self._slots.items():
-            slot_values, slot_ranges = slot.rows(name[:MAX_NAME])
-            values += slot_values
-            slots += slot_ranges
+        values, slots = self._slots.rows()
         return UnitProfile(
             UnitRow(
                 calls=self._calls,
@@ -354,7 +343,7 @@ class UnitState:
                 FailureRow(type_name, line, statement, found.message, found.n, found.last_ns, origin, found.stack, test)
                 for (type_name, line, statement, origin, test), found in self._failures.items()
             ],
-            captures=[self._capture(call) for _, call in self._keeping.kept()] if self._keeping else [],
+            captures=[self._capture(call, source) for _, call, source in self._keeping.kept()] if self._keeping else [],
             tests=self._tests,
         )
 
@@ -363,15 +352,15 @@ class UnitState:
         if len(self._sites) < 2:
             return []
         rows: list[SiteRow] = []
-        for (caller, site), slots in self._sites.items():
-            for name, counts in slots.items():
-                clean: Counter[tuple[str, str | None]] = Counter()
+        for (caller, line), site in self._sites.items():
+            for name, counts in site.values.items():
+                clean: Counter[str | None] = Counter()
                 secret = is_secret_name(name)
-                for (kind, text), n in counts.items():
+                for text, n in counts.items():
                     if text:
                         text = REDACTED if secret else self._scrub.text(text)
-                    clean[kind[:MAX_TEXT], text or None] += round(n)
-                rows += [SiteRow(caller, site, name[:MAX_NAME], *key, n) for key, n in clean.most_common() if n > 0]
+                    clean[text or None] += round(n)
+                rows += [SiteRow(caller.key, caller.site(line), name[:MAX_NAME], text, n) for text, n in clean.most_common() if n > 0]
         return rows
 
 

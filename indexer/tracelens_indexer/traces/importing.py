@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tracelens_indexer.errors import NotATrace
+from tracelens_indexer.memory import without_collection
 from tracelens_indexer.profiles.aggregate import Aggregate, Aggregated, merged
 from tracelens_indexer.profiles.rows import AnchorKey, RunRow, UnitProfile
 from tracelens_indexer.store.index import Index
@@ -213,11 +214,12 @@ def _import(
     joiner = Joiner(anchors.units, paths, lambda path: anchors.version(path).verified, names)
     report.wants = lambda frame: isinstance(joiner.join(frame), Joined)
     state = Aggregate(joiner, anchors, facts, report)
-    for source in sources:
-        state.source = source.prefix
-        for record in source.records:
-            state.add(record)
-    result = state.finish()
+    with without_collection():
+        for source in sources:
+            state.source = source.prefix
+            for record in source.records:
+                state.add(record)
+        result = state.finish()
     report.advance(report.size)
     frames = joiner.summary()
     for note in result.facts.notes:

@@ -1,8 +1,8 @@
 """What a trace says, in one vocabulary for all formats. Readers yield these; the join and the profiles consume them.
 
 Nothing here refers to units: a `Frame` is what the trace itself names. Times are nanoseconds; clocks are wall clocks
-since the epoch, or 0 where a format has none. What a trace has one of for each call is a msgspec Struct: made in a third of
-the time that a frozen dataclass takes, and hashed in C.
+since the epoch, or 0 where a format has none. What a trace has one of for each call is a msgspec Struct, which is made
+in a third of the time of a frozen dataclass, and hashed in C.
 """
 
 from __future__ import annotations
