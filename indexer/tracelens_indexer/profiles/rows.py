@@ -59,8 +59,8 @@ class ValueRow(Struct, frozen=True, array_like=True, gc=False):
     outcome: str
     """"" returned; else the exception type."""
     n: int
-    """Calls: where the recording drew calls by lot, those that the drawn ones stand for. 0: seen, but only in calls
-    that were kept because they raised, beside those drawn."""
+    """Calls: where the recording drew calls by lot, those that the drawn ones stand for. One that was kept because it
+    raised, beside those drawn, counts once, under its exception."""
 
 
 class SlotRow(Struct, frozen=True, array_like=True, gc=False):
@@ -70,7 +70,7 @@ class SlotRow(Struct, frozen=True, array_like=True, gc=False):
     slot: str
     type: str
     n: int
-    """Values that were seen, unweighted."""
+    """Calls, as in ValueRow."""
     low: float | None
     high: float | None
     measures: Literal["value", "size", ""]

@@ -25,7 +25,8 @@ MAX_SINGLE = 12
 """Of values that were seen once, where there are more than MAX_VALUES: these are ids and amounts, and examples of them
 are enough."""
 _WORKING_VALUES = 128
-"""Distinct texts that are counted while reading, so that a value that becomes frequent late is still kept."""
+"""Distinct texts that are counted while reading."""
+_PRUNINGS = 6
 _MAX_TYPES = 20
 _BLOCK = 128
 _FEW = 64
@@ -72,12 +73,12 @@ class Slots:
             counts = slot.counts
             if text in counts:
                 counts[text] += weight
-            elif slot.room > 0 and text:
+            elif text and (slot.room > 0 or slot.prune()):
                 slot.room -= 1
                 counts[text] = weight
             else:
                 counts[None] = counts.get(None, 0.0) + weight
-            slot.n += 1
+            slot.n += weight
             measure = value.number
             if measure is None:
                 measure = value.size
@@ -120,6 +121,7 @@ class Slot:
         "measured",
         "n",
         "outcome",
+        "prunings",
         "room",
         "secret",
         "type",
@@ -129,11 +131,12 @@ class Slot:
         self.secret = secret
         self.room = _WORKING_VALUES
         """Distinct texts that may still be told apart."""
+        self.prunings = _PRUNINGS
         self.type: str | None = None
         self.outcome = ""
         self.counts: dict[str | None, float] = {}
         """Text to the calls it stands for; None: others."""
-        self.n = 0
+        self.n = 0.0
         self.measured = array("d")
         self.durations = array("q")
         self.is_number = False
@@ -154,11 +157,24 @@ class Slot:
     def hide(self, weight: float) -> None:
         """A value that goes under a secret name."""
         self.counts[REDACTED] = self.counts.get(REDACTED, 0.0) + weight
-        self.n += 1
+        self.n += weight
+
+    def prune(self) -> bool:
+        """Make room by taking values that were seen once for others, a few times: a value that becomes frequent late is
+        still told apart, and one that is another each time does not cost for ever."""
+        if self.prunings <= 0:
+            return False
+        self.prunings -= 1
+        for counts in self._counts.values():
+            single = [text for text, n in counts.items() if n <= 1 and text is not None][MAX_SINGLE:]
+            for text in single:
+                counts[None] = counts.get(None, 0.0) + counts.pop(text)
+            self.room += len(single)
+        return self.room > 0
 
     def fold(self) -> None:
         """Add up the numbers that were collected of the type at hand."""
-        if self.type is None or not self.n:
+        if self.type is None or not (self.n or self.measured):
             return
         measures = self._measures.get(self.type)
         if measures is None:
@@ -166,7 +182,7 @@ class Slot:
             if len(self._measures) < _MAX_TYPES:
                 self._measures[self.type] = measures
         measures.n += self.n
-        self.n = 0
+        self.n = 0.0
         if self.measured:
             measures.add(self.measured, self.durations, self.is_number)
             self.measured, self.durations = array("d"), array("q")
@@ -202,7 +218,7 @@ class _Measures:
     __slots__ = ("_high", "_low", "_pairs", "_sums", "_what", "n")
 
     def __init__(self) -> None:
-        self.n = 0
+        self.n = 0.0
         self._what: Literal["value", "size", ""] = ""
         self._low: float | None = None
         self._high: float | None = None
@@ -244,4 +260,4 @@ class _Measures:
         self._sums = x, y, xx, xy, yy
 
     def row(self, slot: str, kind: str) -> SlotRow:
-        return SlotRow(slot, kind, self.n, self._low, self._high, self._what, self._pairs, *self._sums)
+        return SlotRow(slot, kind, round(self.n), self._low, self._high, self._what, self._pairs, *self._sums)

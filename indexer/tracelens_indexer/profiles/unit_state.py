@@ -143,14 +143,15 @@ class UnitState:
             arguments = self._named(arguments)
             call = msgspec.structs.replace(call, arguments=arguments)
         told = raised
+        weight = call.represents or float(raised)
         if arguments:
-            told = self._slots.add(arguments, ended, call.represents, call.duration_ns) or raised
+            told = self._slots.add(arguments, ended, weight, call.duration_ns) or raised
         elif not raised and call.replay is None and type(outcome) is not Returned:
             return
         if type(outcome) is Returned and not resume:
             result = outcome.value
             if result is not None:
-                told = self._slots.add(((RESULT, result),), "", call.represents, call.duration_ns) or told
+                told = self._slots.add(((RESULT, result),), "", weight, call.duration_ns) or told
         if not told:
             # Types alone are no call to look at.
             return
@@ -360,7 +361,11 @@ class UnitState:
                     if text:
                         text = REDACTED if secret else self._scrub.text(text)
                     clean[text or None] += round(n)
-                rows += [SiteRow(caller.key, caller.site(line), name[:MAX_NAME], text, n) for text, n in clean.most_common() if n > 0]
+                rows += [
+                    SiteRow(caller.key, caller.site(line), name[:MAX_NAME], text, n)
+                    for text, n in clean.most_common()
+                    if n > 0
+                ]
         return rows
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracelens_indexer.errors import StoreError
 from tracelens_indexer.profiles import histogram
-from tracelens_indexer.profiles.rows import AnchorState, CaptureRow
+from tracelens_indexer.profiles.rows import AnchorKey, AnchorState, CaptureRow
 from tracelens_indexer.store import observing, packing
 from tracelens_indexer.store.answers import (
     CaptureRecord,
@@ -29,6 +29,7 @@ from tracelens_indexer.store.answers import (
     ObservedPair,
     Profile,
     RunRecord,
+    SiteValues,
     UnitRecord,
 )
 from tracelens_indexer.store.code import UNIT, CodeIndex, unit_record
@@ -162,9 +163,11 @@ class Index(CodeIndex):
             return None
         profile, anchors = found[0]
         marks = ",".join("?" * len(anchors))
+        observations, sites = self._observed_values(unit, anchors)
         return replace(
             profile,
-            observations=self._observations(unit, anchors),
+            observations=observations,
+            sites=sites,
             failures=tuple(self.failures(chosen, unit_id=unit_id)),
             tests=tuple(
                 (row[0], row[1])
@@ -292,11 +295,42 @@ class Index(CodeIndex):
             moved_from=moved,
         )
 
-    def _observations(self, unit: UnitRecord, anchors: tuple[int, ...]) -> tuple[Observation, ...]:
-        """Slots in the order of the signature; "return" last."""
+    def _observed_values(
+        self, unit: UnitRecord, anchors: tuple[int, ...]
+    ) -> tuple[tuple[Observation, ...], tuple[SiteValues, ...]]:
         marks = ",".join("?" * len(anchors))
-        rows = self._connection.execute(f"SELECT observed FROM profile_details WHERE anchor IN ({marks})", anchors)
-        return observing.observations(unit, [packing.observed(row[0]) for row in rows])
+        rows = self._connection.execute(
+            "SELECT run, observed FROM profile_details JOIN anchors ON anchors.id = anchor"
+            f" WHERE anchor IN ({marks}) AND observed != x''",
+            anchors,
+        )
+        parts = [(row[0], packing.observed(row[1])) for row in rows]
+        found: dict[tuple[int, int, str], Counter[str | None]] = {}
+        callers: dict[tuple[int, AnchorKey], UnitRecord | None] = {}
+        for run, part in parts:
+            for site in part.sites:
+                key = run, site.caller
+                if key not in callers:
+                    callers[key] = self._anchored(run, site.caller)
+                caller = callers[key]
+                if caller is not None and site.site >= 0:
+                    place = caller.id, caller.first_line + site.site, site.slot
+                    found.setdefault(place, Counter())[site.text] += site.n
+        by_id = {unit.id: unit for unit in callers.values() if unit}
+        sites = tuple(
+            SiteValues(by_id[caller_id], line, slot, tuple(sorted(counts.items(), key=lambda v: (v[0] is None, -v[1]))))
+            for (caller_id, line, slot), counts in found.items()
+        )
+        return observing.observations(unit, [part for _, part in parts]), sites
+
+    def _anchored(self, run: int, key: AnchorKey) -> UnitRecord | None:
+        """The unit that an anchor of a run is now; None when its lines may have moved."""
+        row = self._connection.execute(
+            "SELECT unit FROM anchors WHERE run = ? AND path = ? AND scope = ? AND ordinal = ? AND body_hash = ?"
+            " AND state IN ('fresh', 'moved')",
+            (run, key.path, key.scope, key.ordinal, key.body_hash),
+        ).fetchone()
+        return self.unit(row[0]) if row and row[0] is not None else None
 
     # -- failures and calls ------------------------------------------------------------------------------------
 
@@ -453,7 +487,7 @@ class Index(CodeIndex):
         rows = self._connection.execute(
             f"SELECT {wanted}.unit AS other, site, caller_unit.first_line AS caller_line, sum(calls) AS n,"
             " max(CASE counting WHEN 'exact' THEN 0 WHEN 'at least' THEN 1 ELSE 2 END) AS worst,"
-            " sum(total_ns) AS total FROM profile_edges"
+            " sum(total_ns) AS total, max(most) AS most, sum(repeats) AS repeats FROM profile_edges"
             " JOIN anchors AS caller_anchor ON caller_anchor.id = profile_edges.anchor"
             " JOIN anchors AS callee_anchor ON callee_anchor.id = profile_edges.callee"
             " JOIN units AS caller_unit ON caller_unit.id = caller_anchor.unit"
@@ -469,6 +503,8 @@ class Index(CodeIndex):
                 counting=_COUNTINGS[row["worst"]],
                 total_ns=row["total"],
                 site_line=row["caller_line"] + row["site"] if row["site"] >= 0 else 0,
+                most=row["most"],
+                repeats=row["repeats"],
             )
             for row in rows
             if row["other"] in units

@@ -98,7 +98,8 @@ def _import_open(
         return ImportSummary(file, found.name, None, run_name, already_imported=True)
     report = Report(progress, cancelled, trace.size)
     try:
-        return _import(writer, [trace], found, file, run_name, trace.content_hash, report, mapping)
+        with without_collection():
+            return _import(writer, [trace], found, file, run_name, trace.content_hash, report, mapping)
     except NotATrace as error:
         # Readers do not know the file's name.
         raise NotATrace(f"{file}: {error}") from error
@@ -173,7 +174,8 @@ def import_recordings(
         run_name = name or directory.name
         if writer.has_run(content_hash):
             return ImportSummary(str(directory), found.name, None, run_name, already_imported=True)
-        return _import(writer, traces, found, str(directory), run_name, content_hash, report, ())
+        with without_collection():
+            return _import(writer, traces, found, str(directory), run_name, content_hash, report, ())
 
 
 def _recognise(trace: OpenTrace) -> Format:
@@ -214,12 +216,11 @@ def _import(
     joiner = Joiner(anchors.units, paths, lambda path: anchors.version(path).verified, names)
     report.wants = lambda frame: isinstance(joiner.join(frame), Joined)
     state = Aggregate(joiner, anchors, facts, report)
-    with without_collection():
-        for source in sources:
-            state.source = source.prefix
-            for record in source.records:
-                state.add(record)
-        result = state.finish()
+    for source in sources:
+        state.source = source.prefix
+        for record in source.records:
+            state.add(record)
+    result = state.finish()
     report.advance(report.size)
     frames = joiner.summary()
     for note in result.facts.notes:

@@ -425,7 +425,12 @@ def _outcome(raw: list[Any]) -> Outcome | None:
 
 
 def _named(values: list[NamedValue]) -> tuple[tuple[str, Observed], ...]:
-    return tuple([(name, _observed(kind, text, number, size)) for name, kind, text, number, size in values])
+    return tuple(
+        [
+            (name, Observed(kind, text, number if number is None or _LOWEST < number < _HIGHEST else None, size))
+            for name, kind, text, number, size in values
+        ]
+    )
 
 
 def _observed(kind: str, text: str, number: float | None, size: int | None) -> Observed:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from tracelens_indexer.profiles.histogram import bucket
+from tracelens_indexer.profiles.rows import REPEATED
 from tracelens_indexer.traces.records import Count, Counting, EdgeCount, Failure, FailureFrame, Frame, Record
 from tracelens_indexer.traces.report import Report
 
@@ -162,6 +163,7 @@ class Trees:
         covered = self._covered(parents)
         totals: dict[int, _Total] = {}
         edges: dict[tuple[int, int], list[int]] = {}
+        repeats = self._repeats(parents)
         for index, (frame, duration) in enumerate(zip(self._frame, self._durations, strict=True)):
             parent = int(parents[index])
             if parent == -2:
@@ -190,9 +192,34 @@ class Trees:
                 tests=tuple(self._tests.get(frame, {}).items()),
             )
         for (caller, callee), (calls, total_ns, own_ns) in edges.items():
+            most, several = repeats.get((caller, callee), (1, 0))
             yield EdgeCount(
-                self.frames[caller], self.frames[callee], calls, counting, total_ns=total_ns, self_ns=own_ns
+                self.frames[caller],
+                self.frames[callee],
+                calls,
+                counting,
+                total_ns=total_ns,
+                self_ns=own_ns,
+                most=most,
+                repeats=several,
             )
+
+    def _repeats(self, parents: ndarray[Any, Any]) -> dict[tuple[int, int], tuple[int, int]]:
+        """(caller, callee) to (most calls by one span of the caller, spans that made REPEATED or more), where more than
+        one."""
+        import numpy
+
+        children = numpy.flatnonzero(parents >= 0)
+        frame = numpy.frombuffer(self._frame, dtype=numpy.int32)
+        pairs, calls = numpy.unique(parents[children] * len(self.frames) + frame[children], return_counts=True)
+        several = calls > 1
+        found: dict[tuple[int, int], tuple[int, int]] = {}
+        for pair, n in zip(pairs[several].tolist(), calls[several].tolist(), strict=True):
+            parent, callee = divmod(pair, len(self.frames))
+            key = self._frame[parent], callee
+            most, many = found.get(key, (0, 0))
+            found[key] = max(most, n), many + (n >= REPEATED)
+        return found
 
     def _covered(self, parents: ndarray[Any, Any]) -> dict[int, int]:
         """Nanoseconds of each span that at least one of its children was running."""
