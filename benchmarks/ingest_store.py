@@ -1,6 +1,6 @@
 """A store of 50,000 units and 50 million calls, made through the public writer: what reading it costs, and its size.
 
-Ten runs of five million calls each, all of them current. Each unit of each run has what an import leaves of it: a
+One run; what another of the same units adds is printed as bytes per unit. Each unit of each run has what an import leaves of it: a
 histogram, three slots of values with an outcome, edges, and kept calls; so many of each as its calls would have left.
 """
 
@@ -28,12 +28,13 @@ from tracelens_indexer.profiles.rows import (
     UnitRow,
     ValueRow,
 )
+from tracelens_indexer.profiles.slots import MAX_SINGLE
 from tracelens_indexer.store import Writer, open_index
 from tracelens_indexer.traces.records import Counting
 
 MODULES = 1_000
-RUNS = 10
-CALLS = 5_000_000
+RUNS = 1
+CALLS = 50_000_000
 """Of one run."""
 _EXACT: Counting = "exact"
 _TIERS = ("'gold'", "'silver'", "'basic'")
@@ -48,7 +49,10 @@ def measured(folder: Path) -> dict[str, float]:
     code_mb = int((root / "made").read_text()) / 1e6
     database_mb = sum(file.stat().st_size for file in (root / ".tracelens").glob("index.db*")) / 1e6 - code_mb
     per_10m = (runs_mb + database_mb) / (RUNS * CALLS / 1e7)
-    print(f"store      {database_mb:.0f} MB of profiles in the database, {runs_mb:.0f} MB of run files beside it")
+    print(
+        f"store      {database_mb:.0f} MB of profiles in the database, {runs_mb:.0f} MB of run files beside it,"
+        f" {(runs_mb + database_mb) * 1e6 / RUNS / MODULES / ingest_traces.FUNCTIONS:,.0f} bytes a unit and run"
+    )
     units, files = _read(root)
     print(
         f"one unit   p50 {units[0]:.2f} ms, p95 {units[1]:.2f} ms;"
@@ -106,10 +110,14 @@ def _profile(random_: random.Random, calls: int, keys: list[AnchorKey]) -> UnitP
     total = int(middle * calls)
     values = [ValueRow("tier", "str", tier, "", max(1, calls // 3)) for tier in _TIERS[: min(3, calls)]]
     values += [ValueRow("quantity", "int", str(n), "", max(1, calls // 20)) for n in range(1, min(20, calls + 1))]
-    values += [ValueRow("order_id", "int", str(random_.randrange(10_000_000)), "", 1) for _ in range(min(12, calls))]
-    values += [ValueRow("return", "int", str(random_.randrange(10_000_000)), "", 1) for _ in range(min(12, calls))]
+    values += [
+        ValueRow("order_id", "int", str(random_.randrange(10_000_000)), "", 1) for _ in range(min(MAX_SINGLE, calls))
+    ]
+    values += [
+        ValueRow("return", "int", str(random_.randrange(10_000_000)), "", 1) for _ in range(min(MAX_SINGLE, calls))
+    ]
     if calls > 100:
-        values += [ValueRow(slot, "int", None, "", calls - 12) for slot in ("order_id", "return")]
+        values += [ValueRow(slot, "int", None, "", calls - MAX_SINGLE) for slot in ("order_id", "return")]
         values += [ValueRow("quantity", "int", "-1", "ValueError", calls // 100)]
     sums = (float(calls), 1e6 * calls, float(total), 1e13 * calls, 1e6 * total, middle * total)
     slots = [

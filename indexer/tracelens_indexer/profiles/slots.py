@@ -21,7 +21,7 @@ MAX_SLOTS = 60
 MAX_NAME = 100
 MAX_VALUES = 64
 """Distinct texts of a slot that are kept."""
-MAX_SINGLE = 12
+MAX_SINGLE = 8
 """Of values that were seen once, where there are more than MAX_VALUES: these are ids and amounts, and examples of them
 are enough."""
 _WORKING_VALUES = 128
