@@ -1,6 +1,6 @@
 """A store of 50,000 units and 50 million calls, made through the public writer: what reading it costs, and its size.
 
-One run; what another of the same units adds is printed as bytes per unit. Each unit of each run has what an import leaves of it: a
+One run; what another of the same units adds is printed as bytes per unit. Each unit has what an import leaves of it: a
 histogram, three slots of values with an outcome, edges, and kept calls; so many of each as its calls would have left.
 """
 

@@ -20,7 +20,7 @@ from tracelens_indexer.profiles.keeping import MAX_CAPTURES
 from tracelens_indexer.profiles.rows import UnitProfile
 from tracelens_indexer.profiles.slots import MAX_SINGLE, MAX_VALUES
 from tracelens_indexer.source.outline import outline
-from tracelens_indexer.traces.anchors import Anchors
+from tracelens_indexer.traces.anchors import Anchors, blob_id
 from tracelens_indexer.traces.importing import ImportSummary, import_file, import_recordings
 from tracelens_indexer.traces.join import Joiner
 from tracelens_indexer.traces.paths import Paths
@@ -40,6 +40,7 @@ from tracelens_indexer.traces.records import (
     Sample,
 )
 from tracelens_indexer.traces.report import Cancelled, Report
+from tracelens_recorder import container, payloads
 
 LOG = SAMPLES / "app.log"
 
@@ -478,3 +479,39 @@ def test_in_a_changed_file_the_only_unit_of_a_name_is_still_found(shop: Shop) ->
     (failure,) = shop.profile("line_total").failures
     assert failure.line == -1
     assert failure.statement_hash, "the statement is found by its text"
+
+
+def test_a_recording_of_a_file_that_has_moved_since_is_followed(shop: Shop, tmp_path: Path) -> None:
+    source = shop.root / "shop/pricing.py"
+    content = source.read_bytes()
+    subprocess.run(["git", "init", "-q"], cwd=shop.root, check=True)
+    subprocess.run(["git", "add", "shop/pricing.py"], cwd=shop.root, check=True)
+    line = next(unit.first_line for unit in outline(content) if unit.scope == "line_total")
+    recording = tmp_path / "moved.tlrec"
+    write_recording(recording, "shop/pricing.py", "line_total", line, blob_id(content))
+    source.rename(shop.root / "shop/prices.py")
+    index(shop.writer, shop.root)
+    summary = import_file(shop, recording)
+    (unit,) = shop.index.find("shop.prices.line_total")
+    profile = shop.index.profile(unit.id)
+    assert (summary.units, profile and profile.state, profile and profile.calls) == (1, "moved", 7)
+
+
+@pytest.mark.parametrize("path", ["../outside.py", "/etc/passwd.py", "C:/x.py", "a/../../b.py"])
+def test_a_recording_cannot_name_files_outside_the_workspace(shop: Shop, tmp_path: Path, path: str) -> None:
+    recording = tmp_path / "odd.tlrec"
+    write_recording(recording, path, "secret", 1, "0" * 40)
+    assert import_file(shop, recording).units == 0
+
+
+def write_recording(file: Path, path: str, name: str, line: int, blob: str) -> None:
+    frames: list[tuple[int, object]] = [
+        (payloads.RUN, {"format": payloads.FORMAT, "started_ns": 1}),
+        (payloads.CODES, [[0, path, name, line, 0, blob]]),
+        (payloads.COUNTS, [[0, 7, 0, 0, 7, 100, 100, 1, 50, []]]),
+        (payloads.END, {}),
+    ]
+    with file.open("wb") as stream:
+        stream.write(container.MAGIC)
+        for kind, payload in frames:
+            stream.write(container.encode(kind, json.dumps(payload).encode()))

@@ -368,8 +368,12 @@ class Index(CodeIndex):
             conditions.append("anchors.unit = ?")
             values.append(unit_id)
         if path is not None:
-            conditions.append("files.path = ?")
-            values.append(path)
+            # By the ids of the file's units: there are few of these, and many anchors.
+            ids = self._connection.execute(
+                "SELECT units.id FROM units JOIN files ON files.id = units.file WHERE files.path = ?", (path,)
+            ).fetchall()
+            conditions.append(f"anchors.unit IN ({','.join('?' * len(ids))})")
+            values += [row[0] for row in ids]
         if name is not None:
             conditions.append("failure >= ? AND failure < ?")
             values += [name, name + "g"]

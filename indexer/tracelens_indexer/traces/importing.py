@@ -209,7 +209,7 @@ def _import(
     for source in sources[1:]:
         facts = merged(facts, source.facts)
     index = writer.index
-    modules = _modules(index)
+    modules = {**_gone(facts), **_modules(index)}
     paths = Paths(modules, str(index.root), mapping)
     anchors = Anchors(index.root, paths, facts, _indexed(index), _recorded_ns(facts, traces))
     names = Names(modules, index.units_called, index.decorated_units, anchors.text)
@@ -272,6 +272,16 @@ def _modules(index: Index) -> dict[str, str]:
         file = index.file(path)
         modules[path] = file.module if file else ""
     return modules
+
+
+def _gone(facts: RunFacts) -> dict[str, str]:
+    """Files that the recording names with their git blob, relative to the workspace: what is not there any more may have
+    moved, and is known again by its code."""
+    return {
+        path: ""
+        for path, blob in facts.blobs
+        if blob and not path.startswith(("/", "~")) and ":" not in path and ".." not in path.split("/")
+    }
 
 
 def _indexed(index: Index) -> Callable[[str], tuple[str, Sequence[UnitLike]]]:
