@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -337,3 +338,21 @@ def test_repeated_callees_and_values_by_site_come_back(root: Path) -> None:
         (caller.id, caller.first_line + 1, "tier", (("'gold'", 11),)),
         (caller.id, caller.first_line + 2, "tier", ((None, 1),)),
     ]
+
+
+def test_two_tools_that_counted_the_same_program_are_not_added_up(root: Path) -> None:
+    with Writer(root) as writer:
+        ours = writer.add_run(run_row(), profile_of(root, calls=10))
+        theirs = writer.add_run(
+            replace(run_row(), tool="pstats", name="shop.pstats", content_hash="f" * 32), profile_of(root, calls=10)
+        )
+    index = Index.open(root)
+    (unit,) = index.find("price")
+    profile = index.profile(unit.id)
+    assert profile is not None
+    tool = index.runs()[0].tool if ours == index.runs()[0].id else index.runs()[1].tool
+    assert (tool, profile.calls, profile.errors, profile.timed) == (run_row().tool, 10, 1, 10)
+    assert (set(profile.runs), profile.not_added) == ({ours, theirs}, (theirs,))
+    assert profile.self_share == pytest.approx(0.6)
+    (edge,) = index.observed_callees(unit.id)
+    assert edge.calls == 10

@@ -194,7 +194,7 @@ class Slot:
                 if text is not None:
                     frequency[text] += max(1, round(n))
         kept = dict(frequency.most_common(MAX_VALUES))
-        if len(frequency) > MAX_VALUES:
+        if len(frequency) > MAX_VALUES or self.prunings < _PRUNINGS:
             single = [text for text, n in kept.items() if n == 1]
             for text in single[MAX_SINGLE:]:
                 del kept[text]

@@ -215,6 +215,8 @@ class Profile:
     tests: tuple[tuple[str, int], ...] = ()
     sites: tuple[SiteValues, ...] = ()
     runs: tuple[int, ...] = ()
+    not_added: tuple[int, ...] = ()
+    """Runs of other tools that counted it too, whose calls and times are left out: the same program, seen twice."""
     moved_from: str = ""
     """"path:scope" it was recorded as, when it has moved."""
 

@@ -12,7 +12,7 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     import networkx
 
 _WORST: dict[str, int] = {"exact": 0, "at least": 1, "estimated": 2}
+_BESIDE = frozenset(("samples_total", "samples_self", "captured"))
+"""What every run adds, whatever its tool."""
 _COUNTINGS: tuple[Counting, ...] = ("exact", "at least", "estimated")
 CAPTURE_BITS = 5
 """The name of a kept call is its anchor's id and, in these bits, its place there."""
@@ -52,7 +54,8 @@ class _Base:
     """What shares are shares of, over the chosen runs."""
 
     sample_weight: float
-    self_ns: int
+    self_ns: dict[str, int]
+    """By tool: what two tools counted of one program is not added up."""
 
 
 class Index(CodeIndex):
@@ -142,11 +145,14 @@ class Index(CodeIndex):
             " GROUP BY sample_unit ORDER BY count(*) DESC LIMIT 1",
             runs,
         ).fetchone()
-        self_ns = self._connection.execute(
-            f"SELECT sum(self_ns) FROM profile_units JOIN anchors ON anchors.id = anchor WHERE run IN ({marks})",
-            runs,
-        ).fetchone()[0]
-        base = _Base(weight[1] if weight else 0.0, self_ns or 0)
+        self_ns = dict(
+            self._connection.execute(
+                "SELECT tool, sum(self_ns) FROM profile_units JOIN anchors ON anchors.id = anchor"
+                f" JOIN runs ON runs.id = run WHERE run IN ({marks}) GROUP BY tool",
+                runs,
+            ).fetchall()
+        )
+        base = _Base(weight[1] if weight else 0.0, {tool: int(n or 0) for tool, n in self_ns.items()})
         self._bases = {key: base}
         return base
 
@@ -228,8 +234,8 @@ class Index(CodeIndex):
         unit_marks, run_marks = ",".join("?" * len(units)), ",".join("?" * len(runs))
         rows: dict[int, list[sqlite3.Row]] = {}
         for row in self._connection.execute(
-            "SELECT anchors.unit AS unit_id, anchors.id AS anchor_id, run, state, path, scope, profile_units.*"
-            " FROM anchors JOIN profile_units ON anchor = anchors.id"
+            "SELECT anchors.unit AS unit_id, anchors.id AS anchor_id, run, state, path, scope, tool, profile_units.*"
+            " FROM anchors JOIN profile_units ON anchor = anchors.id JOIN runs ON runs.id = run"
             f" WHERE anchors.unit IN ({unit_marks}) AND run IN ({run_marks})"
             f" AND {_current('anchors', len(runs))} ORDER BY run DESC",
             (*units, *runs, *runs),
@@ -242,9 +248,14 @@ class Index(CodeIndex):
         return found
 
     @staticmethod
-    def _merged(unit: UnitRecord, parts: list[sqlite3.Row], base: _Base) -> Profile:
+    def _merged(unit: UnitRecord, every: list[sqlite3.Row], base: _Base) -> Profile:
+        tool = counting_tool((row["tool"], row["counting"]) for row in every if row["calls"] or row["resumes"])
+        # Another tool's counts of the same unit are most likely of the same program, seen twice.
+        parts = [row for row in every if not (row["calls"] or row["resumes"]) or row["tool"] == tool]
+        not_added = tuple(row["run"] for row in every if row not in parts)
+
         def total(column: str) -> Any:
-            return sum(row[column] for row in parts)
+            return sum(row[column] for row in (every if column in _BESIDE else parts))
 
         durations: Counter[int] = Counter()
         for row in parts:
@@ -264,8 +275,8 @@ class Index(CodeIndex):
         if base.sample_weight > 0:
             self_share, total_share = samples_self / base.sample_weight, samples_total / base.sample_weight
             share_counting = "estimated"
-        elif base.self_ns > 0 and (self_ns or total_ns):
-            self_share, total_share = self_ns / base.self_ns, min(1.0, total_ns / base.self_ns)
+        elif (whole := base.self_ns.get(tool, 0)) > 0 and (self_ns or total_ns):
+            self_share, total_share = self_ns / whole, min(1.0, total_ns / whole)
             share_counting = counting
         else:
             self_share = total_share = None
@@ -291,7 +302,8 @@ class Index(CodeIndex):
             self_share=self_share,
             share_counting=share_counting,
             captured=total("captured"),
-            runs=tuple(dict.fromkeys(row["run"] for row in parts)),
+            runs=tuple(dict.fromkeys(row["run"] for row in every)),
+            not_added=not_added,
             moved_from=moved,
         )
 
@@ -444,15 +456,16 @@ class Index(CodeIndex):
             "SELECT caller_anchor.unit AS caller, callee_anchor.unit AS callee, site,"
             " units.first_line AS caller_line, sum(calls) AS n,"
             " max(CASE counting WHEN 'exact' THEN 0 WHEN 'at least' THEN 1 ELSE 2 END) AS worst,"
-            " sum(total_ns) AS total FROM profile_edges"
+            " sum(total_ns) AS total, runs.tool AS tool FROM profile_edges"
             " JOIN anchors AS caller_anchor ON caller_anchor.id = profile_edges.anchor"
             " JOIN anchors AS callee_anchor ON callee_anchor.id = profile_edges.callee"
+            " JOIN runs ON runs.id = caller_anchor.run"
             " JOIN units ON units.id = caller_anchor.unit"
             f" WHERE caller_anchor.run IN ({','.join('?' * len(chosen))}) AND callee_anchor.unit IS NOT NULL"
             f" AND {_current('caller_anchor', len(chosen))}"
-            " GROUP BY caller, callee, site ORDER BY caller, callee, site",
+            " GROUP BY caller, callee, site, tool ORDER BY caller, callee, site",
             (*chosen, *chosen),
-        )
+        ).fetchall()
         return [
             ObservedPair(
                 caller=row["caller"],
@@ -462,7 +475,7 @@ class Index(CodeIndex):
                 total_ns=row["total"],
                 site_line=row["caller_line"] + row["site"] if row["site"] >= 0 else 0,
             )
-            for row in rows
+            for row in _told(rows, lambda row: (row["caller"], row["callee"], row["site"]))
         ]
 
     def graph(self, runs: Sequence[int] | None = None) -> networkx.DiGraph:
@@ -491,12 +504,14 @@ class Index(CodeIndex):
         rows = self._connection.execute(
             f"SELECT {wanted}.unit AS other, site, caller_unit.first_line AS caller_line, sum(calls) AS n,"
             " max(CASE counting WHEN 'exact' THEN 0 WHEN 'at least' THEN 1 ELSE 2 END) AS worst,"
-            " sum(total_ns) AS total, max(most) AS most, sum(repeats) AS repeats FROM profile_edges"
+            " sum(total_ns) AS total, max(most) AS most, sum(repeats) AS repeats, runs.tool AS tool"
+            " FROM profile_edges"
             " JOIN anchors AS caller_anchor ON caller_anchor.id = profile_edges.anchor"
             " JOIN anchors AS callee_anchor ON callee_anchor.id = profile_edges.callee"
             " JOIN units AS caller_unit ON caller_unit.id = caller_anchor.unit"
+            " JOIN runs ON runs.id = caller_anchor.run"
             f" WHERE {known}.unit = ? AND {known}.run IN ({','.join('?' * len(runs))}) AND {wanted}.unit IS NOT NULL"
-            f" AND {_current('caller_anchor', len(runs))} GROUP BY other, site ORDER BY n DESC",
+            f" AND {_current('caller_anchor', len(runs))} GROUP BY other, site, tool ORDER BY n DESC",
             (unit_id, *runs, *runs),
         ).fetchall()
         units = self.units_by_id(row["other"] for row in rows)
@@ -510,9 +525,28 @@ class Index(CodeIndex):
                 most=row["most"],
                 repeats=row["repeats"],
             )
-            for row in rows
+            for row in _told(rows, lambda row: (row["other"], row["site"]))
             if row["other"] in units
         ]
+
+
+def counting_tool(counted: Iterable[tuple[str, str]]) -> str:
+    """Of the tools that counted calls of a unit, (tool, counting), the one whose numbers are told: the most certain,
+    and of equals our own recorder, then the first. "" none."""
+    best = min(counted, key=lambda found: (_WORST[found[1]], found[0] != "tracelens"), default=("", ""))
+    return best[0]
+
+
+def _told(rows: Iterable[sqlite3.Row], place: Callable[[sqlite3.Row], object]) -> list[sqlite3.Row]:
+    """Of rows of several tools about one place those of the tool whose numbers are told."""
+    grouped: dict[object, list[sqlite3.Row]] = {}
+    for row in rows:
+        grouped.setdefault(place(row), []).append(row)
+    return [
+        next(row for row in group if row["tool"] == tool)
+        for group in grouped.values()
+        for tool in [counting_tool((row["tool"], _COUNTINGS[row["worst"]]) for row in group)]
+    ]
 
 
 def _current(anchor: str, runs: int) -> str:

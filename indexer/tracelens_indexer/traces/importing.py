@@ -275,8 +275,8 @@ def _modules(index: Index) -> dict[str, str]:
 
 
 def _gone(facts: RunFacts) -> dict[str, str]:
-    """Files that the recording names with their git blob, relative to the workspace: what is not there any more may have
-    moved, and is known again by its code."""
+    """Files that the recording names with their git blob, relative to the workspace: what is not there any more may
+    have moved, and is known again by its code."""
     return {
         path: ""
         for path, blob in facts.blobs
