@@ -204,11 +204,13 @@ def _values(old: Profile | None, new: Profile | None) -> list[ChangedValue]:
     for after in new.observations:
         if after.slot in before and after.slot not in ("self", "cls"):
             slot = "→" if after.slot == RESULT else after.slot
-            found += [ChangedValue(new.unit, slot, told) for told in _slot(before[after.slot], after)]
+            drawn = any(0 < profile.captured < profile.calls for profile in (old, new))
+            found += [ChangedValue(new.unit, slot, told) for told in _slot(before[after.slot], after, drawn)]
     return found
 
 
-def _slot(before: Observation, after: Observation) -> list[str]:
+def _slot(before: Observation, after: Observation, drawn: bool) -> list[str]:
+    """`drawn`: not all calls were kept, so that the ends of a range, and which values of many there are, are chance."""
     told = []
     types_before, types_after = _types(before), _types(after)
     new_types = sorted(types_after - types_before)
@@ -219,11 +221,12 @@ def _slot(before: Observation, after: Observation) -> list[str]:
         if known is None or found.high is None or found.low is None or known.high is None or known.low is None:
             continue
         what = "length " if found.measures == "size" else ""
-        if found.high > known.high and found.high > known.high + 0.1 * abs(known.high):
+        chance = known.high - known.low if drawn else 0.0
+        if found.high > known.high + max(0.1 * abs(known.high), chance):
             told.append(
                 f"{what}up to {words.number(found.high, found.type)}, was {words.number(known.high, found.type)}"
             )
-        if found.low < known.low and found.low < known.low - 0.1 * abs(known.low):
+        if found.low < known.low - max(0.1 * abs(known.low), chance):
             told.append(f"{what}from {words.number(found.low, found.type)}, was {words.number(known.low, found.type)}")
     listed_before, listed_after = _texts(before), _texts(after)
     if listed_before is not None and listed_after is not None:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
@@ -22,6 +23,7 @@ from tracelens_indexer.memory import without_collection
 from tracelens_indexer.profiles.aggregate import Aggregate, Aggregated, merged
 from tracelens_indexer.profiles.rows import AnchorKey, RunRow, UnitProfile
 from tracelens_indexer.store.index import Index
+from tracelens_indexer.traces import plugins
 from tracelens_indexer.traces.anchors import Anchors
 from tracelens_indexer.traces.archives import is_archive, members
 from tracelens_indexer.traces.join import Joined, Joiner, JoinSummary, UnitLike
@@ -74,13 +76,15 @@ def import_file(
     *,
     cancelled: Callable[[], bool] | None = None,
     mapping: Sequence[tuple[str, str]] = (),
+    readers: Sequence[str] = (),
 ) -> ImportSummary:
     """Import one trace; `-` reads standard input. Raises NotATrace with one clear line, or Cancelled.
 
     `name`: what a person calls the run; default the file's name. `mapping`: see paths.Paths.
+    `readers`: names of others' readers that the user allows, which are asked first (plugins.py).
     """
     with open_trace(path) as trace:
-        return _import_open(writer, trace, str(path), name, progress, cancelled, mapping)
+        return _import_open(writer, trace, str(path), name, progress, cancelled, mapping, readers)
 
 
 def _import_open(
@@ -91,8 +95,9 @@ def _import_open(
     progress: Progress | None,
     cancelled: Callable[[], bool] | None,
     mapping: Sequence[tuple[str, str]],
+    readers: Sequence[str],
 ) -> ImportSummary:
-    found = _recognise(trace)
+    found = _recognise(trace, readers)
     run_name = name or trace.name
     if writer.has_run(trace.content_hash):
         return ImportSummary(file, found.name, None, run_name, already_imported=True)
@@ -113,6 +118,7 @@ def import_files(
     *,
     cancelled: Callable[[], bool] | None = None,
     mapping: Sequence[tuple[str, str]] = (),
+    readers: Sequence[str] = (),
 ) -> Iterator[ImportSummary | NotATrace]:
     """Import a trace, or every trace in a tar or zip archive as a run of its own; what cannot be read is given back.
 
@@ -120,7 +126,7 @@ def import_files(
     """
     if not is_archive(path):
         try:
-            yield import_file(writer, path, progress, name, cancelled=cancelled, mapping=mapping)
+            yield import_file(writer, path, progress, name, cancelled=cancelled, mapping=mapping, readers=readers)
         except NotATrace as error:
             yield error
         return
@@ -129,7 +135,8 @@ def import_files(
             yield member
             continue
         try:
-            yield _import_open(writer, member, f"{path.parent / member.name}", name, progress, cancelled, mapping)
+            file = f"{path.parent / member.name}"
+            yield _import_open(writer, member, file, name, progress, cancelled, mapping, readers)
         except NotATrace as error:
             yield error
 
@@ -178,7 +185,12 @@ def import_recordings(
             return _import(writer, traces, found, str(directory), run_name, content_hash, report, ())
 
 
-def _recognise(trace: OpenTrace) -> Format:
+def _recognise(trace: OpenTrace, readers: Sequence[str] = ()) -> Format:
+    for name in readers:
+        takes = plugins.recognises(name, trace.stream)
+        trace.stream.seek(0)
+        if takes:
+            return Format(name, f"{name}, read by an added reader", partial(plugins.read, name))
     head = trace.stream.read(HEAD)
     trace.stream.seek(0)
     found = recognise(head, trace.name)

@@ -50,12 +50,12 @@ class Observed(Struct, frozen=True, gc=False):
     """Length of a str, bytes or container."""
 
 
-class Returned(Struct, frozen=True, gc=False):
+class Returned(Struct, frozen=True, gc=False, tag=True, tag_field="ended"):
     value: Observed | None
     """None when the trace does not hold the value."""
 
 
-class Raised(Struct, frozen=True, gc=False):
+class Raised(Struct, frozen=True, gc=False, tag=True, tag_field="ended"):
     type: str
     """"ZeroDivisionError", "shop.models.OrderError"."""
     message: str
@@ -63,7 +63,7 @@ class Raised(Struct, frozen=True, gc=False):
     """The line that was executing in the frame that this call is, 1-based; 0 unknown."""
 
 
-class Unfinished(Struct, frozen=True, gc=False):
+class Unfinished(Struct, frozen=True, gc=False, tag=True, tag_field="ended"):
     """No end was recorded, or the format does not say how the call ended."""
 
 
