@@ -115,10 +115,11 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
 
 def _edits(sources: Mapping[str, tuple[str, bytes]], facts: dict[str, tuple[str, FileFacts]], count: int) -> float:
     """95th percentile, in milliseconds, over edits of one function body each; every edit stays for the next."""
-    from tracelens_indexer.graph.link import link
+    from tracelens_indexer.graph.linker import Linker
     from tracelens_indexer.source.lower import lower
 
     chance = random.Random(7)
+    linker = Linker(facts)
     paths = sorted(path for path, (_, source) in sources.items() if _BODY.search(source))
     spent = []
     for path in chance.sample(paths, min(count, len(paths))):
@@ -126,8 +127,7 @@ def _edits(sources: Mapping[str, tuple[str, bytes]], facts: dict[str, tuple[str,
         changed = edited(source, chance)
 
         def update(path: str = path, module: str = module, changed: bytes = changed) -> None:
-            facts[path] = (module, lower(changed))
-            link(facts)
+            linker.update(path, module, lower(changed))
 
         spent.append(_timed(update)[0] * 1e3)
     return statistics.quantiles(spent, n=20)[-1]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from tracelens_indexer.graph import models
 from tracelens_indexer.graph.attributes import Attributes, Place
 from tracelens_indexer.graph.containers import ANY
+from tracelens_indexer.graph.flowing import NOWHERE
 from tracelens_indexer.graph.models import Given, Model
 from tracelens_indexer.graph.program import Program
 from tracelens_indexer.graph.values import (
@@ -51,10 +52,18 @@ class Call:
     place: Place
     derived: int = 0
     """Calls by models and partials that led here."""
+    live: bool = True
+    """Whether the code that has it is still there."""
+    of_self: bool = False
+    """Whether it calls a method of a method's first parameter."""
 
 
 MAX_DERIVED = 4
 """Calls by builtins of what they were given, by builtins of what they were given…"""
+
+
+MAX_OVERRIDING = 24
+"""Methods of subclasses that a call may mean which only an annotation or the class around it resolves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,8 @@ class Calls(Attributes):
         self.keywords: dict[str, int] = {}
         self._keyword_names: list[str] = []
         self._shapes: dict[int, Shape] = {}
-        self._wired: set[tuple[int, int, int, int]] = set()
+        self.members_read: set[int] = set()
+        """Nodes of classes' members on which the targets of calls depend."""
 
     # Made by frames.py
 
@@ -88,8 +98,8 @@ class Calls(Attributes):
         """The frame that a call of a function runs in."""
         raise NotImplementedError
 
-    def base(self, frame: int) -> int:
-        """The first node of a frame."""
+    def entry(self, frame: int) -> int:
+        """The first of the nodes of a frame's parameters."""
         raise NotImplementedError
 
     def returned(self, frame: int) -> int:
@@ -136,6 +146,8 @@ class Calls(Attributes):
             function, receiver = (int(part) for part in self.values.payload(value)[1:])
             if self.values.forms[function] == FUNCTION:
                 self._invoke(function, receiver | value & 1, call)
+            elif self.values.forms[function] == BUILTIN:
+                self._call_bound_builtin(self.values.name(function), receiver, call)
             else:
                 self.call(function, call)
         elif form == CLASS:
@@ -165,7 +177,7 @@ class Calls(Attributes):
         self.add(result, self.values.number(MANAGER, value))
 
     def targets(self, value: Value) -> list[tuple[int, Value]]:
-        """(unit, what it gets first or -1) of what calling a value runs."""
+        """(unit, what it gets first or -1) of what calling a value runs. Notes the nodes that it reads."""
         form = self.values.forms[value]
         if form == FUNCTION:
             return [(self.values.first(value), -1)]
@@ -178,6 +190,7 @@ class Calls(Attributes):
             for name in ("__new__", "__init__"):
                 member = self.member(unit, name)
                 if member is not None:
+                    self.members_read.add(member)
                     found += [
                         (self.values.first(one), value)
                         for one in sorted(self.at(member))
@@ -187,10 +200,29 @@ class Calls(Attributes):
         if form == INSTANCE:
             member = self.member(self.values.first(value), "__call__")
             here = sorted(self.at(member)) if member is not None else []
+            self.members_read.add(-1 if member is None else member)
             return [(self.values.first(one), value) for one in here if self.values.forms[one] == FUNCTION]
         if form in (MANAGED, STATIC):
             return self.targets(self.values.first(value))
         return []
+
+    def overriding(self, value: Value) -> list[int]:
+        """What subclasses have in place of a method of an instance that is only known to be of a class or below it."""
+        if self.values.forms[value] != METHOD:
+            return []
+        function, receiver = (int(part) for part in self.values.payload(value)[1:])
+        if self.values.forms[function] != FUNCTION or self.values.forms[receiver] != INSTANCE:
+            return []
+        name = self.program.units[self.values.first(function)].name
+        found: dict[int, None] = {}
+        for subclass in self.classes.subclasses.get(self.values.first(receiver), ()):
+            for owner, node in self.classes.own(subclass).get(name, (subclass, []))[1]:
+                parts = self.program.code(owner)[node]
+                if parts[0] == flow.DEFINITION:
+                    found[self.program.source(owner)[0].units[parts[1]]] = None
+                    if len(found) > MAX_OVERRIDING:
+                        return []
+        return list(found)
 
     def shape(self, unit: int) -> Shape:
         known = self._shapes.get(unit)
@@ -217,17 +249,15 @@ class Calls(Attributes):
         """Run a function: arguments to parameters, what it returns to the call's result."""
         _, unit, around = (int(part) for part in self.values.payload(function))
         frame = self.frame_for(unit, around, call)
-        base = self.base(frame)
-        shape = self.shape(unit)
         offset = 0
         if receiver is not None:
-            if shape.total:
-                self.add(base, receiver)
+            if self.shape(unit).total:
+                self.add(self.entry(frame), receiver)
             offset = 1
-        key = (call.number, frame, offset, call.result)
-        if key in self._wired:
-            return
-        self._wired.add(key)
+        self.once((call.number, frame, offset, call.result), self._wire, call, frame, unit, around, offset)
+
+    def _wire(self, call: Call, frame: int, unit: int, around: int, offset: int) -> None:
+        base, shape = self.entry(frame), self.shape(unit)
         filled = self._pass(call, base, shape, offset)
         if filled is not None:
             for position in range(offset, shape.total):
@@ -289,13 +319,15 @@ class Calls(Attributes):
         if shape.variadic >= 0:
             rest = self._rest(base, shape)
             if first <= shape.count:
-                skipped = shape.count - first
-                for key in list(self._items.get(value & ~1, ())):
-                    if key.isdigit() and int(key) >= skipped:
-                        self.edge(self.item(value, key), self.item(rest, str(int(key) - skipped)))
+                self.each_key(value, self._unpack_rest, value, shape.count - first, rest)
                 self.edge(self.item(value, ANY), self.item(rest, ANY))
             else:
                 self.edge(self.items(value), self.item(rest, ANY))
+
+    def _unpack_rest(self, key: Value, value: Value, skipped: int, rest: Value) -> None:
+        position = self.values.name(key)
+        if position.isdigit() and int(position) >= skipped:
+            self.edge(self.item(value, position), self.item(rest, str(int(position) - skipped)))
 
     def _unpack_keywords(self, value: Value, base: int, shape: Shape) -> None:
         if self.values.forms[value] != CONTAINER:
@@ -311,12 +343,17 @@ class Calls(Attributes):
         weak = value & 1
         instance = self.values.number(INSTANCE, unit) + weak
         self.add(call.result, instance)
+        self.special(value, "__call__", (*call.place[:3], "implicit"), (), self.ignored(call.result, "call"))
         for name, receiver in (("__new__", value), ("__init__", instance)):
             member = self.member(unit, name)
             if member is not None:
-                result = call.result if name == "__new__" else self.new_nodes(1)
+                result = call.result if name == "__new__" else NOWHERE
                 inner = Call(call.number, member, call.positional, call.others, result, call.depth, call.place)
                 self.watch(member, self._run, receiver, inner)
+
+        if self.member(unit, "__init__") is None and self.classes.is_dataclass(unit):
+            implicit: Place = (*call.place[:3], "implicit")
+            self.special(instance, "__post_init__", implicit, (), self.ignored(call.result, "__post_init__"))
 
     def _run(self, value: Value, receiver: Value, call: Call) -> None:
         if self.values.forms[value] == FUNCTION:
@@ -373,10 +410,14 @@ class Calls(Attributes):
             for at, node in enumerate(call.positional[:8]):
                 self.iterate(node, self.item(pair, str(at + (name == "enumerate"))), call)
             return
-        if name == "setattr" and len(call.positional) == 3:
+        if name == "object.__setattr__" and len(call.positional) == 3:
+            implicit: Place = (*call.place[:3], "implicit")
+            self.watch(first, self.set_as_object, call.positional[1], implicit)
             return
         model = models.FUNCTIONS.get(name)
         if model is not None:
+            if name == "next" and first >= 0:
+                self.watch(first, self._next, call.result, (*call.place[:3], "implicit"))
             self._apply(model, call, ())
         elif name in BUILTIN_TYPES:
             self.add(call.result, number(BUILT, name))
@@ -388,12 +429,28 @@ class Calls(Attributes):
             if closed or not method:
                 self.add(call.result, outcome)
 
+    def _call_bound_builtin(self, name: str, receiver: Value, call: Call) -> None:
+        """A builtin method of a value that is known."""
+        if name == "object.__setattr__" and len(call.positional) == 2:
+            self.set_as_object(receiver, call.positional[0], (*call.place[:3], "implicit"))
+        elif name.startswith("str."):
+            constant = self.values.name(receiver)
+            if name == "str.format":
+                constant = self.values.name(self.beginning(receiver)).partition("{")[0]
+                known = len(constant) > 1
+            else:
+                constant = constant.lower() if name == "str.lower" else constant.upper()
+                known = True
+            self.add(call.result, self.constant(constant) if known else self.values.number(BUILT, "str"))
+
     def _wrap(self, value: Value, form: int, result: int) -> None:
         self.add(result, self.values.number(form, value & ~1))
 
     def _with_setter(self, setter: Value, getters: int, result: int) -> None:
-        for getter in sorted(self.at(getters)):
-            self.add(result, self.values.number(SETTER, setter & ~1, getter & ~1))
+        self.watch(getters, self._pair, setter, result)
+
+    def _pair(self, getter: Value, setter: Value, result: int) -> None:
+        self.add(result, self.values.number(SETTER, setter & ~1, getter & ~1))
 
     def _call_external(self, name: str, call: Call) -> None:
         number = self.values.number
@@ -415,9 +472,10 @@ class Calls(Attributes):
                 self.new_call(factory, (), (), self.item(made, ANY), call.depth, call.place, call.derived + 1)
         else:
             model = models.EXTERNALS.get(name)
-            if model is not None and (call.positional or model.calls == "target"):
+            applied = model is not None and bool(call.positional or model.calls == "target" or model.collected)
+            if model is not None and applied:
                 self._apply(model, call, ())
-            if model is None or not model.gives:
+            if model is None or not applied or not model.gives or name in models.DECORATOR_MAKERS:
                 self.outcome(name, call)
 
     def outcome(self, name: str, call: Call) -> None:
@@ -438,6 +496,8 @@ class Calls(Attributes):
     def _apply(self, model: Model, call: Call, owner: tuple[Value, ...]) -> None:
         """Do what a model says; `owner`: the container whose method it is."""
         outcome = -1
+        if model.asks:
+            self._ask_arguments(model.asks, call)
         if model.calls is not None:
             callee = self._given(model.calls, call, owner)
             if callee >= 0 and call.derived < MAX_DERIVED:
@@ -455,6 +515,16 @@ class Calls(Attributes):
                 self.edge(node, into)
         if model.built:
             self.add(call.result, self.values.number(BUILT, model.built))
+
+    def _ask_arguments(self, name: str, call: Call) -> None:
+        implicit: Place = (*call.place[:3], "implicit")
+        for node in call.positional if name == "__str__" else call.positional[:1]:
+            result = self.ignored(call.result, f"{name} {implicit[1]}:{implicit[2]}")
+            self.watch(node, self._ask, name, implicit, result)
+
+    def _ask(self, value: Value, name: str, place: Place, result: int) -> None:
+        if self.values.forms[value] in (INSTANCE, CLASS):
+            self.ask(value, name, place, (), result)
 
     def _given(self, given: Given, call: Call, owner: tuple[Value, ...]) -> int:
         """The node of an argument that a model names; -1 when it is not passed."""
@@ -497,7 +567,7 @@ class Calls(Attributes):
         elif name in ("get", "setdefault", "pop", "__getitem__") and given and self.kind(container) == "dict":
             if name == "setdefault" and len(given) > 1:
                 self.watch(given[0], self._set_by_key, container, given[1])
-            self.watch(given[0], self._get_by_key, container, call.result)
+            self.watch(given[0], self._get_by_key, container, call.result, (*call.place[:3], "implicit"))
             if len(given) > 1:
                 self.edge(given[1], call.result)
             return
@@ -516,10 +586,12 @@ class Calls(Attributes):
             return
         self._apply(models.METHODS[name], call, (container,))
 
-    def _get_by_key(self, key: Value, container: Value, result: int) -> None:
+    def _get_by_key(self, key: Value, container: Value, result: int, place: Place) -> None:
         constant = self.keyed(key)
         if constant is None:
             self.edge(self.items(container), result)
+            if self.values.forms[key] == INSTANCE and self.kind(container) == "dict":
+                self.hashed(key, place, result)
         else:
             self.load_item(container, constant, result)
 
@@ -550,19 +622,17 @@ class Calls(Attributes):
         form = self.values.forms[value]
         if form == CONTAINER:
             if self.kind(value) == "dict":
-                for key in list(self._items.get(value & ~1, ())):
-                    if key != ANY:
-                        self.add(result, self.constant(key))
+                self.each_key(value, self._key_itself, result)
             else:
                 self.edge(self.items(value), result)
         elif form == GENERATOR:
             self.edge(self.returned(self.values.first(value)) + 1, result)
-        elif form == INSTANCE:
+        elif form in (INSTANCE, CLASS):
             implicit: Place = (*place[:3], "implicit")
             iterator = self._implicit.get((result, "iterator"))
             if iterator is None:
                 iterator = self._implicit[(result, "iterator")] = self.new_nodes(1)
-                self.watch(iterator, self._next, result, implicit)
+                self.lasting(self.watch, iterator, self._next, result, implicit)
             if not (
                 self.special(value, "__iter__", implicit, (), iterator)
                 or self.special(value, "__aiter__", implicit, (), iterator)
@@ -571,8 +641,12 @@ class Calls(Attributes):
         elif form in (OUTCOME, UNKNOWN, EXTERNAL):
             self.add(result, value)
 
+    def _key_itself(self, key: Value, result: int) -> None:
+        if self.values.name(key) != ANY:
+            self.add(result, self.constant(self.values.name(key)))
+
     def _next(self, value: Value, result: int, place: Place) -> None:
-        if self.values.forms[value] == INSTANCE:
+        if self.values.forms[value] in (INSTANCE, CLASS):
             if not self.special(value, "__next__", place, (), result):
                 self.special(value, "__anext__", place, (), result)
         else:

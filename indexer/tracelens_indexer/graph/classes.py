@@ -25,11 +25,12 @@ class Classes:
         self._orders: dict[int, tuple[int | str, ...]] = {}
         self._direct: dict[int, list[int | str]] = {}
         """The bases of each class, found or (while empty) being found."""
-        self._members: dict[tuple[int, str], list[tuple[int, int]]] = {}
+        self._members: dict[int, dict[str, tuple[int, list[tuple[int, int]]]]] = {}
+        self._own: dict[int, dict[str, tuple[int, list[tuple[int, int]]]]] = {}
+        self._metaclasses: dict[int, int] = {}
+        self.any_metaclass = any(file.flow.metaclasses for file in program.files)
         self.subclasses: dict[int, list[int]] = {}
         """Every class below a class, near ones first."""
-        self.stored: dict[int, set[str]] = {}
-        """Attributes that a class's own methods store on their first parameter."""
         for unit, described in enumerate(program.units):
             if described.kind == "class":
                 for base in self.order(unit)[1:]:
@@ -64,11 +65,33 @@ class Classes:
             pending.pop()
         return self._orders[unit]
 
+    def metaclass(self, unit: int) -> int:
+        """The class of the workspace that a class is an instance of, its own or a base's; -1 for type and others."""
+        if not self.any_metaclass:
+            return -1
+        known = self._metaclasses.get(unit)
+        if known is None:
+            known = -1
+            for base in self.order(unit):
+                if isinstance(base, int):
+                    file, index = self._program.source(base)
+                    node = file.flow.metaclasses.get(index)
+                    if node is not None:
+                        found = self._follow((self._program.parent(base), node), 0)
+                        known = next((one for one in found if isinstance(one, int) and one != unit), -1)
+                        break
+            self._metaclasses[unit] = known
+        return known
+
+    def is_dataclass(self, unit: int) -> bool:
+        """Whether `__init__` is made by a decorator, as far as the decorators' names tell."""
+        return any("dataclass" in decorator for decorator in self._program.units[unit].decorators)
+
     def _bases(self, unit: int) -> list[int | str]:
-        file = self._program.files[self._program.file_of[unit]]
+        file, index = self._program.source(unit)
         around = self._program.parent(unit)
         direct: list[int | str] = []
-        for node in file.flow.bases.get(unit - file.first_unit, ()):
+        for node in file.flow.bases.get(index, ()):
             direct += [base for base in self._base((around, node), 0) if base != unit and base not in direct]
         return direct
 
@@ -98,26 +121,25 @@ class Classes:
             return dynamic
         parts = code[number]
         form = parts[0]
-        index = program.file_of[unit]
-        file = program.files[index]
+        file, _ = program.source(unit)
         words = file.flow.words
         if form == flow.DEFINITION:
-            defined = file.first_unit + parts[1]
+            defined = file.units[parts[1]]
             return [defined] if program.units[defined].kind == "class" else dynamic
         if form == flow.UNION:
             each: list[Source] = [(unit, node) for node in parts[1:]]
         elif form == flow.OUTER:
-            each = [(file.first_unit + parts[1], node) for node in parts[2:]]
+            each = [(file.units[parts[1]], node) for node in parts[2:]]
         elif form == flow.DECORATED:
             each = [(unit, parts[3])]
         elif form in (flow.ITEM, flow.ITEM_BY, flow.SLICE):
             each = [(unit, parts[1])]  # Generic[T] is the class
         elif form == flow.MEMBER:
-            each = self._names.member(index, parts[1], words[parts[2]], words[parts[3]])
+            each = self._names.member(file.index, parts[1], words[parts[2]], words[parts[3]])
         elif form == flow.GLOBAL:
-            each = self._names.free(index, words[parts[1]])
+            each = self._names.free(file.index, words[parts[1]])
         elif form == flow.MODULE:
-            each = [self._names.module(index, 0, words[parts[1]])]
+            each = [self._names.module(file.index, 0, words[parts[1]])]
         elif form == flow.ATTRIBUTE:
             return self._attribute((unit, parts[1]), words[parts[2]], depth)
         elif form == flow.CALL:
@@ -131,10 +153,10 @@ class Classes:
         found: list[int | tuple[int, str]] = []
         for one in self._follow(base, depth + 1):
             if isinstance(one, int):
-                file = self._program.files[self._program.file_of[one]]
-                members = file.flow.members.get(one - file.first_unit, {}).get(name, ())
+                file, index = self._program.source(one)
+                members = file.flow.members.get(index, {}).get(name, ())
                 for unit, node in members:
-                    found += self._follow((file.first_unit + unit, node), depth + 1)
+                    found += self._follow((file.units[unit], node), depth + 1)
             elif one[0] == PLACE:
                 for source in self._names.attribute(one[1], name):
                     found += self._follow(source, depth + 1)
@@ -144,14 +166,25 @@ class Classes:
                 found.append(one)
         return found
 
-    def member(self, unit: int, name: str) -> list[tuple[int, int]]:
-        """(unit, node) of a name in a class's own body."""
-        key = (unit, name)
-        known = self._members.get(key)
+    def member(self, unit: int, name: str) -> tuple[int, list[tuple[int, int]]] | None:
+        """The first class along a class's order that has a name, with the (unit, node) of each of its bindings."""
+        known = self._members.get(unit)
         if known is None:
-            file = self._program.files[self._program.file_of[unit]]
-            inside = file.flow.members.get(unit - file.first_unit, {}).get(name, ())
-            known = self._members[key] = [(file.first_unit + owner, node) for owner, node in inside]
+            known = self._members[unit] = {}
+            for base in reversed(self.order(unit)):
+                if isinstance(base, int):
+                    known |= self.own(base)
+        return known.get(name)
+
+    def own(self, unit: int) -> dict[str, tuple[int, list[tuple[int, int]]]]:
+        """The names in a class's own body."""
+        known = self._own.get(unit)
+        if known is None:
+            file, index = self._program.source(unit)
+            inside = file.flow.members.get(index, {})
+            known = self._own[unit] = {
+                name: (unit, [(file.units[owner], node) for owner, node in pairs]) for name, pairs in inside.items()
+            }
         return known
 
     def outside(self, order: tuple[int | str, ...]) -> str:

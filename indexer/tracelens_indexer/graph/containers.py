@@ -6,8 +6,11 @@ key that is not known. Positions are keys too ("0", "1", …), as long as the le
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from tracelens_indexer.graph.flowing import Flowing
-from tracelens_indexer.graph.values import CONSTANT, CONTAINER, Value
+from tracelens_indexer.graph.values import CONSTANT, CONTAINER, KEY, Value, is_whole
 from tracelens_indexer.source import flow
 
 ANY = "*"
@@ -25,8 +28,8 @@ class Containers(Flowing):
         self._all_items: dict[Value, int] = {}
         """Container to the node of all its items."""
         self._sizes: dict[Value, int] = {}
-        self._spreads: dict[Value, list[Value]] = {}
-        """Container to those that have all its items."""
+        self._keys: dict[Value, int] = {}
+        """Container to the node at which its keys arrive."""
 
     def container(self, kind: str, node: int, size: int = -1) -> Value:
         """The container that a node makes. `size`: how many items it has, when that is known."""
@@ -49,11 +52,12 @@ class Containers(Flowing):
             if len(items) >= MAX_KEYS and key != ANY:
                 return self.item(container, ANY)
             node = items[key] = self.new_nodes(1)
-            for other in self._spreads.get(container, ()):
-                self.edge(node, self.item(other, key))
+            keys = self._keys.get(container)
+            if keys is not None:
+                self.lasting(self.add, keys, self.values.number(KEY, key))
             everything = self._all_items.get(container)
             if everything is not None:
-                self.edge(node, everything)
+                self.lasting(self.edge, node, everything)
         return node
 
     def items(self, container: Value) -> int:
@@ -63,12 +67,23 @@ class Containers(Flowing):
         if node is None:
             node = self._all_items[container] = self.new_nodes(1)
             for item in list(self._items.setdefault(container, {}).values()):
-                self.edge(item, node)
+                self.lasting(self.edge, item, node)
         return node
+
+    def each_key(self, container: Value, method: Callable[..., None], *arguments: Any) -> None:
+        """Have `method(key, *arguments)` called once for every key of a container, those to come too."""
+        container &= ~1
+        node = self._keys.get(container)
+        if node is None:
+            node = self._keys[container] = self.new_nodes(1)
+            for key in list(self._items.setdefault(container, {})):
+                self.lasting(self.add, node, self.values.number(KEY, key))
+        self.watch(node, method, *arguments)
 
     def load_item(self, container: Value, key: str, result: int) -> None:
         key = self._position(container, key)
-        if key not in self._items.get(container & ~1, {}) and container & ~1 in self._sizes and key != ANY:
+        size = self._sizes.get(container & ~1, -1)
+        if size >= 0 and key.isdigit() and int(key) >= size:
             # A list that has grown, or a position that is not there.
             self.edge(self.item(container, ANY), result)
             return
@@ -113,12 +128,15 @@ class Containers(Flowing):
         """Put all items of one dict into another, under their keys, those to come too."""
         if self.values.forms[value] != CONTAINER or value & ~1 == into & ~1:
             return
-        spreads = self._spreads.setdefault(value & ~1, [])
-        if into not in spreads:
-            spreads.append(into)
-            for key in list(self._items.get(value & ~1, ())):
-                self.edge(self.item(value, key), self.item(into, key))
+        self.once(("spread", value & ~1, into), self.each_key, value, self._spread_item, value, into)
+
+    def _spread_item(self, key: Value, value: Value, into: Value) -> None:
+        name = self.values.name(key)
+        self.edge(self.item(value, name), self.item(into, name))
 
     def keyed(self, value: Value) -> str | None:
         """The key that a constant is; None for other values."""
-        return self.values.name(value) if self.values.forms[value] == CONSTANT else None
+        if self.values.forms[value] != CONSTANT:
+            return None
+        name = self.values.name(value)
+        return name if is_whole(name) else None

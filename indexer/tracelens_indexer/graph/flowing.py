@@ -7,18 +7,20 @@ of it only grows, so that the result does not depend on the order in which it is
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, TypeAlias
 
-from tracelens_indexer.graph.values import BUILT, CONSTANT, Value, Values
+from tracelens_indexer.graph.values import KEY, OUTSIDE, Value, Values
 
 Watcher: TypeAlias = tuple[Any, ...]
 """(method, argument…): called with the value and the arguments."""
 
-MAX_VALUES = 40
+NOWHERE = 0
+"""The node for what nobody reads."""
+MAX_VALUES = 32
 """Values of one node."""
-MAX_CONSTANTS = 12
-"""Constants of one node; further ones are some string."""
+MAX_WITH_OUTSIDE = 8
+"""Values of one node from which on it takes no more that nothing of the workspace can come out of."""
 WORK_PER_NODE = 25
 """Steps for each node that the program has before any is made: a bound on the whole."""
 MOST_WORK = 6_000_000
@@ -30,16 +32,16 @@ class Flowing:
 
     def __init__(self) -> None:
         self.values = Values()
-        self._some_string = self.values.number(BUILT, "str")
-        self._at: list[set[Value] | None] = []
-        """The values at each node."""
-        self._edges: list[list[int] | None] = []
-        self._watchers: list[list[Watcher] | None] = []
+        self._at: list[dict[Value, int] | None] = [None]
+        """The values at each node, in the order in which they arrived."""
+        self._edges: list[list[int] | None] = [None]
+        self._watchers: list[list[Watcher] | None] = [None]
         self._known_edges: set[int] = set()
         self._new: dict[int, list[Value]] = {}
         """Values that have arrived at a node and have not gone on."""
         self._open: deque[int] = deque()
         self._todo: deque[tuple[Watcher, Value]] = deque()
+        self._done: set[Hashable] = set()
         self.overflowed: set[int] = set()
         """Nodes whose values are more than can be followed."""
         self.exhausted = False
@@ -58,26 +60,23 @@ class Flowing:
         """Nodes so far."""
         return len(self._at)
 
-    def at(self, node: int) -> set[Value]:
-        """The values that have arrived at a node."""
-        return self._at[node] or set()
+    def at(self, node: int) -> dict[Value, int]:
+        """The values that have arrived at a node, as keys."""
+        return self._at[node] or {}
 
     def add(self, node: int, value: Value) -> None:
         known = self._at[node]
         if known is None:
-            self._at[node] = {value}
+            self._at[node] = {value: 0}
         elif value in known:
             return
         else:
-            if len(known) >= MAX_CONSTANTS:
-                if self.values.forms[value] == CONSTANT:
-                    value = self._some_string
-                    if value in known:
-                        return
-                if len(known) >= MAX_VALUES:
+            if len(known) >= MAX_WITH_OUTSIDE:
+                form = self.values.forms[value]
+                if form in OUTSIDE or (len(known) >= MAX_VALUES and form != KEY):
                     self.overflowed.add(node)
                     return
-            known.add(value)
+            known[value] = 0
         waiting = self._new.get(node)
         if waiting is None:
             self._new[node] = [value]
@@ -87,7 +86,7 @@ class Flowing:
 
     def edge(self, start: int, end: int) -> None:
         """Let the values of one node be values of another."""
-        if start == end:
+        if start == end or end == NOWHERE:
             return
         key = start << 32 | end
         if key in self._known_edges:
@@ -118,6 +117,20 @@ class Flowing:
                 if value not in waiting:
                     self._todo.append((watcher, value))
 
+    def once(self, key: Hashable, method: Callable[..., None], *arguments: Any) -> None:
+        """Do what several rules may ask for, the first time one does."""
+        if key not in self._done:
+            self._done.add(key)
+            method(*arguments)
+
+    def lasting(self, method: Callable[..., None], *arguments: Any) -> None:
+        """Do what stays right whatever becomes of the rule that needed it: it means nothing until values arrive."""
+        method(*arguments)
+
+    def forget(self) -> None:
+        """Let go of everything: rules and nodes hold each other, and would wait for the collector of garbage."""
+        self.__dict__.clear()
+
     def run(self, budget: int) -> None:
         """Work until nothing is left, or for `budget` steps."""
         new, open_, todo, add = self._new, self._open, self._todo, self.add
@@ -138,11 +151,17 @@ class Flowing:
             edges = all_edges[node]
             if edges is not None:
                 steps += len(edges) * len(arrived)
+                few = len(arrived) <= MAX_WITH_OUTSIDE
                 for end in edges:
                     there = all_at[end]
                     if there is None:
-                        for value in arrived:
-                            add(end, value)
+                        if few:
+                            all_at[end] = dict.fromkeys(arrived, 0)
+                            new[end] = arrived.copy()
+                            open_.append(end)
+                        else:
+                            for value in arrived:
+                                add(end, value)
                     else:
                         for value in arrived:
                             if value not in there:

@@ -13,7 +13,7 @@ from tracelens_indexer.graph.attributes import Place
 from tracelens_indexer.graph.calls import Call, Calls
 from tracelens_indexer.graph.containers import ANY
 from tracelens_indexer.graph.models import EXTERNALS
-from tracelens_indexer.graph.program import Program
+from tracelens_indexer.graph.program import File, Program
 from tracelens_indexer.graph.values import (
     BUILT,
     BUILTIN,
@@ -44,15 +44,23 @@ _WRAPPERS = frozenset(
      "map", "filter", "sorted", "contextmanager", "next")
 )  # fmt: skip
 
+_JOINING = frozenset(("__add__", "__or__", "__mul__", "__mod__", "__iadd__", "__ior__"))
+"""Operators whose outcome has what their left side has."""
+
 
 class Frame:
-    __slots__ = ("around", "base", "depth", "unit")
+    __slots__ = ("around", "base", "depth", "entry", "exit", "unit")
 
-    def __init__(self, unit: int, around: int, base: int, depth: int) -> None:
+    def __init__(self, unit: int, around: int, base: int, exit_: int, depth: int) -> None:
         self.unit = unit
         self.around = around
         """The frame in which outer names are looked up, or -1."""
         self.base = base
+        """The first node of its code."""
+        self.entry = base
+        """The first of its parameters' nodes, as callers see them."""
+        self.exit = exit_
+        """The node of what it returns; the next one is of what it yields."""
         self.depth = depth
 
 
@@ -66,45 +74,38 @@ class Frames(Calls):
         """Unit to its frame that stands for all calls."""
         self._copies: dict[tuple[int, int, int], int] = {}
         self._copied: dict[int, int] = {}
+        self.crowded: set[int] = set()
+        """Units that would have more frames than there may be."""
         self._hands_on: dict[int, bool] = {}
-        self.site_nodes: list[dict[int, list[int]]] = [{} for _ in program.files]
-        """For each file, call site to the numbers of its calls."""
+        self.site_calls: dict[tuple[File, int], list[int]] = {}
+        """Call site, by the version of its file that it is read from, to the numbers of its calls."""
         order = list(self._units())
         for unit in order:
             around = program.parent(unit)
             self._plain[unit] = self._reserve(unit, self._plain.get(around, -1), 0)
-        self._mentioned = self._mentions()
         for unit in order:
-            self._fill(self._plain[unit])
+            self._fill_plain(self._plain[unit])
 
     def _units(self) -> Iterator[int]:
         for file in self.program.files:
-            for index in range(len(file.facts.units)):
+            for index, unit in enumerate(file.units):
                 if index in file.flow.code:
-                    yield file.first_unit + index
-
-    def _mentions(self) -> set[str]:
-        """Names that are read anywhere: what is not among them is called by nobody here."""
-        found: set[str] = set()
-        for file in self.program.files:
-            found.update(file.flow.words)
-        return found
+                    yield unit
 
     # What the parts below ask for
 
     def node_of(self, unit: int, node: int) -> int:
         return self._frames[self._plain[unit]].base + node
 
-    def base(self, frame: int) -> int:
-        return self._frames[frame].base
+    def entry(self, frame: int) -> int:
+        return self._frames[frame].entry
 
     def returned(self, frame: int) -> int:
-        one = self._frames[frame]
-        return one.base + len(self.program.code(one.unit))
+        return self._frames[frame].exit
 
     def default_of(self, unit: int, position: int, around: int) -> int:
-        file = self.program.files[self.program.file_of[unit]]
-        signature = file.flow.signatures.get(unit - file.first_unit)
+        file, index = self.program.source(unit)
+        signature = file.flow.signatures.get(index)
         if signature is None or signature.defaults[position] < 0:
             return -1
         return self._frames[around].base + signature.defaults[position] if around >= 0 else -1
@@ -122,11 +123,15 @@ class Frames(Calls):
         frame = self._copies.get(key)
         if frame is None:
             if self._copied.get(unit, 0) >= MAX_COPIES:
+                self._crowd(unit)
                 return self._plain[unit]
             self._copied[unit] = self._copied.get(unit, 0) + 1
             frame = self._copies[key] = self._reserve(unit, around, depth)
-            self._fill(frame)
+        self.once(("frame", frame), self._fill, frame)
         return frame
+
+    def _crowd(self, unit: int) -> None:
+        self.crowded.add(unit)
 
     def hands_on(self, unit: int) -> bool:
         known = self._hands_on.get(unit)
@@ -143,7 +148,7 @@ class Frames(Calls):
         skip = 1 if described.kind == "method" else 0
         if len(described.parameters) <= skip:
             return False
-        file = self.program.files[self.program.file_of[unit]]
+        file, _ = self.program.source(unit)
         pending = [parts[1] for parts in code if parts[0] == flow.RETURN]
         seen: set[int] = set()
         while pending:
@@ -181,35 +186,41 @@ class Frames(Calls):
     # Making a frame
 
     def _reserve(self, unit: int, around: int, depth: int) -> int:
-        base = self.new_nodes(len(self.program.code(unit)) + 2)
-        self._frames.append(Frame(unit, around, base, depth))
+        count = len(self.program.code(unit))
+        base = self.new_nodes(count + 2)
+        self._frames.append(Frame(unit, around, base, base + count, depth))
         return len(self._frames) - 1
+
+    def _fill_plain(self, frame: int) -> None:
+        self._fill(frame)
 
     def _fill(self, number: int) -> None:
         frame = self._frames[number]
         unit = frame.unit
         program = self.program
-        index = program.file_of[unit]
-        file = program.files[index]
+        file, _ = program.source(unit)
         described = program.units[unit]
         if described.kind in ("function", "method", "lambda"):
             self._fill_parameters(frame, number)
         base = frame.base
-        returned = base + len(program.code(unit))
-        words, first_unit = file.flow.words, file.first_unit
+        if frame.entry != base:
+            for position in range(len(described.parameters)):
+                self.edge(frame.entry + position, base + position)
+        returned = frame.exit
+        words, units = file.flow.words, file.units
         add, edge, watch, number_of = self.add, self.edge, self.watch, self.values.number
         for at, parts in enumerate(program.code(unit), base):
             form = parts[0]
             if form == flow.ATTRIBUTE:
-                place: Place = (first_unit + parts[3], parts[4], parts[5], "implicit")
+                place: Place = (units[parts[3]], parts[4], parts[5], "implicit")
                 watch(base + parts[1], self.load, words[parts[2]], at, place)
             elif form == flow.CALL:
-                self._fill_call(frame, index, at, parts)
+                self._fill_call(frame, file, at, parts)
             elif form == flow.UNION:
                 for operand in parts[1:]:
                     edge(base + operand, at)
             elif form == flow.OUTER:
-                outer = self._around(frame, first_unit + parts[1])
+                outer = self._around(frame, units[parts[1]])
                 for operand in parts[2:]:
                     edge(outer + operand, at)
             elif form == flow.CONSTANT:
@@ -217,27 +228,32 @@ class Frames(Calls):
             elif form == flow.BUILT:
                 add(at, number_of(BUILT, words[parts[1]]))
             elif form == flow.GLOBAL:
-                for source in self.names.free(index, words[parts[1]]):
+                for source in self.names.free(file.index, words[parts[1]]):
                     self.bring(source, at)
             elif form == flow.DEFINITION:
-                defined = first_unit + parts[1]
+                defined = units[parts[1]]
                 if program.units[defined].kind == "class":
                     add(at, number_of(CLASS, defined))
+                    if frame.depth == 0 and (len(self.classes.order(defined)) > 1 or self.classes.any_metaclass):
+                        self.define_class(defined, unit)
                 else:
                     add(at, number_of(FUNCTION, defined, number))
             elif form == flow.MEMBER:
-                for source in self.names.member(index, parts[1], words[parts[2]], words[parts[3]]):
+                for source in self.names.member(file.index, parts[1], words[parts[2]], words[parts[3]]):
                     self.bring(source, at)
             elif form == flow.MODULE:
-                self.bring(self.names.module(index, 0, words[parts[1]]), at)
+                self.bring(self.names.module(file.index, 0, words[parts[1]]), at)
             elif form == flow.RETURN:
                 edge(base + parts[1], returned)
             elif form == flow.STORE_ATTRIBUTE:
-                watch(base + parts[1], self.store, words[parts[2]], base + parts[3], self._place(index, parts[4]))
+                watch(base + parts[1], self.store, words[parts[2]], base + parts[3], self._place(file, parts[4]))
+            elif form == flow.OPERATION:
+                given = (base + parts[4],) if parts[4] >= 0 else ()
+                watch(base + parts[3], self._operate, words[parts[2]], self._place(file, parts[1]), given, at)
             elif form == flow.DECORATED:
-                self._fill_decorated(frame, index, at, parts)
+                self._fill_decorated(frame, file, at, parts)
             else:
-                self._fill_rare(frame, index, at, parts)
+                self._fill_rare(frame, file, at, parts)
 
     def _around(self, frame: Frame, unit: int) -> int:
         """The base of the frame of a unit around."""
@@ -249,15 +265,15 @@ class Frames(Calls):
             around = outer.around
         return self._frames[self._plain[unit]].base
 
-    def _place(self, file: int, place: int) -> Place:
-        unit, line, column = self.program.files[file].flow.places[place]
-        return (self.program.files[file].first_unit + unit, line, column, "implicit")
+    def _place(self, file: File, place: int) -> Place:
+        unit, line, column = file.flow.places[place]
+        return (file.units[unit], line, column, "implicit")
 
     def _fill_parameters(self, frame: Frame, number: int) -> None:
         unit = frame.unit
         program = self.program
         described = program.units[unit]
-        file = program.files[program.file_of[unit]]
+        file, index = program.source(unit)
         values = self.values
         plain = frame.depth == 0 and self._plain[unit] == number
         parameters = described.parameters
@@ -265,13 +281,15 @@ class Frames(Calls):
             owner = program.parent(unit)
             is_class = described.name in ("__new__", "__init_subclass__", "__class_getitem__")
             form = CLASS if is_class or "classmethod" in described.decorators else INSTANCE
-            self.add(frame.base, values.number(form, owner))
+            # In a class with subclasses, `self` may be any of them: those that arrive say more.
+            below = owner in self.classes.subclasses
+            self.add(frame.entry, values.number(form, owner) + below)
         for position, parameter in enumerate(parameters):
             if parameter.kind == "variadic":
-                self.add(frame.base + position, self.container("tuple", frame.base + position))
+                self.add(frame.entry + position, self.container("tuple", frame.entry + position))
             elif parameter.kind == "keywords":
-                self.add(frame.base + position, self.container("dict", frame.base + position))
-        signature = file.flow.signatures.get(unit - file.first_unit)
+                self.add(frame.entry + position, self.container("dict", frame.entry + position))
+        signature = file.flow.signatures.get(index)
         if signature is None:
             return
         outer = self._frames[frame.around].base if frame.around >= 0 else -1
@@ -279,22 +297,21 @@ class Frames(Calls):
             return
         for position, annotation in enumerate(signature.annotations):
             if annotation >= 0:
-                self.edge(outer + annotation, frame.base + position)
+                self.edge(outer + annotation, frame.entry + position)
         if signature.result >= 0 and not described.is_generator:
-            self.edge(outer + signature.result, frame.base + len(program.code(unit)))
+            self.edge(outer + signature.result, frame.exit)
 
-    def _fill_call(self, frame: Frame, index: int, at: int, parts: flow.Node) -> None:
+    def _fill_call(self, frame: Frame, file: File, at: int, parts: flow.Node) -> None:
         base = frame.base
         count = parts[3]
         positional = tuple([base + node for node in parts[4 : 4 + count]])
         others: tuple[tuple[int, int], ...] = ()
         if len(parts) > 4 + count:
-            words = self.program.files[index].flow.words
+            words = file.flow.words
             others = tuple(
                 (self.keyword(words[parts[i]]) if parts[i] >= 0 else parts[i], base + parts[i + 1])
                 for i in range(4 + count, len(parts), 2)
             )
-        file = self.program.files[index]
         site = file.facts.sites[parts[1]]
         call = self.new_call(
             base + parts[2],
@@ -302,13 +319,16 @@ class Frames(Calls):
             others,
             at,
             frame.depth,
-            (file.first_unit + site.unit, site.line, site.column, "call"),
+            (file.units[site.unit], site.line, site.column, "call"),
         )
-        self.site_nodes[index].setdefault(parts[1], []).append(call.number)
+        callee = self.program.code(frame.unit)[parts[2]]
+        if callee[0] == flow.ATTRIBUTE and callee[1] == 0:
+            call.of_self = self.program.units[frame.unit].kind == "method"
+        self.site_calls.setdefault((file, parts[1]), []).append(call.number)
 
-    def _fill_decorated(self, frame: Frame, index: int, at: int, parts: flow.Node) -> None:
+    def _fill_decorated(self, frame: Frame, file: File, at: int, parts: flow.Node) -> None:
         base = frame.base
-        place = self._place(index, parts[1])
+        place = self._place(file, parts[1])
         self.new_call(base + parts[2], (base + parts[3],), (), at, frame.depth, (*place[:3], "decorates"))
         self.watch(base + parts[2], self._decorate_unknown, base + parts[3], at)
 
@@ -323,26 +343,25 @@ class Frames(Calls):
                 return
             self.edge(decorated, result)
 
-    def _fill_rare(self, frame: Frame, index: int, at: int, parts: flow.Node) -> None:
+    def _fill_rare(self, frame: Frame, file: File, at: int, parts: flow.Node) -> None:
         form = parts[0]
         base = frame.base
-        file = self.program.files[index]
         words = file.flow.words
         watch, add, edge = self.watch, self.add, self.edge
         if form == flow.ITEM:
-            place: Place = (file.first_unit + parts[3], parts[4], parts[5], "implicit")
+            place: Place = (file.units[parts[3]], parts[4], parts[5], "implicit")
             watch(base + parts[1], self._load_item, words[parts[2]], at, place)
         elif form == flow.ITEM_BY:
-            place = (file.first_unit + parts[3], parts[4], parts[5], "implicit")
+            place = (file.units[parts[3]], parts[4], parts[5], "implicit")
             watch(base + parts[1], self._load_item_by, base + parts[2], at, place)
         elif form == flow.SLICE:
             watch(base + parts[1], self._slice, parts[2], parts[3], at)
         elif form == flow.UNPACKED:
             watch(base + parts[1], self._unpack_target, parts[2], parts[3], parts[4], at, self._somewhere(frame))
         elif form == flow.ELEMENT:
-            watch(base + parts[1], self.each, at, self._place(index, parts[2]))
+            watch(base + parts[1], self.each, at, self._place(file, parts[2]))
         elif form == flow.ENTERED:
-            watch(base + parts[1], self._enter, at, self._place(index, parts[2]))
+            watch(base + parts[1], self._enter, at, self._place(file, parts[2]))
         elif form == flow.SEQUENCE:
             self._fill_sequence(base, at, words[parts[1]], parts[2:])
         elif form == flow.MAPPING:
@@ -358,34 +377,30 @@ class Frames(Calls):
             add(at, made)
             edge(base + parts[2], self.item(made, ANY))
         elif form == flow.SUPER:
-            self._fill_super(frame, index, at, parts)
+            self._fill_super(frame, file, at, parts)
         elif form in (flow.INSTANCE, flow.SOME_INSTANCE):
             watch(base + parts[1], self._instance, int(form == flow.INSTANCE), at)
         elif form == flow.TYPE_OF:
             watch(base + parts[1], self._type_of, at)
-        elif form == flow.OPERATION:
-            place = self._place(index, parts[1])
-            operand = (base + parts[4],) if parts[4] >= 0 else ()
-            watch(base + parts[3], self._operate, words[parts[2]], place, operand, at)
         elif form == flow.RAISED:
-            watch(base + parts[1], self._raise, self._place(index, parts[2]), at)
-        elif form == flow.NAMED_LIKE:
-            watch(base + parts[1], self.load_like, words[parts[2]], at)
+            watch(base + parts[1], self._raise, self._place(file, parts[2]), at)
+        elif form == flow.NAMED_BY:
+            watch(base + parts[1], self.load_named, base + parts[2], at, self._place(file, parts[3]))
         elif form == flow.STORE_ITEM:
-            place = self._place(index, parts[4])
+            place = self._place(file, parts[4])
             watch(base + parts[1], self._store_item, words[parts[2]], base + parts[3], place)
         elif form == flow.STORE_ITEM_BY:
-            place = self._place(index, parts[4])
+            place = self._place(file, parts[4])
             watch(base + parts[1], self._store_item_by, base + parts[2], base + parts[3], place)
         elif form == flow.YIELD:
-            edge(base + parts[1], base + len(self.program.code(frame.unit)) + 1)
+            edge(base + parts[1], frame.exit + 1)
         elif form == flow.YIELD_FROM:
-            end = base + len(self.program.code(frame.unit)) + 1
+            end = frame.exit + 1
             watch(base + parts[1], self.each, end, self._somewhere(frame))
 
     def _somewhere(self, frame: Frame) -> Place:
-        described = self.program.units[frame.unit]
-        return (frame.unit, described.def_line, 0, "implicit")
+        file, index = self.program.source(frame.unit)
+        return (frame.unit, file.facts.units[index].def_line, 0, "implicit")
 
     def _fill_sequence(self, base: int, at: int, kind: str, elements: list[int]) -> None:
         starred = any(node < 0 for node in elements)
@@ -399,8 +414,7 @@ class Frames(Calls):
             else:
                 self.edge(base + node, self.item(made, str(position) if known else ANY))
 
-    def _fill_super(self, frame: Frame, index: int, at: int, parts: flow.Node) -> None:
-        file = self.program.files[index]
+    def _fill_super(self, frame: Frame, file: File, at: int, parts: flow.Node) -> None:
         base = frame.base
         if parts[2] >= 0 and parts[3] >= 0:
             self.watch(base + parts[2], self._super_after, base + parts[3], at)
@@ -411,7 +425,7 @@ class Frames(Calls):
         while method is not None and self.program.units[method.unit].kind != "method":
             method = self._frames[method.around] if method.around >= 0 else None
         if method is not None and self.program.units[method.unit].parameters:
-            self.watch(method.base, self._super_of, file.first_unit + parts[1], at)
+            self.watch(method.entry, self._super_of, file.units[parts[1]], at)
 
     def _super_after(self, value: Value, receivers: int, result: int) -> None:
         if self.values.forms[value] == CLASS:
@@ -427,14 +441,14 @@ class Frames(Calls):
         form = self.values.forms[value]
         if form == CONTAINER:
             self.load_item(value, key, result)
-        elif form == INSTANCE:
-            self.special(value, "__getitem__", place, (), result)
+        elif form in (INSTANCE, CLASS) and self.special(value, "__getitem__", place, (), result):
+            pass
         elif form in (CLASS, EXTERNAL, OUTCOME):
             self.add(result, value)
 
     def _load_item_by(self, value: Value, key: int, result: int, place: Place) -> None:
         if self.values.forms[value] == CONTAINER:
-            self.watch(key, self._get_by_key, value, result)
+            self.watch(key, self._get_by_key, value, result, place)
         else:
             self._load_item(value, ANY, result, place)
 
@@ -474,22 +488,15 @@ class Frames(Calls):
             entered = self.special(value, "__enter__", place, (), result)
             entered = self.special(value, "__aenter__", place, (), result) or entered
             for name in ("__exit__", "__aexit__"):
-                self.special(value, name, place, (), self._ignored(result))
+                self.special(value, name, place, (), self.ignored(result, name))
             if not entered:
                 self.add(result, value)
         elif form == MANAGER:
             self.each(self.values.first(value), result, place)
         elif form == GENERATOR:
             self.each(value, result, place)
-        elif form in (OUTCOME, BUILT):
+        elif form in (OUTCOME, BUILT, EXTERNAL):
             self.add(result, value)
-
-    def _ignored(self, node: int) -> int:
-        key = (node, "ignored")
-        found = self._implicit.get(key)
-        if found is None:
-            found = self._implicit[key] = self.new_nodes(1)
-        return found
 
     def _instance(self, value: Value, weak: int, result: int) -> None:
         form = self.values.forms[value]
@@ -518,14 +525,19 @@ class Frames(Calls):
 
     def _operate(self, value: Value, name: str, place: Place, operand: tuple[int, ...], result: int) -> None:
         form = self.values.forms[value]
-        if form == INSTANCE:
-            if not self.special(value, name, place, operand, result) and name.startswith("__i"):
-                self.special(value, f"__{name[3:]}", place, operand, result)
-        elif form in (CONTAINER, CONSTANT, BUILT) and name in ("__add__", "__or__", "__mul__", "__mod__", "__iadd__"):
-            self.add(result, value)
-            if form == CONTAINER and operand and name != "__mod__":
-                for node in operand:
-                    self.watch(node, self._added, result)
+        if form in (INSTANCE, CLASS):
+            self.ask(value, name, place, operand, result)
+        elif name in _JOINING:
+            if form == CONSTANT:
+                self.add(result, self.beginning(value))
+            elif form in (CONTAINER, BUILT):
+                self.add(result, value)
+                if form == CONTAINER and operand and name != "__mod__":
+                    for node in operand:
+                        self.watch(node, self._added, result)
+        elif form == CONTAINER and name == "__contains__" and self.kind(value) in ("dict", "set"):
+            for node in operand:
+                self.watch(node, self.hashed, place, result)
 
     def _added(self, value: Value, result: int) -> None:
         if self.values.forms[value] == CONTAINER:

@@ -48,6 +48,16 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True)
+class FileLinks:
+    """What the calls of one file came to."""
+
+    edges: tuple[Edge, ...]
+    """By line, column, kind and callee."""
+    resolutions: tuple[Resolution, ...]
+    """In the order of the file's call sites."""
+
+
+@dataclass(frozen=True, slots=True)
 class Links:
     edges: tuple[Edge, ...]
     resolutions: tuple[Resolution, ...]

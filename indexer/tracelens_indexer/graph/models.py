@@ -33,18 +33,35 @@ class Model:
     """The container that what comes out is in; "" for none."""
     built: str = ""
     """A builtin type that comes out whatever goes in."""
+    asks: str = ""
+    """The special method that is called on the first argument; on all of them for `print`."""
+
+
+STANDS_IN = {"__str__": "__repr__", "__bool__": "__len__", "__ne__": "__eq__", "__contains__": "__iter__"}
+"""Special methods that Python calls where a class has not the one that is asked for."""
 
 
 def _built(kind: str, *names: str) -> dict[str, Model]:
     return dict.fromkeys(names, Model(built=kind))
 
 
+def _asking(kind: str, *names: str) -> dict[str, Model]:
+    """Builtins that are called what they ask for: `len` asks for `__len__`."""
+    return {name: Model(built=kind, asks=f"__{name}__") for name in names}
+
+
 FUNCTIONS: dict[str, Model] = {
-    **_built("int", "len", "hash", "id", "ord", "abs", "int"),
-    **_built("bool", "all", "any", "callable", "hasattr", "isinstance", "issubclass", "bool"),
-    **_built("str", "ascii", "bin", "chr", "format", "hex", "input", "oct", "repr", "str"),
-    **_built("bytes", "bytes"),
-    **_built("float", "round", "float"),
+    **_built("int", "id", "ord"),
+    **_asking("int", "len", "hash", "int"),
+    **_built("bool", "all", "any", "callable", "hasattr", "isinstance", "issubclass"),
+    **_asking("bool", "bool"),
+    **_built("str", "ascii", "bin", "chr", "hex", "input", "oct"),
+    **_asking("str", "repr", "str", "format"),
+    **_asking("bytes", "bytes"),
+    **_asking("float", "float"),
+    "abs": Model(built="int", asks="__abs__"),
+    "round": Model(built="float", asks="__round__"),
+    "print": Model(asks="__str__"),
     **_built("range", "range"),
     **_built("file", "open"),
     **_built("dict", "globals", "locals", "vars"),
@@ -54,7 +71,7 @@ FUNCTIONS: dict[str, Model] = {
     "frozenset": Model(gives=(each(0),), collected="set"),
     "iter": Model(gives=(each(0),), collected="generator"),
     "reversed": Model(gives=(each(0),), collected="list"),
-    "next": Model(gives=(each(0), 1)),
+    "next": Model(gives=(1,)),
     "min": Model(calls="key", with_=(each(0),), gives=(each(0), 0, 1, 2)),
     "max": Model(calls="key", with_=(each(0),), gives=(each(0), 0, 1, 2)),
     "sorted": Model(calls="key", with_=(each(0),), gives=(each(0),), collected="list"),
@@ -76,8 +93,8 @@ EXTERNALS: dict[str, Model] = {
     "abc.abstractmethod": Model(gives=(0,)),
     "contextlib.closing": Model(gives=(0,)),
     "contextlib.nullcontext": Model(gives=(0,)),
-    "copy.copy": Model(gives=(0,)),
-    "copy.deepcopy": Model(gives=(0,)),
+    "copy.copy": Model(gives=(0,), asks="__copy__"),
+    "copy.deepcopy": Model(gives=(0,), asks="__deepcopy__"),
     "typing.cast": Model(gives=(1,)),
     "itertools.chain": Model(gives=(each(0), each(1), each(2)), collected="generator"),
     "itertools.islice": Model(gives=(each(0),), collected="generator"),
@@ -87,6 +104,9 @@ EXTERNALS: dict[str, Model] = {
     "itertools.dropwhile": Model(calls=0, with_=(each(1),), gives=(each(1),), collected="generator"),
     "collections.deque": Model(gives=(each(0),), collected="list"),
     "re.sub": Model(calls=1, built="str"),
+    "re.subn": Model(calls=1),
+    "re.compile.sub": Model(calls=0, built="str"),
+    "re.compile.subn": Model(calls=0),
     "asyncio.run": Model(gives=(0,)),
     "asyncio.create_task": Model(gives=(0,)),
     "asyncio.wait_for": Model(gives=(0,)),
@@ -95,6 +115,9 @@ EXTERNALS: dict[str, Model] = {
     "atexit.register": Model(calls=0),
 }
 """By dotted name."""
+
+DECORATOR_MAKERS = frozenset(("functools.lru_cache", "functools.cache", "dataclasses.dataclass"))
+"""What decorates by itself, and after a call with options: `@lru_cache`, `@lru_cache(100)`."""
 
 TRANSPARENT = frozenset(
     ("functools.wraps", "typing.overload", "typing.final", "typing.runtime_checkable", "unittest.skip")

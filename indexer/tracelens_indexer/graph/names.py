@@ -76,9 +76,9 @@ class Names:
         nodes = facts.exports.get(name)
         if nodes is None:
             return self.from_stars(file, name) if facts.stars else []
-        first = self._program.files[file].first_unit
-        found: list[Source] = [(first, node) for node in nodes]
-        found += [(first + unit, node) for unit, node in facts.assigned_outside.get(name, ())]
+        units = self._program.files[file].units
+        found: list[Source] = [(units[0], node) for node in nodes]
+        found += [(units[unit], node) for unit, node in facts.assigned_outside.get(name, ())]
         return found
 
     def from_stars(self, file: int, name: str) -> list[Source]:

@@ -37,7 +37,7 @@ SUPER = 10
 GENERATOR = 11
 """(frame,): what calling a generator function gave."""
 CONSTANT = 12
-"""(source form,): a string or integer."""
+"""(source form,): a string or integer; a string without its last quote is one that only begins so."""
 STATIC = 13
 """(value,): what staticmethod gave."""
 CLASS_METHOD = 14
@@ -56,6 +56,12 @@ UNKNOWN = 20
 """(why,)"""
 SETTER = 21
 """(node of the setter, getter): a property with a setter."""
+
+KEY = 22
+"""(key,): a key of a container; never flows."""
+
+OUTSIDE = frozenset((EXTERNAL, OUTCOME, BUILTIN, BUILT, CONSTANT, UNKNOWN))
+"""Forms of what is not made of the workspace's code."""
 
 BUILTIN_NAMES = frozenset(dir(builtins)) | {"reveal_type", "WindowsError", "__file__", "__path__"}
 BUILTIN_TYPES = frozenset(name for name in dir(builtins) if isinstance(getattr(builtins, name), type))
@@ -98,3 +104,8 @@ class Values:
 
 def external_attribute(name: str, attribute: str) -> str:
     return name if name.count(".") + 2 > MAX_NAME_PARTS else f"{name}.{attribute}"
+
+
+def is_whole(constant: str) -> bool:
+    """Whether a constant's source form is all of it, not only how a string begins."""
+    return not constant.startswith("'") or (len(constant) > 1 and constant.endswith("'"))

@@ -53,8 +53,6 @@ _SEQUENCES = frozenset(map(kind, ("expression_list", "pattern_list", "tuple", "t
 _SPLATS = frozenset(map(kind, ("list_splat", "list_splat_pattern", "dictionary_splat", "dictionary_splat_pattern")))
 _ATTRIBUTE_OR_SUBSCRIPT = frozenset({_ATTRIBUTE, _SUBSCRIPT})
 
-_CONDITIONS = frozenset(map(kind, ("attribute", "boolean_operator", "not_operator", "parenthesized_expression")))
-
 MAX_PAIRS = 50
 """Items of one `update` that are followed."""
 
@@ -87,15 +85,18 @@ class Bindings:
             "binary_operator": self._evaluated,
             "comparison_operator": self._evaluated,
             "raise_statement": self._raise,
+            "assert_statement": self._assert,
         }
 
     def _evaluated(self, node: Node, scope: Scope) -> None:
         self._value(node, scope)
 
     def condition(self, node: Node | None, scope: Scope) -> None:
-        """What is only asked for its truth: a property may be behind it."""
-        if node is not None and node.kind_id in _CONDITIONS:
-            self._value(node, scope)
+        """What is only asked for its truth."""
+        self._expressions.truth(node, scope)
+
+    def _assert(self, node: Node, scope: Scope) -> None:
+        self._expressions.truth(first(node), scope)
 
     def _raise(self, node: Node, scope: Scope) -> None:
         raised = first(node)
@@ -146,6 +147,11 @@ class Bindings:
                 if base.kind_id not in (_COMMENT, _KEYWORD_ARGUMENT)
             ]
             self._flow.bases[unit] = (outer.code, found)
+            for base in bases.named_children:
+                name = base.child_by_field_id(_NAME) if base.kind_id == _KEYWORD_ARGUMENT else None
+                if name is not None and text(self._source, name) == "metaclass":
+                    metaclass = self._value(base.child_by_field_id(_VALUE), outer)
+                    self._flow.metaclasses[unit] = (outer.code, metaclass)
 
     def returned(self, value: Node, scope: Scope) -> None:
         self._flow.node(scope, flow.RETURN, self._value(value, scope))

@@ -17,6 +17,11 @@ _PLAIN = frozenset(
      flow.SOME_INSTANCE, flow.TYPE_OF, flow.UNION, flow.OUTER, flow.DEFINITION, flow.SLICE, flow.ITEM_BY)
 )  # fmt: skip
 """Forms of which equal ones are one node."""
+_TIMELESS = frozenset(
+    (USE, COMPREHENSION, LAMBDA, flow.PARAMETER, flow.DEFINITION, flow.GLOBAL, flow.MODULE, flow.MEMBER,
+     flow.CONSTANT, flow.BUILT, flow.NONE, flow.UNION)
+)  # fmt: skip
+"""Forms that say the same in code that never runs: nothing is called for them."""
 _PLACED = frozenset((flow.ATTRIBUTE, flow.ITEM, flow.ITEM_BY))
 
 
@@ -46,6 +51,7 @@ class FlowBuilder:
         self.outside: dict[str, list[int]] = {}
         """Module-level names that functions bind with `global`."""
         self.bases: dict[int, tuple[int, list[int]]] = {}
+        self.metaclasses: dict[int, tuple[int, int]] = {}
         self.signatures: dict[int, tuple[int, list[int], list[int], int]] = {}
         self.stars: list[tuple[int, str]] = []
         self.public: list[str] | None = None
@@ -56,6 +62,8 @@ class FlowBuilder:
         self.elements: dict[int, int] = {}
         """Start byte of each comprehension to the node of its elements."""
         self.owners: dict[int, int] = {}
+        self.reached = True
+        """Whether the code that is being read can run."""
 
     # Nodes
 
@@ -70,6 +78,8 @@ class FlowBuilder:
         code = self.code.get(scope.code)
         if code is None:
             code = self.code[scope.code] = []
+        if not self.reached and parts[0] not in _TIMELESS:
+            parts = (flow.NEVER, parts[1]) if parts[0] == flow.CALL else (flow.UNKNOWN,)
         code.append(list(parts))
         return len(code) - 1
 
@@ -197,6 +207,7 @@ class FlowBuilder:
             public_open=self.public_open,
             places=self.places,
             owners=self.owners,
+            metaclasses={unit: in_code(at, [node])[0] for unit, (at, node) in self.metaclasses.items()},
         )
 
     def _resolve(
@@ -297,7 +308,6 @@ def _moved(parts: list[int], moved: list[int]) -> list[int]:
         flow.UNPACKED,
         flow.ELEMENT,
         flow.ENTERED,
-        flow.NAMED_LIKE,
         flow.RAISED,
     ):
         return [form, moved[parts[1]], *parts[2:]]
@@ -307,7 +317,7 @@ def _moved(parts: list[int], moved: list[int]) -> list[int]:
         for at in range(4 + count, len(parts), 2):
             new += (parts[at], moved[parts[at + 1]])
         return new
-    if form == flow.ITEM_BY:
+    if form in (flow.ITEM_BY, flow.NAMED_BY):
         return [form, moved[parts[1]], moved[parts[2]], *parts[3:]]
     if form in (flow.UNION, flow.INSTANCE, flow.SOME_INSTANCE, flow.TYPE_OF, flow.RETURN, flow.YIELD,
                 flow.YIELD_FROM):  # fmt: skip

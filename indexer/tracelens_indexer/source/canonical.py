@@ -11,6 +11,7 @@ from tracelens_indexer.source import tokens
 from tracelens_indexer.source.syntax import kind
 
 _BLOCK = kind("block")
+_LEAVING = frozenset(map(kind, ("return_statement", "raise_statement", "continue_statement", "break_statement")))
 
 Work: TypeAlias = "Node | tuple[Any, ...]"
 Handlers: TypeAlias = "dict[int, Callable[[Node], None]]"
@@ -25,6 +26,8 @@ class TokenWalk:
         self._tokens: list[bytes] = []
         self._string_start = b""
         """How the string that is being read begins: f", rb''', …"""
+        self.reached = True
+        """Whether what is being read can run: it is not behind a `return` in its block."""
         self._literal = -1
         """Where in the tokens the last part of its text is; -1 before the first."""
         self._handlers: Handlers = {
@@ -144,16 +147,34 @@ class TokenWalk:
     def _block(self, node: Node) -> None:
         self._push_statements(node, None)
 
+    def _reach(self, reached: bool) -> None:
+        self.reached = reached
+
     def _push_statements(self, node: Node, docstring: Node | None) -> None:
         """Push a block's statements, each with its end; the docstring is not read at all."""
         block = node.kind_id == _BLOCK
         push = self._stack.append
         if block:
             push((self._token, tokens.BLOCK_END))
-        for child in reversed(node.children):
+        children = node.children
+        leaving = _leaving(children)
+        if leaving is not None:
+            push((self._reach, self.reached))
+        for child in reversed(children):
             if child.kind_id in tokens.SKIPPED or (docstring is not None and child == docstring):
                 continue
             push((self._token, tokens.STATEMENT_END))
+            if child is leaving:
+                push((self._reach, False))
             push(child)
         if block:
             push((self._token, tokens.BLOCK_START))
+
+
+def _leaving(statements: list[Node]) -> Node | None:
+    """The first statement of a block behind which others stand that never run."""
+    for at, statement in enumerate(statements):
+        if statement.kind_id in _LEAVING:
+            behind = statements[at + 1 :]
+            return statement if any(one.kind_id not in tokens.SKIPPED for one in behind) else None
+    return None

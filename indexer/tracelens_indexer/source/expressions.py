@@ -52,9 +52,12 @@ _STRING_CONTENT = kind("string_content")
 _INTERPOLATION = kind("interpolation")
 _UNARY = kind("unary_operator")
 _YIELD = kind("yield")
+_TUPLE = kind("tuple")
 _ARGUMENT_LIST = kind("argument_list")
 _GENERATOR = kind("generator_expression")
 _ATTRIBUTE = kind("attribute")
+_BOOLEAN = kind("boolean_operator")
+_NOT = kind("not_operator")
 _COLON = kind(":", named=False)
 _MINUS = kind("-", named=False)
 
@@ -77,6 +80,9 @@ OPERATORS = {
     "&": "and", "|": "or", "^": "xor", "<<": "lshift", ">>": "rshift",
 }  # fmt: skip
 _COMPARISONS = {"==": "__eq__", "!=": "__ne__", "<": "__lt__", "<=": "__le__", ">": "__gt__", ">=": "__ge__"}
+_SHOWN = frozenset((_IDENTIFIER, _ATTRIBUTE, _SUBSCRIPT, kind("call")))
+_TESTS = (b"isinstance(", b"issubclass(", b"hasattr(", b"callable(", b"len(", b"any(", b"all(", b"bool(")
+"""Calls that give no object which could be asked for its truth."""
 _NEVER_OBJECTS = frozenset(
     (_STRING, _INTEGER, kind("concatenated_string"), kind("float"), kind("none"), kind("true"), kind("false"))
 )
@@ -101,13 +107,13 @@ class Expressions:
             kind("await"): self._inner,
             kind("none"): self._none,
             kind("conditional_expression"): self._conditional,
-            kind("boolean_operator"): self._boolean,
+            _BOOLEAN: self._boolean,
             kind("named_expression"): self._named,
             kind("lambda"): self._lambda,
             _SUBSCRIPT: self._subscript,
             kind("binary_operator"): self._binary,
             kind("comparison_operator"): self._comparison,
-            kind("not_operator"): self._not,
+            _NOT: self._not,
             kind("dictionary"): self._dictionary,
             _YIELD: self._yielded,
         }
@@ -283,25 +289,16 @@ class Expressions:
                 word = self.flow.word(constant[1:-1])
                 found = make(scope, flow.ATTRIBUTE, positional[0], word, scope.unit, *self._where(callee))
             else:
-                prefix = self._prefix(nodes[1])
-                if not prefix:
-                    return result
-                found = make(scope, flow.NAMED_LIKE, positional[0], self.flow.word(prefix))
+                found = make(scope, flow.NAMED_BY, positional[0], positional[1], self.place(callee, scope))
             return make(scope, flow.UNION, found, *positional[2:3])
         return result
 
-    def _prefix(self, node: Node) -> str:
-        """The constant text that a computed string begins with: "visit_" of f"visit_{x}", "visit_" + x, "…%s" % x."""
-        if node.kind_id == kind("binary_operator"):
-            left = node.child_by_field_id(_LEFT)
-            if left is None or left.kind_id != _STRING:
-                return ""
-            constant = self.constant(left)[1:-1]
-            return constant.partition("%")[0]
-        if node.kind_id == _STRING:
-            content = nth_child(node, 1)
-            return text(self.source, content) if content is not None and content.kind_id == _STRING_CONTENT else ""
-        return ""
+    def _beginning(self, scope: Scope, constant: str) -> int:
+        """A string of which only the beginning is known: "'visit_" of f"visit_{x}", "visit_" + x, "visit_%s" % x."""
+        begin = constant.replace("'", "")
+        if begin:
+            return self.flow.node(scope, flow.CONSTANT, self.flow.word(f"'{begin}"))
+        return self.flow.node(scope, flow.BUILT, self.flow.word("str"))
 
     # Literals and displays
 
@@ -313,14 +310,36 @@ class Expressions:
         prefix = (start.text or b"").lower() if start is not None else b""
         if b"f" in prefix:
             self._formatted(node, scope, depth)
+            content = nth_child(node, 1)
+            if content is not None and content.kind_id == _STRING_CONTENT:
+                return self._beginning(scope, text(self.source, content)[:40])
         return self.flow.node(scope, flow.BUILT, self.flow.word("bytes" if b"b" in prefix else "str"))
 
     def _formatted(self, node: Node, scope: Scope, depth: int) -> None:
         for child in node.named_children:
             inside = named_child(child, 0) if child.kind_id == _INTERPOLATION else None
-            if inside is not None and inside.kind_id in (_IDENTIFIER, _ATTRIBUTE):
-                value = self.value(inside, scope, depth + 1)
-                self.operation(inside, "__str__", value, -1, scope)
+            if inside is not None and inside.kind_id in _SHOWN:
+                self._shown(inside, scope, depth)
+
+    def _shown(self, node: Node, scope: Scope, depth: int) -> None:
+        """What is put into a string."""
+        self.operation(node, "__str__", self.value(node, scope, depth + 1), -1, scope)
+
+    def truth(self, node: Node | None, scope: Scope, depth: int = 0) -> None:
+        """What is only asked for its truth: `__bool__`, or a property, may be behind it."""
+        while node is not None and node.kind_id == _PARENTHESIZED:
+            node = first(node)
+        if node is None or depth > MAX_DEPTH:
+            return
+        if node.kind_id in _SHOWN:
+            value = self.value(node, scope, depth + 1)
+            if not self.source.startswith(_TESTS, node.start_byte):
+                self.operation(node, "__bool__", value, -1, scope)
+        elif node.kind_id == _NOT:
+            self.truth(first(node), scope, depth + 1)
+        elif node.kind_id == _BOOLEAN:
+            self.truth(node.child_by_field_id(_LEFT), scope, depth + 1)
+            self.truth(node.child_by_field_id(_RIGHT), scope, depth + 1)
 
     def _integer(self, node: Node, scope: Scope, depth: int) -> int:
         return self.flow.node(scope, flow.CONSTANT, self.flow.word(text(self.source, node)[:20]))
@@ -385,7 +404,11 @@ class Expressions:
         return self.flow.node(scope, flow.UNION, then, otherwise)
 
     def _boolean(self, node: Node, scope: Scope, depth: int) -> int:
-        left = self.value(node.child_by_field_id(_LEFT), scope, depth + 1)
+        left_node = node.child_by_field_id(_LEFT)
+        left = self.value(left_node, scope, depth + 1)
+        asked = left_node is not None and left_node.kind_id in _SHOWN
+        if asked and left_node is not None and not self.source.startswith(_TESTS, left_node.start_byte):
+            self.operation(left_node, "__bool__", left, -1, scope)
         right = self.value(node.child_by_field_id(_RIGHT), scope, depth + 1)
         operator = node.child_by_field_id(_OPERATOR)
         if operator is not None and operator.type == "and":
@@ -394,7 +417,7 @@ class Expressions:
         return self.flow.node(scope, flow.UNION, left, right)
 
     def _not(self, node: Node, scope: Scope, depth: int) -> int:
-        self.value(first(node), scope, depth + 1)
+        self.truth(first(node), scope, depth + 1)
         return self.flow.node(scope, flow.BUILT, self.flow.word("bool"))
 
     def _binary(self, node: Node, scope: Scope, depth: int) -> int:
@@ -403,15 +426,27 @@ class Expressions:
             return known
         left_node, right_node = node.child_by_field_id(_LEFT), node.child_by_field_id(_RIGHT)
         left = self.value(left_node, scope, depth + 1)
-        if left_node is not None and left_node.kind_id in _NEVER_OBJECTS:
-            return left
         operator = node.child_by_field_id(_OPERATOR)
+        if left_node is not None and left_node.kind_id in _NEVER_OBJECTS:
+            constant = self.constant(left_node)
+            if left_node.kind_id == _STRING and operator is not None and operator.type == "%":
+                self._substituted(right_node, scope, depth)
+            if not constant.startswith("'") or len(constant) > 40 or operator is None:
+                return left
+            return self._beginning(scope, constant.partition("%")[0] if operator.type == "%" else constant)
         name = OPERATORS.get(operator.type if operator is not None else "")
         if name is None:
             return self.flow.node(scope, flow.UNKNOWN)
         right = self.value(right_node, scope, depth + 1)
         result = self._calls[node.id] = self.operation(node, f"__{name}__", left, right, scope)
         return result
+
+    def _substituted(self, node: Node | None, scope: Scope, depth: int) -> None:
+        """What `%` puts into a string."""
+        if node is not None:
+            for one in node.named_children if node.kind_id == _TUPLE else [node]:
+                if one.kind_id in _SHOWN:
+                    self._shown(one, scope, depth)
 
     def _comparison(self, node: Node, scope: Scope, depth: int) -> int:
         known = self._calls.get(node.id)
@@ -426,7 +461,7 @@ class Expressions:
             if name is not None and left_node.kind_id not in _NEVER_OBJECTS:
                 self.operation(node, name, left, -1, scope)
             elif operator.type in ("in", "not in") and right_node.kind_id not in _DISPLAYS:
-                self.operation(node, "__contains__", right, -1, scope)
+                self.operation(node, "__contains__", right, left, scope)
         result = self._calls[node.id] = self.flow.node(scope, flow.BUILT, self.flow.word("bool"))
         return result
 

@@ -52,7 +52,7 @@ ELEMENT = 14
 ENTERED = 15
 """[node, place]: what `with node` gives."""
 CONSTANT = 16
-"""[word]: a string or integer."""
+"""[word]: a string or integer, in its source form; a string without its last quote is one that only begins so."""
 BUILT = 17
 """[word]: some instance of a builtin type."""
 SEQUENCE = 18
@@ -75,8 +75,8 @@ OPERATION = 26
 """[place, word of the method, node, node of the operand or -1]: a method that Python calls itself."""
 SOME_INSTANCE = 27
 """[node of a type]: an instance for sure, `type[X]` excepted; exceptions that a handler catches."""
-NAMED_LIKE = 28
-"""[node, word of a prefix]: getattr with a name that is computed behind a constant prefix."""
+NAMED_BY = 28
+"""[node, node of the name, place]: getattr with a computed name."""
 
 RAISED = 29
 """[node, place]: `raise X` makes an instance when X is a class."""
@@ -95,10 +95,25 @@ YIELD = 36
 YIELD_FROM = 37
 """[node]"""
 
+NEVER = 38
+"""[site]: a call behind a `return` or the like, which never runs."""
+
 STARRED, KEYWORDS, AFTER_STAR = -1, -2, -3
 """How an argument is passed: *node, **node, by position behind a *node."""
 ANY, SPREAD = -1, -2
 OPEN = 1 << 30
+
+
+OPERANDS: dict[int, str] = {
+    UNKNOWN: "", UNION: "n*", OUTER: "un*", GLOBAL: "w", MODULE: "w", MEMBER: "iww", DEFINITION: "u", PARAMETER: "i",
+    ATTRIBUTE: "nwulc", CALL: "sni*", ITEM: "nwulc", ITEM_BY: "nnulc", SLICE: "nii", UNPACKED: "niii", ELEMENT: "np",
+    ENTERED: "np", CONSTANT: "w", BUILT: "w", SEQUENCE: "wi*", MAPPING: "wn*", COLLECTED: "wn", NONE: "", SUPER: "unn",
+    INSTANCE: "n", TYPE_OF: "n", DECORATED: "pnn", OPERATION: "pwnn", SOME_INSTANCE: "n", NAMED_BY: "nnp", NEVER: "s",
+    RAISED: "np", STORE_ATTRIBUTE: "nwnp", STORE_ITEM: "nwnp", STORE_ITEM_BY: "nnnp", RETURN: "n", YIELD: "n",
+    YIELD_FROM: "n",
+}  # fmt: skip
+"""What each operand of a form is: node, word, unit, line, column, place, call site or plain integer; -1 is none of any.
+Behind "*" what stands before it is repeated: of MAPPING the pair. A CALL's tail is laid out as its own text says."""
 
 
 class Signature(msgspec.Struct, frozen=True, array_like=True):
@@ -134,6 +149,8 @@ class Flow(msgspec.Struct, frozen=True, array_like=True):
     """(unit, 1-based line, 0-based column) of decorators and of what Python calls itself."""
     owners: dict[int, int]
     """Comprehension unit to the unit whose code has its nodes."""
+    metaclasses: dict[int, int]
+    """Class unit to the node of its metaclass, in the code of the unit that defines it."""
 
 
 _ENCODER = msgspec.msgpack.Encoder()

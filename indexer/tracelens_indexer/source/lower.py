@@ -32,7 +32,7 @@ from tracelens_indexer.source.syntax import (
 )
 from tracelens_indexer.source.syntax import child as nth_child
 
-FACTS_VERSION = f"2/{grammar_version()}"
+FACTS_VERSION = f"3/{grammar_version()}"
 """Part of the key of cached facts: grows when the same bytes would give other facts."""
 
 MAX_SCOPE = 2000
@@ -423,6 +423,11 @@ class Lowering(TokenWalk):
         self._children(node)
 
     # Flow: what only a full lowering reads
+
+    def _reach(self, reached: bool) -> None:
+        self.reached = reached
+        if self.flow is not None:
+            self.flow.reached = reached
 
     def _with_effect(
         self, effect: Callable[[Node, Scope], None], read: Callable[[Node], None]
