@@ -20,6 +20,7 @@ from tracelens_indexer.graph.values import (
     CONSTANT,
     CONTAINER,
     EXTERNAL,
+    FAMILY,
     FUNCTION,
     GENERATOR,
     INSTANCE,
@@ -43,8 +44,8 @@ Place: TypeAlias = tuple[int, int, int, EdgeKind]
 
 MAX_SUBCLASSES = 12
 """Subclasses in which an attribute is looked for that a class itself does not have."""
-MAX_NAMED_LIKE = 40
-"""Methods that a computed name may mean."""
+MAX_FAMILY = 300
+"""Methods that a computed name may mean: a compiler has one for each kind of node."""
 
 MIN_PREFIX = 3
 """Characters of a prefix (a quote included) from which on it is more than a guess."""
@@ -73,6 +74,7 @@ class Attributes(Containers):
         self._lookups: dict[tuple[Value, str], int] = {}
         self._implicit: dict[tuple[int, str], int] = {}
         self._constants: dict[str, int] = {}
+        self._families: dict[tuple[int, str], list[int]] = {}
         self.implicit_calls: list[tuple[Place, int]] = []
         """(place, node of what is called there)"""
 
@@ -530,15 +532,27 @@ class Attributes(Containers):
 
     def _load_like(self, value: Value, prefix: str, result: int) -> None:
         """Methods whose names begin so: what a computed name may mean."""
-        if self.values.forms[value] not in (INSTANCE, CLASS):
-            return
-        found: dict[str, None] = {}
-        for base in self.classes.order(self.values.first(value)):
-            if isinstance(base, int):
-                file, index = self.program.source(base)
-                members = file.flow.members.get(index, {})
-                found |= dict.fromkeys(name for name in members if name.startswith(prefix))
-        if found and len(found) <= MAX_NAMED_LIKE:
+        if self.values.forms[value] in (INSTANCE, CLASS) and self.family(value, prefix):
             self.add(result, self.values.number(UNKNOWN, "dynamic attribute"))
-            for name in found:
-                self.load(value, name, result, None)
+            self.add(result, self.values.number(FAMILY, value & ~1, prefix) + (value & 1))
+
+    def family_of(self, value: Value) -> list[int]:
+        """The nodes of what a FAMILY stands for."""
+        _, receiver, prefix = self.values.payload(value)
+        return self.family(int(receiver), str(prefix))
+
+    def family(self, receiver: Value, prefix: str) -> list[int]:
+        """The nodes of a receiver's members whose names begin so; none when there are too many."""
+        unit = self.values.first(receiver)
+        key = (unit, prefix)
+        found = self._families.get(key)
+        if found is None:
+            names: dict[str, None] = {}
+            for base in self.classes.order(unit):
+                if isinstance(base, int):
+                    file, index = self.program.source(base)
+                    members = file.flow.members.get(index, {})
+                    names |= dict.fromkeys(name for name in members if name.startswith(prefix))
+            nodes = [self.member(unit, name) for name in names] if len(names) <= MAX_FAMILY else []
+            found = self._families[key] = [node for node in nodes if node is not None]
+        return found

@@ -141,7 +141,7 @@ class CaptureRow(Struct, frozen=True, array_like=True, gc=False):
     """"" returned; else the exception type."""
     detail: str
     """JSON: {"arguments": [[name, type, text]…], "result": [type, text] | null, "message": str, "line": int,
-    "caller": [path, name, line] | null, "test": str}."""
+    "caller": [path, name, line] | null, "test": str, "about": [[name, text]…]}."""
     replay: str
     """JSON in the replayable encoding, or ""."""
 

@@ -34,6 +34,8 @@ _ALIASED_IMPORT = kind("aliased_import")
 _AS_PATTERN = kind("as_pattern")
 _ASSIGNMENT = kind("assignment")
 _ATTRIBUTE = kind("attribute")
+_BOOLEAN = kind("boolean_operator")
+_CALL = kind("call")
 _COMMENT = kind("comment")
 _DICTIONARY = kind("dictionary")
 _DOTTED_NAME = kind("dotted_name")
@@ -55,6 +57,9 @@ _ATTRIBUTE_OR_SUBSCRIPT = frozenset({_ATTRIBUTE, _SUBSCRIPT})
 
 MAX_PAIRS = 50
 """Items of one `update` that are followed."""
+
+MAX_NARROWED = 8
+"""Types that one question is followed for."""
 
 Effect = Callable[[Node, Scope], None]
 
@@ -95,8 +100,44 @@ class Bindings:
         """What is only asked for its truth."""
         self._expressions.truth(node, scope)
 
+    def narrow(self, node: Node | None, scope: Scope) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
+        """Let `isinstance(name, type)` that holds say what a local name is: name to its bindings (before, here)."""
+        found: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        pending = [node]
+        while pending:
+            one = pending.pop()
+            if one is None or len(found) > MAX_NARROWED or scope.kind != "function":
+                continue
+            operator = one.child_by_field_id(_OPERATOR) if one.kind_id == _BOOLEAN else None
+            if one.kind_id == _PARENTHESIZED:
+                pending.append(first(one))
+            elif operator is not None and operator.type == "and":
+                pending += (one.child_by_field_id(_LEFT), one.child_by_field_id(_RIGHT))
+            elif one.kind_id == _CALL and self._source.startswith(b"isinstance(", one.start_byte):
+                arguments = one.child_by_field_id(_ARGUMENTS)
+                given = [] if arguments is None else [c for c in arguments.named_children if c.kind_id != _COMMENT]
+                if len(given) != 2 or given[0].kind_id != _IDENTIFIER:
+                    continue
+                name = text(self._source, given[0])
+                before = scope.now.get(name)
+                if before and name not in scope.globals and name not in scope.nonlocals:
+                    narrowed = self._narrowed(self._flow.mention(scope, name), given[1], scope)
+                    self._flow.narrow(scope, name, narrowed)
+                    found[name] = (before, scope.now[name])
+        return found
+
+    def _narrowed(self, value: int, types: Node, scope: Scope) -> int:
+        make = self._flow.node
+        each = [c for c in types.named_children if c.kind_id != _COMMENT] if types.kind_id == _TUPLE else [types]
+        parts: list[int] = []
+        for one in each[:MAX_NARROWED]:
+            named = self._value(one, scope)
+            parts += (make(scope, flow.NARROWED, value, named), make(scope, flow.INSTANCE, named))
+        return make(scope, flow.UNION, *parts)
+
     def _assert(self, node: Node, scope: Scope) -> None:
         self._expressions.truth(first(node), scope)
+        self.narrow(first(node), scope)
 
     def _raise(self, node: Node, scope: Scope) -> None:
         raised = first(node)

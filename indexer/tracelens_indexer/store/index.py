@@ -602,6 +602,7 @@ def _capture(row: CaptureRow, number: int, unit: UnitRecord, run: int, body_hash
         line=detail.get("line", 0),
         caller=(caller[0], caller[1], caller[2]) if caller else None,
         test=detail.get("test", ""),
+        about=tuple((name, text) for name, text in detail.get("about", ())),
         replay=json.loads(row.replay) if row.replay else None,
         body_hash=body_hash,
     )
