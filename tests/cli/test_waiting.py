@@ -79,6 +79,7 @@ def test_what_was_left_when_record_itself_was_killed_is_taken_up_later(
     (folder,) = (tmp_path / ".tracelens" / "incoming").iterdir()
     unnamed = folder.rename(folder.with_name("-".join(folder.name.split("-")[:3])))
     root = ["--root", str(tmp_path)]
+    shown(capsys, "index", str(tmp_path), "--progress", "none")
     _, err = shown(capsys, "runs", *root)
     assert err == "" and unnamed.is_dir()  # `tracelens record` may be about to import it
     for file in unnamed.iterdir():
