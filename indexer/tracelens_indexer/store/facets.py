@@ -5,9 +5,11 @@ Values are always parameters of a query, never a part of its text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from tracelens_indexer.store import packing
 from tracelens_indexer.store.code import CodeIndex
+from tracelens_indexer.store.packing import Observed
 
 Ids = frozenset[int]
 _HOT = 0.02
@@ -54,20 +56,32 @@ class Facets(CodeIndex):
 
     def units_given_none(self, parameter: str, runs: Sequence[int] | None = None) -> Ids:
         """Whose parameter of this name was None in some call; "return": that returned None."""
-        join = "JOIN profile_values AS facet ON facet.anchor = anchors.id"
-        slots = self._units(
-            "JOIN profile_slots AS facet ON facet.anchor = anchors.id",
-            "facet.slot = ? AND facet.type = 'NoneType'",
-            (parameter,),
-            runs,
-        )
-        return slots | self._units(join, "facet.slot = ? AND facet.text = 'None'", (parameter,), runs)
+
+        def given(seen: Observed) -> bool:
+            return any(row.slot == parameter and row.type == "NoneType" for row in (*seen.slots, *seen.values))
+
+        return self._units_observed(given, runs)
 
     def units_that_returned_empty(self, runs: Sequence[int] | None = None) -> Ids:
         """That returned an empty list, text, or other container in some call."""
-        marks = ",".join("?" * len(_EMPTY))
-        join = "JOIN profile_values AS facet ON facet.anchor = anchors.id"
-        return self._units(join, f"facet.slot = 'return' AND facet.text IN ({marks})", _EMPTY, runs)
+
+        def empty(seen: Observed) -> bool:
+            return any(row.slot == "return" and row.measures == "size" and row.low == 0 for row in seen.slots) or any(
+                row.slot == "return" and row.text in _EMPTY for row in seen.values
+            )
+
+        return self._units_observed(empty, runs)
+
+    def _units_observed(self, holds: Callable[[Observed], bool], runs: Sequence[int] | None) -> Ids:
+        """By their values, which lie packed: each unit's are opened once."""
+        chosen = self._chosen(runs)
+        rows = self._connection.execute(
+            "SELECT anchors.unit, observed FROM profile_details JOIN anchors ON anchors.id = anchor"
+            f" WHERE anchors.run IN ({','.join('?' * len(chosen))}) AND anchors.unit IS NOT NULL AND observed != x''"
+            f" AND {not_superseded('anchors', len(chosen))}",
+            (*chosen, *chosen),
+        )
+        return frozenset(unit for unit, blob in rows if holds(packing.observed(blob)))
 
     def units_called_by(self, callers: Sequence[int], runs: Sequence[int] | None = None) -> Ids:
         """Those that these units call, by the source or as it was seen."""
