@@ -58,7 +58,8 @@ class Facets(CodeIndex):
         """Whose parameter of this name was None in some call; "return": that returned None."""
 
         def given(seen: Observed) -> bool:
-            return any(row.slot == parameter and row.type == "NoneType" for row in (*seen.slots, *seen.values))
+            types = [(row.slot, row.type) for row in seen.slots] + [(row.slot, row.type) for row in seen.values]
+            return (parameter, "NoneType") in types
 
         return self._units_observed(given, runs)
 
