@@ -319,16 +319,17 @@ def main() -> None:
         results |= cosqa(options.cosqa, options.stage2)
         print({key: value for key, value in results.items() if key.startswith("cosqa")}, flush=True)
     if options.updates and "scrapy" in wheels:
-        results |= updates(wheels["scrapy"], options.updates) | first_query(wheels["scrapy"])
-        print({key: value for key, value in results.items() if "update" in key or "growth" in key}, flush=True)
+        done = updates(wheels["scrapy"], options.updates)
+        print(done, flush=True)
+        results |= done | first_query(wheels["scrapy"])
     if options.context:
-        done = subprocess.run(
+        told = subprocess.run(
             [sys.executable, str(Path(__file__).with_name("context.py")), "--mirrors", str(options.context)],
             check=True,
             capture_output=True,
             text=True,
         )
-        results |= json.loads(done.stdout.strip().rpartition("\n")[2])
+        results |= json.loads(told.stdout.strip().rpartition("\n")[2])
     results["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(json.dumps(results))
 
