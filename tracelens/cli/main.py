@@ -28,6 +28,7 @@ _COMMANDS = {
     "fix": "fix",
     "fixes": "fixes",
     "search": "search",
+    "context": "context",
     "graph": "graph",
     "diff": "diff",
     "report": "report",
