@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 CAPABILITIES: dict[str, Any] = {
     "textDocument": {
@@ -134,9 +133,15 @@ class Client:
             found += parents.get(number, [])
         return found
 
-    def cpu_s(self) -> float:
-        """CPU seconds of the server and of what it started and still runs."""
-        return sum(sum(map(int, stat[11:13])) for stat in _stats(self.processes())) / _TICKS
+    def own_cpu_s(self) -> float:
+        """CPU seconds of the server's own process, to the nanosecond; what waits for a processor does not count."""
+        spent = 0
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            try:
+                spent += int((task / "schedstat").read_text().split()[0])
+            except OSError:
+                continue
+        return spent / 1e9
 
     def rss_mb(self) -> float:
         return sum(int(stat[21]) for stat in _stats(self.processes())) * _PAGE / 1e6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import ipaddress
 import logging
 import os
@@ -184,6 +185,9 @@ def main() -> None:
     if arguments.log_level != "debug":
         logging.getLogger("pygls").setLevel(logging.ERROR)
     server = make_server()
+    # What is loaded by now stays: looking through it again and again would be most of an answer's worst time.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     if address:
         server.start_tcp(*address)
         return
