@@ -1,5 +1,8 @@
 """Indexing a workspace: find the files, lower what changed, link, embed, and write the store.
 
+`index_workspace` does it once; an `Indexer` stays, keeps the linked program, and brings an edit of one file into the
+store in a fraction of a second.
+
 The order keeps the store whole whatever happens: facts, units and links go in with one transaction, vectors after it,
 by content, so that an interrupted run is continued by the next.
 """
@@ -12,12 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha1
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from tracelens_indexer.embedding.protocol import Embedder
 from tracelens_indexer.embedding.text import SEARCHED_KINDS, TEXT_VERSION, search_words, unit_text
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.graph.link import link
+from tracelens_indexer.graph.linker import Linker
 from tracelens_indexer.source.facts import FileFacts, unit_id
 from tracelens_indexer.source.lower import FACTS_VERSION, lower
 from tracelens_indexer.store.vectors import TextRow, VectorTable
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
+_FEW_FILES = 30
+"""Changes of more files than these (another branch, say) are linked from the beginning."""
 _EMBED_BATCH = 256
 _COMMIT_SECONDS = 2.0
 _COMMIT_ROWS = 8_192
@@ -76,6 +83,55 @@ def index_workspace(
     `searchable` False leaves the search table for a later call: facts and graph take a second, embedding may take
     minutes. Raises TraceLensError when the folder is missing, holds no Python or cannot be written.
     """
+    return _refresh(root, None, embedder, progress, said, searchable)
+
+
+class Indexer:
+    """Keeps the store of a workspace up to date, for a process that lives beside an editor.
+
+    The linked program stays in memory (Django: half a gigabyte). Where another process has linked in between, it is
+    made anew.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._linking = _KeptLinking()
+
+    def refresh(
+        self,
+        embedder: Embedder | None = None,
+        progress: Progress = _silent,
+        said: Callable[[str], None] = lambda line: None,
+        *,
+        searchable: bool = True,
+    ) -> IndexSummary:
+        """As `index_workspace`; an edit inside functions links again only what it reaches."""
+        try:
+            return _refresh(self._root, self._linking, embedder, progress, said, searchable)
+        except BaseException:
+            # The store is what it was before; the linked program may be ahead of it.
+            self._linking = _KeptLinking()
+            raise
+
+    def relink_if_due(self) -> bool:
+        """Link everything again if an edit came near a bound on values, so that the graph may be a little off.
+
+        For when nothing else is to be done. Whether it was.
+        """
+        if not self._linking.is_due:
+            return False
+        with Writer(self._root) as writer, writer.transaction():
+            return self._linking.relink(writer)
+
+
+def _refresh(
+    root: Path,
+    kept: _KeptLinking | None,
+    embedder: Embedder | None,
+    progress: Progress,
+    said: Callable[[str], None],
+    searchable: bool,
+) -> IndexSummary:
     if not root.is_dir():
         raise TraceLensError(f"{root}: no such folder")
     clock = _Clock()
@@ -91,18 +147,25 @@ def index_workspace(
         present = {file.path for file in discovery.files} - set(left_out)
         removed = [path for path in known if path not in present]
         clock.lap("reading")
-        fresh_store = writer.index.state().indexed_ns == 0
+        state = writer.index.state()
+        name = f"{embedder.name}-{embedder.version}" if embedder else ""
+        # When the search table has what the store had, only what changes now is missing in it.
+        searched = writer.noted("embedded") == writer.index.text_signature(name)
         with writer.transaction():
             writer.replace_files(changed, removed)
             writer.touch_files(touched)
-            if changed or removed or fresh_store:
+            if changed or removed or state.indexed_ns == 0:
                 progress("linking", 0, 1)
-                writer.replace_links(link(writer.all_facts()))
+                if kept is not None:
+                    kept.link(writer, changed, removed)
+                else:
+                    _link_once(writer)
                 progress("linking", 1, 1)
             writer.note("facts", FACTS_VERSION)
             writer.finish_index()
         clock.lap("linking")
-        embedded = _embed(writer, root, embedder, progress, said) if searchable else 0
+        paths = {file.path for file in changed} | set(removed) if searched else None
+        embedded = _embed(writer, root, embedder, paths, progress, said) if searchable else 0
         clock.lap("embedding")
         state = writer.index.state()
         parse_errors = writer.files_with_errors()
@@ -123,6 +186,54 @@ def index_workspace(
         seconds=clock.total(),
         stages=clock.stages,
     )
+
+
+def _link_once(writer: Writer) -> None:
+    writer.replace_links(link(writer.all_facts()))
+    writer.note("linked", token_hex(8))
+
+
+class _KeptLinking:
+    """A linked program, and by what token the store knows that its links are from it."""
+
+    def __init__(self) -> None:
+        self._linker: Linker | None = None
+        self._token = ""
+        self.is_due = False
+        """Whether an edit came near a bound, and everything should be linked again some time."""
+
+    def link(self, writer: Writer, changed: Sequence[IndexedFile], removed: Sequence[str]) -> None:
+        linker = self._linker
+        if linker is None or writer.noted("linked") != self._token or len(changed) + len(removed) > _FEW_FILES:
+            self._linker = None  # before the new one is made: both would not fit beside an editor
+            self._linker = Linker(writer.all_facts())
+            self._write_all(writer, self._linker)
+            return
+        updates = [linker.remove(path) for path in removed]
+        updates += [linker.update(file.path, file.module, file.facts) for file in changed]
+        if any(update.full for update in updates):
+            self._write_all(writer, linker)
+            return
+        self.is_due = self.is_due or not all(update.exact for update in updates)
+        links = {path: its for update in updates for path, its in update.links.items()}
+        # What a file's units were may be gone: their links go with them, and those that stay are written again.
+        links |= {file.path: linker.file_links(file.path) for file in changed}
+        writer.replace_file_links(links)
+
+    def relink(self, writer: Writer) -> bool:
+        """Link everything again; whether that could be done."""
+        self.is_due = False
+        if self._linker is None or writer.noted("linked") != self._token:
+            return False
+        self._linker.relink()
+        self._write_all(writer, self._linker)
+        return True
+
+    def _write_all(self, writer: Writer, linker: Linker) -> None:
+        self.is_due = False
+        self._token = token_hex(8)
+        writer.replace_links(linker.links())
+        writer.note("linked", self._token)
 
 
 class _Clock:
@@ -202,9 +313,17 @@ def _texts(root: Path, path: str, module: str, facts: FileFacts) -> Iterator[tup
 
 
 def _embed(
-    writer: Writer, root: Path, embedder: Embedder | None, progress: Progress, said: Callable[[str], None]
+    writer: Writer,
+    root: Path,
+    embedder: Embedder | None,
+    paths: set[str] | None,
+    progress: Progress,
+    said: Callable[[str], None],
 ) -> int:
-    """Bring the search table up to date; the number of units that were embedded (or indexed as text)."""
+    """Bring the search table up to date; the number of units that were embedded (or indexed as text).
+
+    `paths`: the files whose units may be missing in it; None for all.
+    """
     name = f"{embedder.name}-{embedder.version}" if embedder else ""
     signature = writer.index.text_signature(name)
     if signature == writer.noted("embedded"):
@@ -213,10 +332,10 @@ def _embed(
     if before and name and before != name:
         said(f"the embedding model changed from {before} to {name}: every unit is embedded again")
     table = VectorTable(writer.layout.vectors, name, embedder.dimension if embedder else 0)
-    stored = table.hashes()
+    stored = table.hashes(paths)
     wanted: set[int] = set()
     new: list[tuple[TextRow, str]] = []
-    for path, (module, facts) in writer.all_facts().items():
+    for path, (module, facts) in writer.all_facts(paths).items():
         for row, text in _texts(root, path, module, facts):
             wanted.add(row.id)
             if stored.get(row.id) != row.text_hash:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tracelens_indexer.errors import TraceLensError
-from tracelens_indexer.indexing import IndexSummary, index_workspace
+from tracelens_indexer.indexing import Indexer, IndexSummary, index_workspace
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 IGNORED = shutil.ignore_patterns("__pycache__", ".tracelens", ".pytest_cache", ".venv")
@@ -48,6 +48,8 @@ def index(root: Path) -> IndexSummary:
 
 
 edit = st.one_of(
+    st.tuples(st.just("inside"), st.integers(0, 30), st.integers(0, 200)),
+    st.tuples(st.just("inside"), st.integers(0, 30), st.integers(0, 200)),
     st.tuples(st.just("append"), st.integers(0, 30), st.sampled_from(SNIPPETS)),
     st.tuples(st.just("cut"), st.integers(0, 30), st.floats(0, 1)),
     st.tuples(st.just("remove"), st.integers(0, 30), st.none()),
@@ -63,6 +65,14 @@ def apply(root: Path, kind: str, which: int, how: object) -> None:
     path = files[which % len(files)]
     if kind == "append":
         path.write_text(path.read_text() + str(how))
+    elif kind == "inside":
+        lines = path.read_text().split("\n")
+        bodies = [at for at, line in enumerate(lines) if line.startswith("    ") and line.strip()]
+        if bodies:
+            at = bodies[int(str(how)) % len(bodies)]
+            line = lines[at]
+            lines.insert(at, line[: len(line) - len(line.lstrip())] + "print(sorted([1], key=lambda one: one.find()))")
+            path.write_text("\n".join(lines))
     elif kind == "cut":
         text = path.read_bytes()
         path.write_bytes(text[: int(len(text) * float(str(how)))])
@@ -78,27 +88,43 @@ def apply(root: Path, kind: str, which: int, how: object) -> None:
         target.touch()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(st.lists(edit, min_size=1, max_size=3), min_size=1, max_size=3))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.tuples(st.booleans(), st.lists(edit, min_size=1, max_size=3)), min_size=1, max_size=4))
 def test_incremental_equals_full(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[list[tuple[str, int, object]]]
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, list[tuple[str, int, object]]]]
 ) -> None:
+    """By a process that stays and by one that comes and goes, in any order."""
     root = tmp_path_factory.mktemp("incremental") / "shop"
     shutil.copytree(SHOP, root, ignore=IGNORED)
-    index(root)
-    for step in steps:
+    stays = Indexer(root)
+    stays.refresh(searchable=False)
+    for by_the_one_that_stays, step in steps:
         for kind, which, how in step:
             apply(root, kind, which, how)
+
+        def refresh(stays: Indexer | None = stays if by_the_one_that_stays else None) -> None:
+            if stays is None:
+                index(root)
+            else:
+                stays.refresh(searchable=False)
+
         if any(path for path in root.rglob("*.py")):
-            index(root)
+            refresh()
         else:
             with pytest.raises(TraceLensError):
-                index(root)
+                refresh()
             return
     full = tmp_path_factory.mktemp("full") / "shop"
     shutil.copytree(root, full, ignore=IGNORED)
     index(full)
     assert contents(root) == contents(full)
+
+
+def test_a_process_that_stays_relinks_only_when_that_is_due(tmp_path: Path) -> None:
+    shutil.copytree(SHOP, tmp_path / "shop", ignore=IGNORED)
+    stays = Indexer(tmp_path / "shop")
+    stays.refresh(searchable=False)
+    assert not stays.relink_if_due()
 
 
 def test_a_second_run_reads_nothing_again(tmp_path: Path) -> None:

@@ -61,6 +61,9 @@ class Linker:
             # Millions of objects that stay: looking for garbage among them takes seconds.
             gc.freeze()
 
+    def file_links(self, path: str) -> FileLinks:
+        return self._links[path]
+
     def links(self) -> Links:
         each = [self._links[file.path] for file in self._program.files]
         return Links(

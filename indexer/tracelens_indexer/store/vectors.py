@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -76,9 +76,13 @@ class VectorTable:
             fields.append(("vector", pyarrow.list_(pyarrow.float32(), self._dimension)))
         return pyarrow.schema(fields)
 
-    def hashes(self) -> dict[int, str]:
-        """Unit id to the hash of the text that is stored for it."""
-        table = self._table.search().select(["id", "text_hash"]).limit(None).to_arrow()
+    def hashes(self, paths: Collection[str] | None = None) -> dict[int, str]:
+        """Unit id to the hash of the text that is stored for it; of some files, or of all."""
+        query = self._table.search().select(["id", "text_hash"]).limit(None)
+        if paths is not None:
+            quoted = ",".join("'" + path.replace("'", "''") + "'" for path in sorted(paths)) or "''"
+            query = query.where(f"path IN ({quoted})")
+        table = query.to_arrow()
         return dict(zip(table["id"].to_pylist(), table["text_hash"].to_pylist(), strict=True))
 
     def replace(self, rows: Sequence[TextRow], vectors: NDArray[float32] | None) -> None:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -16,7 +16,7 @@ from typing import Self
 
 import msgspec
 
-from tracelens_indexer.graph.links import Links
+from tracelens_indexer.graph.links import Edge, FileLinks, Links, Resolution
 from tracelens_indexer.profiles.rows import AnchorKey, RunRow, UnitProfile
 from tracelens_indexer.source.facts import FileFacts, qualname, unit_id
 from tracelens_indexer.store import run_files
@@ -135,14 +135,20 @@ class Writer:
         row = self._connection.execute("SELECT facts FROM files WHERE path = ?", (path,)).fetchone()
         return _decode_facts(row[0]) if row else None
 
-    def all_facts(self) -> dict[str, tuple[str, FileFacts]]:
-        """Path to (module, facts) of every file: the input of linking."""
-        rows = self._connection.execute("SELECT path, module, facts FROM files ORDER BY path")
+    def all_facts(self, paths: Collection[str] | None = None) -> dict[str, tuple[str, FileFacts]]:
+        """Path to (module, facts) of every file, or of some: the input of linking."""
+        select = "SELECT path, module, facts FROM files"
+        if paths is None:
+            rows = self._connection.execute(f"{select} ORDER BY path").fetchall()
+        else:
+            found = (self._connection.execute(f"{select} WHERE path = ?", (path,)).fetchone() for path in sorted(paths))
+            rows = [row for row in found if row]
         return {row[0]: (row[1], _decode_facts(row[2])) for row in rows}
 
     def replace_files(self, changed: Iterable[IndexedFile], removed: Iterable[str]) -> None:
         with self.transaction():
-            self._connection.executemany("DELETE FROM files WHERE path = ?", [(path,) for path in removed])
+            for path in removed:
+                self._forget_file(path)
             for file in changed:
                 self._replace_file(file)
 
@@ -151,9 +157,16 @@ class Writer:
         with self.transaction():
             self._connection.executemany("UPDATE files SET size = ?2, mtime_ns = ?3 WHERE path = ?1", list(stamps))
 
+    def _forget_file(self, path: str) -> None:
+        """Remove a file with its units and the links of what they call."""
+        callers = "caller IN (SELECT units.id FROM units JOIN files ON files.id = units.file WHERE files.path = ?)"
+        self._connection.execute(f"DELETE FROM sites WHERE {callers}", (path,))
+        self._connection.execute(f"DELETE FROM edges WHERE {callers}", (path,))
+        self._connection.execute("DELETE FROM files WHERE path = ?", (path,))
+
     def _replace_file(self, file: IndexedFile) -> None:
         connection = self._connection
-        connection.execute("DELETE FROM files WHERE path = ?", (file.path,))
+        self._forget_file(file.path)
         inserted = connection.execute(
             "INSERT INTO files (path, module, content_hash, blob, size, mtime_ns, lines, errors, facts)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -204,15 +217,27 @@ class Writer:
         with self.transaction():
             self._connection.execute("DELETE FROM sites")
             self._connection.execute("DELETE FROM edges")
-            self._connection.executemany(
-                "INSERT INTO sites VALUES (?, ?, ?, ?, ?, ?)",
-                [(r.unit, r.line, r.column, r.callee, r.status, r.reason) for r in links.resolutions],
-            )
-            self._connection.executemany(
-                "INSERT INTO edges VALUES (?, ?, ?, ?, ?, ?)",
-                [(e.caller, e.callee, e.kind, e.line, e.column, e.confidence) for e in links.edges],
-            )
+            self._insert_links(links.edges, links.resolutions)
             self.note("graph_partial", "1" if links.partial else "0")
+
+    def replace_file_links(self, links: Mapping[str, FileLinks]) -> None:
+        """Replace the links of some files, by path."""
+        with self.transaction():
+            for path, its in links.items():
+                callers = "caller IN (SELECT units.id FROM units JOIN files ON files.id = units.file WHERE path = ?)"
+                self._connection.execute(f"DELETE FROM sites WHERE {callers}", (path,))
+                self._connection.execute(f"DELETE FROM edges WHERE {callers}", (path,))
+                self._insert_links(its.edges, its.resolutions)
+
+    def _insert_links(self, edges: Iterable[Edge], resolutions: Iterable[Resolution]) -> None:
+        self._connection.executemany(
+            "INSERT INTO sites VALUES (?, ?, ?, ?, ?, ?)",
+            [(r.unit, r.line, r.column, r.callee, r.status, r.reason) for r in resolutions],
+        )
+        self._connection.executemany(
+            "INSERT INTO edges VALUES (?, ?, ?, ?, ?, ?)",
+            [(e.caller, e.callee, e.kind, e.line, e.column, e.confidence) for e in edges],
+        )
 
     def finish_index(self) -> None:
         """Re-anchor the runtime data to the units that are there now, and note the time."""
