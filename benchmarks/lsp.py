@@ -20,6 +20,7 @@ import keyword
 import os
 import random
 import shutil
+import sqlite3
 import statistics
 import sys
 import tempfile
@@ -46,6 +47,7 @@ PEERS = {
 }
 EDITED_LINE = 40
 _EDITS = 40
+_SAVES = 6
 _STARTS = 3
 _PATIENCE_SECONDS = 90.0
 """How long one peer may take over one measure."""
@@ -132,6 +134,7 @@ def measured(
             found |= {"edit_file_p95_ms": p(wall, 95), "edit_file_cpu_p95_ms": p(cpu, 95)}
         found["rss_mb"] = round(client.rss_mb(), 1)
         if ours:
+            found["saved_first_s"], found["saved_p50_s"] = saved(client, root, uri)
             found["busy_ratio"] = busy(client, root, uri, positions)
             found["cancelled_s"] = cancelled(client)
     finally:
@@ -249,6 +252,29 @@ def busy(client: Client, root: Path, uri: str, positions: list[tuple[int, int]])
         flush=True,
     )
     return round(p(times, 95) / p(idle, 95), 2)
+
+
+def saved(client: Client, root: Path, uri: str) -> tuple[float, float]:
+    """Seconds from saving a file with another function in it until the index has it: the first time, and the median."""
+    file = root / FILE
+    text = file.read_text()
+    times = []
+    database = sqlite3.connect(f"{(root / '.tracelens/index.db').as_uri()}?mode=ro", uri=True)
+    for step in range(_SAVES):
+        name = f"saved_by_the_benchmark_{step}"
+        file.write_text(f"{text}\n\ndef {name}():\n    return {step}\n")
+        begun = time.perf_counter()
+        client.tell("textDocument/didSave", {"textDocument": {"uri": uri}})
+        while not database.execute("SELECT 1 FROM units WHERE name = ?", (name,)).fetchone():
+            if time.perf_counter() > begun + _PATIENCE_SECONDS:
+                break
+            time.sleep(0.005)
+        times.append(time.perf_counter() - begun)
+        # A person types something in between.
+        time.sleep(0.5)
+    database.close()
+    file.write_text(text)
+    return round(times[0], 2), round(statistics.median(times[1:]), 3)
 
 
 def cancelled(client: Client) -> float:

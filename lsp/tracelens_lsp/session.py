@@ -17,6 +17,7 @@ from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_lsp import convert
 from tracelens_lsp.capabilities import Client
 from tracelens_lsp.documents import OpenDocument
+from tracelens_lsp.saving import Refresher
 from tracelens_lsp.settings import Settings, updated
 from tracelens_lsp.views import Views
 from tracelens_lsp.worker import SearchWorker
@@ -49,6 +50,7 @@ class Session:
         self.documents: dict[str, OpenDocument] = {}
         self.views = Views(self)
         self._searchers: dict[Path, SearchWorker] = {}
+        self._refreshers: dict[Path, Refresher] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pushes: dict[str, asyncio.TimerHandle] = {}
         self.on_changed: Callable[[], None] = lambda: None
@@ -103,6 +105,15 @@ class Session:
     def searcher(self, root: Path) -> SearchWorker:
         return self._searchers.setdefault(root, SearchWorker(root))
 
+    def saved(self, workspace: Workspace) -> None:
+        """Files of a workspace changed on disk: its index, if it has one, follows."""
+        if not self.settings.index_on_save or workspace.snapshot() is None:
+            return
+        root = workspace.root
+        if root not in self._refreshers:
+            self._refreshers[root] = Refresher(root, self.look_at_indexes)
+        self._refreshers[root].saved()
+
     # -- time --------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -117,8 +128,8 @@ class Session:
             timer.cancel()
         for task in list(self._tasks):
             task.cancel()
-        for searcher in self._searchers.values():
-            searcher.stop()
+        for companion in (*self._searchers.values(), *self._refreshers.values()):
+            companion.stop()
         self.views.remove()
         self.forget_indexes()
 

@@ -216,9 +216,7 @@ class _Shown:
                 end_line = unit.end_line + self.lines if unit.end_line - 1 >= self.first_changed else unit.end_line
                 kept.append(_moved(unit, 0, 0, end_line, end))
             elif unit.first_line - 1 > self.last_changed:
-                kept.append(
-                    _moved(unit, self.lines, self.size, unit.end_line + self.lines, unit.end_byte + self.size)
-                )
+                kept.append(_moved(unit, self.lines, self.size, unit.end_line + self.lines, unit.end_byte + self.size))
         return tuple(kept)
 
 
