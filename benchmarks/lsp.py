@@ -6,8 +6,8 @@ CORPUS is a folder that holds the package `django`. The store is made through th
 in FOLDER; `--copies 4` makes it one of more than 100,000 units. BIN is a folder of commands to look into beside PATH.
 Every server is a process spoken to over its standard streams, one after the other, with the same positions: the names
 in the file, drawn with a fixed seed. "Warm" is the second time that the same positions are asked. The last line is
-JSON; milliseconds are of the wall clock, those named `_cpu_` of the server's own processor time (what remains of them on
-a machine with nothing else to do), and `busy_ratio` is the 95th percentile of a hover while indexing, importing
+JSON; milliseconds are of the wall clock, those named `_cpu_` of the server's own processor time (what remains of them
+on a machine with nothing else to do), and `busy_ratio` is the 95th percentile of a hover while indexing, importing
 and fixing run, over the 95th percentile without.
 """
 

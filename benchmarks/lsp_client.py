@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -79,17 +80,13 @@ class Client:
         return dict(self.late.pop(number))
 
     def stop(self) -> None:
-        try:
+        with contextlib.suppress(OSError, EOFError, subprocess.TimeoutExpired):
             self.ask("shutdown", None)
             self.tell("exit", None)
             self.process.wait(5)
-        except (OSError, EOFError, subprocess.TimeoutExpired):
-            pass
         for number in self.processes():
-            try:
+            with contextlib.suppress(OSError):
                 os.kill(number, 9)
-            except OSError:
-                pass
         self.process.wait(5)
 
     def _take(self) -> None:

@@ -128,8 +128,10 @@ class Session:
             timer.cancel()
         for task in list(self._tasks):
             task.cancel()
-        for companion in (*self._searchers.values(), *self._refreshers.values()):
-            companion.stop()
+        for searcher in self._searchers.values():
+            searcher.stop()
+        for refresher in self._refreshers.values():
+            refresher.stop()
         self.views.remove()
         self.forget_indexes()
 
