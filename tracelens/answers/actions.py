@@ -63,6 +63,15 @@ def actions(
     return found
 
 
+def without_index(document: DocumentSnapshot, selection: Span, uri: str) -> list[Action]:
+    """Where the workspace has no index to ask: on a `def` line, why there is nothing."""
+    for unit in document.units:
+        on_definition = unit.first_line - 1 <= selection.end.line and unit.def_line - 1 >= selection.start.line
+        if unit.kind in ("function", "method") and on_definition:
+            return [Action(f"Why is nothing shown for {words.clean(unit.name)}?", "show", WHY, (uri,))]
+    return []
+
+
 def _on(place: places.Place | None, first: int, last: int) -> bool:
     """Whether a statement has a line between two 0-based ones."""
     return place is not None and place.first_line - 1 <= last and place.last_line - 1 >= first

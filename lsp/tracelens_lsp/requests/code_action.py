@@ -14,12 +14,15 @@ _KINDS = {"fix": lsp.CodeActionKind.QuickFix, "show": lsp.CodeActionKind.Empty}
 
 async def code_action(session: Session, params: lsp.CodeActionParams) -> list[lsp.CodeAction | lsp.Command] | None:
     uri = params.text_document.uri
-    asked = session.ask(uri)
-    selection = convert.span_from(asked.document, params.range, session.client.encoding) if asked else None
-    if asked is None or selection is None:
+    document, asked = session.document(uri), session.ask(uri)
+    selection = convert.span_from(document, params.range, session.client.encoding) if document else None
+    if document is None or selection is None:
         return None
     by_hand = params.context.trigger_kind is not lsp.CodeActionTriggerKind.Automatic
-    found = answers.actions(asked.document, asked.index, selection, asked=by_hand)
+    if asked is not None:
+        found = answers.actions(asked.document, asked.index, selection, asked=by_hand)
+    else:
+        found = answers.without_index(document, selection, uri) if by_hand else []
     return [_converted(session, uri, action, params.context) for action in found if _wanted(action, params.context)]
 
 
