@@ -21,7 +21,7 @@ SendValues = Literal["none", "shapes", "redacted", "full"]
 _SEND: tuple[SendValues, ...] = ("none", "shapes", "redacted", "full")
 """From the least to the most that leaves this machine."""
 
-_WORKSPACE_KEYS = {"llm": {"send_values"}, "name": set[str]()}
+_WORKSPACE_KEYS = {"llm": {"send_values"}, "diagnostics": {"ignore"}, "name": set[str]()}
 """What a workspace file may say; of `send_values` only less than the user allows. It may also have a table `paths`,
 which says what folder of this workspace a prefix of the paths in traces is: that concerns itself alone."""
 
@@ -53,6 +53,8 @@ class Settings:
     """Interpreter of the user's programs; "" finds it."""
     paths: tuple[tuple[str, str], ...] = ()
     """(prefix of paths in traces, folder in the workspace): "/app/src" is "src". Longest prefix first."""
+    ignore: tuple[str, ...] = ()
+    """Diagnostics that nobody wants: rules, or "tests/*: rule" (answers/ignored.py)."""
     warnings: tuple[str, ...] = ()
     """Lines for the person: what was refused or not understood."""
 
@@ -75,7 +77,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         raise TraceLensError(f"{path}: {user}")
     warnings: list[str] = []
     for section in user:
-        if section not in ("llm", "embedding", "project", "paths"):
+        if section not in ("llm", "embedding", "project", "paths", "diagnostics"):
             warnings.append(f"{path}: nothing is known of [{section}]")
     workspace, refused = _workspace(root)
     warnings += refused
@@ -96,8 +98,14 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         paths=_paths(
             ((_table(user, "paths", path), path), (_table(workspace, "paths", path), root / "pyproject.toml")), warnings
         ),
+        ignore=(*_texts(_table(user, "diagnostics", path)), *_texts(_table(workspace, "diagnostics", path))),
         warnings=tuple(warnings),
     )
+
+
+def _texts(table: Mapping[str, Any]) -> tuple[str, ...]:
+    listed = table.get("ignore", ())
+    return tuple(entry for entry in listed if isinstance(entry, str)) if isinstance(listed, list) else ()
 
 
 def _paths(tables: Sequence[tuple[Mapping[str, Any], Path]], warnings: list[str]) -> tuple[tuple[str, str], ...]:

@@ -18,6 +18,8 @@ class Client:
     markdown: bool = False
     command_links: bool = False
     """Only our own VS Code extension restricts which commands a link may run."""
+    paints: bool = False
+    """Asks for what the protocol does not know, and is told when to ask again."""
     pulls_diagnostics: bool = False
     related_information: bool = False
     resolves_edits: bool = False
@@ -47,6 +49,7 @@ def of(params: lsp.InitializeParams, encoding: Encoding) -> Client:
         encoding=encoding,
         markdown=lsp.MarkupKind.Markdown in hover,
         command_links=isinstance(options, dict) and options.get("client") == OUR_VSCODE,
+        paints=isinstance(options, dict) and (options.get("client") == OUR_VSCODE or options.get("paints") is True),
         pulls_diagnostics=pulls,
         related_information=bool(related),
         resolves_edits="edit" in resolvable,

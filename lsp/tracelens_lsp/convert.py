@@ -130,8 +130,9 @@ def diagnostic(
         severity=severities[found.severity],
         code=found.rule,
         source="tracelens",
+        tags=[lsp.DiagnosticTag.Unnecessary] if found.rule == "unreached" else None,
         related_information=frames or None if related else None,
-        data={"failure": found.about},
+        data={"failure": found.about} if found.rule == "failure" else {"rule": found.rule, "unit": found.about},
     )
 
 

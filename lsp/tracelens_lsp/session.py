@@ -98,6 +98,12 @@ class Session:
         """The open documents of one workspace by path."""
         return {d.snapshot.path: d.snapshot for d in self.documents.values() if d.root == root}
 
+    def choose(self, choice: str) -> None:
+        """Which runs every surface shows."""
+        for workspace in self.workspaces.known():
+            workspace.choose(choice)
+        self.look_at_indexes()
+
     def forget_indexes(self) -> None:
         for workspace in self.workspaces.known():
             workspace.forget()

@@ -124,6 +124,13 @@ class SearchWorker:
             _log.info("search: %s", reply["error"])
         return [hit["unit"] for hit in reply.get("hits", ()) if isinstance(hit.get("unit"), int)]
 
+    async def search_when_ready(self, query: str, limit: int) -> list[int]:
+        """As `search`, by somebody who waits until the process is there."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        await self._starting
+        return await self.search(query, limit)
+
     def stop(self) -> None:
         """End it at once: it only reads."""
         if self._starting:

@@ -54,6 +54,16 @@ def site_at(
     return None
 
 
+def imported_unit(snapshot: IndexSnapshot, path: str, name: str) -> UnitRecord | None:
+    """The unit that a name in an import stands for: what the file calls by that name, else the only one that has it."""
+    last = name.rpartition(".")[2]
+    called = {u.id: u for site in snapshot.sites_in(path) for u, _ in site.callees if last in (u.name, u.scope)}
+    if len(called) == 1:
+        return next(iter(called.values()))
+    found = [unit for unit in snapshot.index.find(name) if last in (unit.name, unit.module.rpartition(".")[2])]
+    return found[0] if len(found) == 1 else None
+
+
 def _one_callee(sites: Sequence[CallSiteRecord], observed: Sequence[ObservedEdge], word: str) -> UnitRecord | None:
     """What the sites call: the one that was seen, else the only one the source allows."""
     possible = {unit.id: unit for site in sites for unit, _ in site.callees}

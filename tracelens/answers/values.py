@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from tracelens.answers import words
 from tracelens.answers.text import Bars, Line, Piece, code, joined, line
 from tracelens_indexer.profiles.rows import RESULT
-from tracelens_indexer.store.answers import FailureRecord, Observation, Profile, Value
+from tracelens_indexer.store.answers import CaptureRecord, FailureRecord, Observation, Profile, UnitRecord, Value
 
 _FEW = 4
 """Up to so many distinct values are listed; more are described."""
@@ -16,6 +17,7 @@ _USUAL = 0.25
 """A value that makes up this share is worth naming among many."""
 _BARS = 8
 _TELLING_LENGTH = 40
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?")
 _SCALAR = re.compile(r"-?[\d.]+(e[-+]?\d+)?|-?inf|nan|None|True|False|b?'[^']*'|b?\"[^\"]*\"|\[\]|\{\}|\(\)")
 _COVERED_BY: dict[str, set[str]] = {
     "float": {"float", "int", "bool"},
@@ -31,6 +33,10 @@ _COVERED_BY: dict[str, set[str]] = {
     "None": {"None", "NoneType"},
 }
 """Annotations that are understood well enough to say that a value contradicts them."""
+
+
+NONE = ("None", "NoneType")
+"""How recordings and traces call the type of None."""
 
 
 def biased(profile: Profile) -> bool:
@@ -83,6 +89,26 @@ def histogram(observation: Observation, returned_only: bool = False) -> Bars:
     return Bars(tuple(rows))
 
 
+def from_caller(kept: Sequence[CaptureRecord], caller: UnitRecord) -> list[tuple[str, str]]:
+    """(parameter, what it took) of the kept calls that came from one caller: "0.0 … 9.99", "'gold', None"."""
+    seen: dict[str, dict[str, str]] = {}
+    for one in kept:
+        if one.caller is None or one.caller[1] != caller.name or not caller.path.endswith(one.caller[0].lstrip("./")):
+            continue
+        for name, kind, text in one.arguments:
+            if name not in ("self", "cls"):
+                seen.setdefault(name, {})[text] = kind
+    found = []
+    for name, texts in seen.items():
+        numbers = sorted(float(t) for t, kind in texts.items() if kind in ("int", "float") and _NUMBER.fullmatch(t))
+        if len(numbers) == len(texts) > 1:
+            kind = "float" if "float" in texts.values() else "int"
+            found.append((name, f"{words.number(numbers[0], kind)} … {words.number(numbers[-1], kind)}"))
+        elif len(texts) <= _FEW and all(len(text) <= _TELLING_LENGTH for text in texts):
+            found.append((name, ", ".join(words.clean(text) for text in texts)))
+    return found
+
+
 def common_to_failing(profile: Profile, failure: FailureRecord) -> list[tuple[str, str]]:
     """(parameter, value) that all failing calls share and that other calls seldom have, at most two."""
     found = []
@@ -116,6 +142,25 @@ def _telling(text: str | None, n: int) -> bool:
 
 def contradicted(annotation: str, observation: Observation) -> bool:
     """Whether values of a type were seen that a plain annotation does not allow. Unsure is no."""
+    return bool(denied_by(annotation, observation))
+
+
+def denied_by(annotation: str, observation: Observation) -> dict[str, int]:
+    """Types that were seen and that an annotation does not allow, with how often; none where that is not sure."""
+    allowed = _allowed(annotation)
+    denied = Counter[str]()
+    for value in observation.values if allowed else ():
+        if value.type and value.type not in allowed:
+            denied[value.type] += value.n
+    return dict(denied.most_common())
+
+
+def understood(annotation: str) -> bool:
+    """Whether it can be said of a value that it contradicts an annotation."""
+    return bool(_allowed(annotation))
+
+
+def _allowed(annotation: str) -> set[str]:
     annotation = annotation.strip().strip("\"'")
     if optional := re.fullmatch(r"(?:typing\.)?Optional\[(.+)\]", annotation):
         annotation = f"{optional[1]} | None"
@@ -123,9 +168,9 @@ def contradicted(annotation: str, observation: Observation) -> bool:
     for part in annotation.split("|"):
         base = part.strip().partition("[")[0]
         if base not in _COVERED_BY:
-            return False
+            return set()
         allowed |= _COVERED_BY[base]
-    return any(value.type and value.type not in allowed for value in observation.values)
+    return allowed
 
 
 def _totals(observation: Observation, returned_only: bool) -> dict[tuple[str, str | None], int]:

@@ -74,7 +74,7 @@ async function main() {
   const name = await spot('apply_discount(price');
   await page.mouse.move(name.x - 6, name.y);
   await page.mouse.move(name.x, name.y);
-  await see('values', async () => (await page.locator('.monaco-hover').allInnerTexts()).find((text) => /price\s+float/.test(text)));
+  await see('values', async () => (await page.locator('.monaco-hover').allInnerTexts()).find((text) => /price[\s\S]*each failed/.test(text)));
   await page.waitForTimeout(500);
   await shot('hover');
   await page.keyboard.press('Escape');
