@@ -33,6 +33,9 @@ KEYS = (
     "edit_p95_ms",
 )  # fmt: skip
 
+DEFECTS = Path(__file__).with_name("call_graph") / "defects.json"
+"""Truths of the micro suites that running the cases contradicts, each with the reason."""
+
 Results = dict[str, float | bool | None]
 
 
@@ -63,13 +66,19 @@ def _micro(options: argparse.Namespace, results: Results) -> None:
         cases = suites.run_suite(suite, suites.tracelens(suite.dialect))
         score = _print_suite(suite.name, "TraceLens", cases)
         results[f"{key}_p"], results[f"{key}_r"] = score.precision, score.recall
+        defects = suites.read_defects(DEFECTS, suite.name)
+        right = f"{suite.name}, {len(defects)} truths set right"
+        _print_suite(right, "TraceLens", suites.adjudicated(cases, defects))
         if options.pycg and peers.PyCG.is_in(options.pycg):
             with peers.PyCG(options.pycg) as pycg:
-                _print_suite(suite.name, "PyCG", suites.run_suite(suite, pycg))
+                found = suites.run_suite(suite, pycg)
+            _print_suite(suite.name, "PyCG", found)
+            _print_suite(right, "PyCG", suites.adjudicated(found, defects))
         outputs = suite.truths.parents[1] / "reproducing_RQ2/micro_benchmark"
         if key == "jarvis" and outputs.is_dir():
             found = suites.published(suite, peers.published(outputs, "jarvis.json"))
             _print_suite(suite.name, "Jarvis (published output)", found)
+            _print_suite(right, "Jarvis (published output)", suites.adjudicated(found, defects))
         if options.diff:
             _print_differences(cases)
     print()
@@ -100,6 +109,9 @@ def _applications(options: argparse.Namespace, results: Results) -> None:
                 print(f"| **{name}** | {tool} | {precision:.3f} | {recall:.3f} | |")
                 if tool == "TraceLens":
                     results[f"{key}_p"], results[f"{key}_r"] = precision, recall
+        if overlay and tool == "TraceLens":
+            most = suites.ceiling(options.apps, overlay)
+            print(f"| mean of whoever finds just truth and overlay | | {most:.3f} | 1.000 | |")
         if options.diff and tool == "TraceLens":
             _print_differences([adjudicated for _, adjudicated in pairs])
     print()

@@ -21,6 +21,8 @@ SendValues = Literal["none", "shapes", "redacted", "full"]
 _SEND: tuple[SendValues, ...] = ("none", "shapes", "redacted", "full")
 """From the least to the most that leaves this machine."""
 
+_RECORDERS = {"record", "redact"}
+"""Tables for the recorder, which reads them itself."""
 _WORKSPACE_KEYS = {"llm": {"send_values"}, "diagnostics": {"ignore"}, "name": set[str]()}
 """What a workspace file may say; of `send_values` only less than the user allows. It may also have a table `paths`,
 which says what folder of this workspace a prefix of the paths in traces is: that concerns itself alone."""
@@ -174,6 +176,8 @@ def _workspace(root: Path) -> tuple[dict[str, Any], list[str]]:
     allowed: dict[str, Any] = {}
     refused: list[str] = []
     for section, value in table.items():
+        if section in _RECORDERS and isinstance(value, dict):
+            continue
         if section == "paths" and isinstance(value, dict):
             allowed[section] = value
             continue

@@ -125,6 +125,38 @@ def _run_case(suite: Suite, case: str, tool: Tool) -> Case:
     return compared(case, found, truth, time.process_time() - begun, failed)
 
 
+@dataclass(frozen=True)
+class Defect:
+    """What a truth of a micro suite says against what running the case does."""
+
+    case: str
+    why: str
+    wrong: NamedEdges
+    """In the truth, and never happens."""
+    lacks: NamedEdges
+    """Happens, and is not in the truth."""
+
+
+def read_defects(path: Path, suite: str) -> list[Defect]:
+    return [
+        Defect(row["case"], row["why"], {(a, b) for a, b in row["wrong"]}, {(a, b) for a, b in row["lacks"]})
+        for row in json.loads(path.read_text()).get(suite, ())
+    ]
+
+
+def adjudicated(cases: list[Case], defects: list[Defect]) -> list[Case]:
+    """The same results against truths whose defects are set right."""
+    by_case = {defect.case: defect for defect in defects}
+    return [_set_right(case, by_case[case.name]) if case.name in by_case else case for case in cases]
+
+
+def _set_right(case: Case, defect: Defect) -> Case:
+    extra = (case.extra - defect.lacks) | (defect.wrong - case.missing)
+    missing = (case.missing - defect.wrong) | (defect.lacks - case.extra)
+    right = case.score.right + len(case.extra & defect.lacks) - len(defect.wrong - case.missing)
+    return Case(case.name, extra, missing, Score(right, len(extra), len(missing)), case.seconds, case.failed)
+
+
 # Applications
 
 
@@ -182,6 +214,15 @@ def published(suite: Suite, outputs: Callable[[str], NamedEdges | None]) -> list
         truth = _edges_of(suite.truths / name / "callgraph.json")
         cases.append(compared(name, found or set(), truth, 0.0, "" if found is not None else "no output"))
     return cases
+
+
+def ceiling(base: Path, overlay: Overlay) -> float:
+    """Mean precision against the truths as published of a tool that finds just what truths and overlay have."""
+    reached = []
+    for application in APPLICATIONS:
+        truth, whole = run_application(base, application, lambda root, files: set(), overlay)
+        reached.append(truth.score.missing / max(1, whole.score.missing))
+    return sum(reached) / len(reached)
 
 
 def mean(cases: list[Case]) -> tuple[float, float]:

@@ -7,6 +7,7 @@ import sys
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from tracelens_recorder import payloads
+from tracelens_recorder.boundaries import World
 from tracelens_recorder.code import Function
 from tracelens_recorder.failures import Prepared
 
@@ -66,7 +67,8 @@ class Call:
     """A call in progress."""
 
     __slots__ = ("caller", "capture", "child", "chosen", "counter", "duration", "edge", "function", "number",
-                 "overhead", "parent", "pending", "represents", "running", "self", "start", "thread")  # fmt: skip
+                 "overhead", "parent", "pending", "represents", "running", "self", "span", "start",
+                 "thread", "world")  # fmt: skip
 
     def __init__(self, function: Function, thread: ThreadState, counter: Counter) -> None:
         self.function = function
@@ -78,6 +80,10 @@ class Call:
         self.chosen = "early"
         self.represents = 1.0
         """How many calls it stands for, where it is captured."""
+        self.world: Optional[World] = None
+        """What it takes from outside of its arguments, where these are replayable (boundaries.py)."""
+        self.span: Any = None
+        """Of a call of a marked function (spans.py)."""
         self.number = 0
         self.caller: Optional[Tuple[int, int]] = None
         self.start = 0

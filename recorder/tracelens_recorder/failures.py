@@ -81,6 +81,12 @@ class Failures:
         self.read: Dict[str, List[str]] = {}
         """Files that were read lately."""
 
+    def forget(self) -> None:
+        """As if none had been seen so far; the groups keep their numbers."""
+        with self.session.lock:
+            for group in self.groups.values():
+                group[1:] = [0, 0, 0, 0]
+
     def prepare(
         self, function: Function, frame: FrameType, exception: BaseException, traceback: Optional[TracebackType]
     ) -> Optional[Prepared]:

@@ -30,6 +30,9 @@ TEST_COUNTS = 10
 SAMPLES = 11
 REPEATED = 12
 END = 13
+CONTEXTS = 14
+SPANS = 15
+ENVIRONMENT = 16
 
 
 def run(session: Session) -> Dict[str, Any]:
@@ -50,7 +53,7 @@ def run(session: Session) -> Dict[str, Any]:
         "limit": session.options.limit,
         "commit": commit(session.scope.root),
         "environment": clean(os.environ.get("TRACELENS_ENVIRONMENT", "")),
-        "service": clean(os.environ.get("TRACELENS_SERVICE", "")),
+        "service": clean(os.environ.get("TRACELENS_SERVICE") or os.environ.get("OTEL_SERVICE_NAME", "")),
     }
 
 

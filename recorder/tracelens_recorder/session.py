@@ -14,20 +14,24 @@ from __future__ import annotations
 
 import _random
 import _thread
+import itertools
 import os
 import time
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import current_test, payloads
+from tracelens_recorder.boundaries import Boundaries
 from tracelens_recorder.captures import Captures
 from tracelens_recorder.code import FUNCTION, INLINE, NEVER, Function
+from tracelens_recorder.context import Context
 from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState, Unwinding
 from tracelens_recorder.failures import Failures, is_failure, kind_of
 from tracelens_recorder.faults import is_the_programs, place_of
 from tracelens_recorder.governor import CALL_NS, LOOK_CALLS, SITE_NS, Governor
 from tracelens_recorder.histogram import bucket
 from tracelens_recorder.launch import Options
+from tracelens_recorder.marked import kind_of as kind_of_code
 from tracelens_recorder.parking import Parking
 from tracelens_recorder.scope import Scope
 from tracelens_recorder.sites import Sites, around
@@ -49,6 +53,8 @@ MAX_UNWIND_NS = 5_000_000
 FLUSH_RECORDS = 64
 FLUSH_NS = 200_000_000
 """Nanoseconds after which records are written, and at least as long between two writings of numbers."""
+MAX_HELD = 20_000
+"""Records of one test that wait until it is known whether it fails; of more the oldest are dropped."""
 MAX_CALLER_HOPS = 64
 """Frames out of scope that are climbed over to find the caller in scope."""
 MAX_LIVE = 50_000
@@ -71,6 +77,8 @@ class Session:
         self.cpu: Callable[[], int] = time.thread_time_ns
         self.park: Callable[[Function, bool], None] = lambda function, draining: None
         """Listen to the starts of a function no more, and to its ends only while it drains."""
+        self.watch: Callable[[CodeType], None] = lambda code: None
+        """Listen to what code of another package returns."""
         self.unpark: Callable[[Function], None] = lambda function: None
         self.governed = mode == "monitoring" and not options.exact
         self.limit = NEVER if options.exact or self.governed else options.limit
@@ -81,6 +89,12 @@ class Session:
         self.table: List[Function] = []
         self.notes: List[str] = []
         self.read_test = current_test.reader()
+        self.marks: Callable[[CodeType], str] = kind_of_code
+        """What the program has marked a code object as; "" not at all."""
+        self.gate: Optional[Callable[[], bool]] = None
+        """Says of what runs now that it is not to be recorded: requests that were not chosen."""
+        self.holding = False
+        """What is recorded waits until it is known whether the test fails (keeping.py)."""
         self._reset()
 
     def _reset(self) -> None:
@@ -104,6 +118,11 @@ class Session:
         """Index into `tests` of the one that runs; 0 none."""
         self.test_seen: object = None
         self.redacted = 0
+        self.contexts: List[Tuple[int, Dict[str, Any]]] = []
+        """(number, what it says) of contexts that captures refer to, not written yet."""
+        self.contexts_seen = 0
+        self.span_ids = itertools.count(1)
+        self.boundaries = Boundaries(self)
         self.parking = Parking(self)
         self.sites = Sites(self.functions)
         self.faults = 0
@@ -112,7 +131,8 @@ class Session:
         self.closed = False
         self._last_flush = self.started_clock
         self._next_counts = 0
-        self.file = RecordingFile(os.path.join(self.out, f"{self.started_ns:016x}-{self.pid}.tlrec"))
+        path = os.path.join(self.out, f"{self.started_ns:016x}-{self.pid}.tlrec")
+        self.file = RecordingFile(path, 0, self.started_clock)
 
     # What ran
 
@@ -120,19 +140,26 @@ class Session:
         """The function of a code object that is met for the first time; None when it is out of scope."""
         file = self.scope.file(code.co_filename)
         if file is None:
-            return None
+            if not self.marks(code):
+                return None
+            file = self.scope.take(code.co_filename)
         with self.lock:
             known = self.functions.get(id(code))
             if known is None:
                 known = Function(len(self.table), code, file)
                 known.stop = self.limit
+                known.mark = self.marks(code)
                 known.armed_at = self.clock()
+                self.boundaries.read_names(known)
                 self.governor.spent += DISCOVERY_NS
                 self.table.append(known)
                 self.functions[id(code)] = known
             return known
 
     def started(self, function: Function, frame: FrameType) -> None:
+        if self.gate is not None and self.gate():
+            function.unfaithful = True
+            return
         now = self.clock()
         try:
             thread: ThreadState = self.local.state
@@ -167,7 +194,7 @@ class Session:
         if len(live) >= MAX_LIVE:
             self._forget_suspended()
         live[id(frame)] = call
-        if number >= function.stop or governor.spent > governor.allowed:
+        if (number >= function.stop or governor.spent > governor.allowed) and not function.mark:
             self.parking.consider(function, number)
 
     def _chosen(self, call: Call, number: int) -> bool:
@@ -178,6 +205,11 @@ class Session:
         for the inverse of that. In a look at a parked function one call stands for those since it was parked.
         """
         function = call.function
+        if function.mark:
+            function.next = number + 1
+            function.captures += 1
+            call.chosen = "marked"
+            return True
         if function.looking:
             function.next = NEVER
             rate = function.calls / max(function.seen_ns, 1)
@@ -225,6 +257,8 @@ class Session:
     def returned(self, frame: FrameType, value: object) -> None:
         call = self.live.pop(id(frame), None)
         if call is None:
+            if self.boundaries.open:
+                self.boundaries.returned(frame, value)
             if self.parking.draining:
                 self.parking.drain(frame)
             return
@@ -321,7 +355,7 @@ class Session:
 
     def _unseen(self, function: Function) -> Call:
         """A call of a parked function, whose start was not listened to."""
-        thread = self._thread()
+        thread = self.thread()
         call = Call(function, thread, Counter())
         call.duration = call.self = -1
         call.running = False
@@ -344,7 +378,7 @@ class Session:
                 self.captures.end(call, ["raised", "", "", frame.f_lineno or 0])
 
     def _count_error(self, function: Function) -> None:
-        thread = self._thread()
+        thread = self.thread()
         counter = thread.counters.get(function.index)
         if counter is None:
             counter = thread.counters[function.index] = Counter()
@@ -353,13 +387,17 @@ class Session:
     def called(self, function: Function, offset: int, callee: object, frame: FrameType) -> bool:
         """A call site of code in scope calls something. Returns whether it may be left alone from now on."""
         self.governor.spent += SITE_NS
+        if self.boundaries.open:
+            code = self.boundaries.called(callee)
+            if code is not None:
+                self.watch(code)
         target, done = self.sites.called(function, offset, callee)
         if target is not None and target.parked:  # else its start says who called it
             caller: Optional[Function] = function
             if function.kind == INLINE:
                 caller, offset = around(function, frame, self.functions)
             if caller is not None:
-                edges = self._thread().edges
+                edges = self.thread().edges
                 key = (caller.index, offset, target.index)
                 edge = edges.get(key)
                 if edge is None:
@@ -367,7 +405,7 @@ class Session:
                 edge[0] += 1
         return done
 
-    def _thread(self) -> ThreadState:
+    def thread(self) -> ThreadState:
         try:
             thread: ThreadState = self.local.state
             return thread
@@ -472,6 +510,34 @@ class Session:
                 self.live.pop(key, None)
                 call.function.live -= 1
 
+    # What the program says about its work
+
+    def context_number(self, context: Context) -> int:
+        """The number under which captures refer to a context; 0 for one that says nothing."""
+        if context.session is not self.file or not context.number:
+            said = context.describe()
+            if not said:
+                return 0
+            with self.lock:
+                self.contexts_seen += 1
+                context.number, context.session = self.contexts_seen, self.file
+                self.contexts.append((context.number, said))
+        return context.number
+
+    def missed_some(self) -> None:
+        """From here on what was in progress is not known any more, and no count is exact."""
+        with self.lock:
+            for call in list(self.live.values()):
+                if call.capture is not None:
+                    self.captures.end(call, ["unfinished"])
+            self.live.clear()
+            for function in self.table:
+                function.live = 0
+                function.unfaithful = True
+            for thread in list(self.numbers.threads):
+                for counter in list(thread.counters.values()):
+                    counter.active = 0
+
     # Writing
 
     def record(self, kind: int, payload: Any) -> None:
@@ -494,12 +560,17 @@ class Session:
             if self.closed or os.getpid() != self.pid:
                 return
             self._last_flush = self.clock()
+            if self.holding and not closing:
+                del self.records[:-MAX_HELD]
+                return
             records, self.records = self.records, []
             if counts:
                 records += self.numbers.collect(self.table)
                 records += [(payloads.REPEATED, row) for row in self.failures.repeated()]
             try:
                 self.file.write(self, records, closing)
+                if not closing and self.file.is_full(self):
+                    self.file = self.file.next(self)
             except OSError as problem:
                 self.closed = True
                 self.fault(problem)

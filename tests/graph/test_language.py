@@ -111,19 +111,27 @@ def test_a_method_of_self_may_be_a_subclass_s() -> None:
     }
 
 
-def test_receivers_that_arrive_say_more_than_the_class_around() -> None:
+def test_on_self_a_receiver_that_arrives_need_not_be_the_only_one() -> None:
     linked = program("""
         class Shape:
             def draw(self): self.outline()
             def outline(self): raise NotImplementedError
         class Circle(Shape):
             def outline(self): pass
+        class Square(Shape):
+            def outline(self): pass
         Circle().draw()
+        def use(shape: Shape): shape.outline()
+        use(Circle())
     """)
     assert linked.edges() == {
         "main -> main.Shape.draw",
-        "main.Shape.draw -> main.Circle.outline",
         "main -> main.Circle",
+        "main -> main.use",
+        "main.use -> main.Circle.outline",
+        "main.Shape.draw ~> main.Shape.outline",
+        "main.Shape.draw ~> main.Circle.outline",
+        "main.Shape.draw ~> main.Square.outline",
     }
 
 
@@ -325,3 +333,89 @@ def test_code_behind_a_return_calls_nothing() -> None:
         "b": "resolved",
         "inner": "unresolved: never runs",
     }
+
+
+def test_a_visitor_with_a_method_for_each_of_many_kinds() -> None:
+    methods = "\n".join(f"            def visit_K{number}(self, node): pass" for number in range(90))
+    linked = program(f"""
+        class Visitor:
+            def find(self, node): return getattr(self, f"visit_{{type(node).__name__}}", None)
+            def visit(self, node): return self.find(node)(node)
+        class Compiler(Visitor):
+{methods}
+        Compiler().visit(1)
+    """)
+    assert {f"main.Visitor.visit ~> main.Compiler.visit_K{number}" for number in range(90)} <= linked.edges()
+
+
+# What was asked
+
+
+def test_isinstance_says_what_a_name_is() -> None:
+    linked = program("""
+        class Base:
+            def run(self): pass
+        class Left(Base):
+            def run(self): pass
+            def left(self): pass
+        class Right(Base):
+            def run(self): pass
+        class Other:
+            def run(self): pass
+        def use(x):
+            if isinstance(x, Left) and x:
+                x.run()
+            elif isinstance(x, (Right, Other)):
+                x.run()
+            x.left()
+        def each(things):
+            for thing in things:
+                if isinstance(thing, Right):
+                    thing.run()
+        def unknown(x):
+            if isinstance(x, Left):
+                x.left()
+        def sure(x):
+            assert isinstance(x, Other | None)
+            x.run()
+        def kind(x, of):
+            if isinstance(x, of):
+                x.run()
+        kind(Right(), len)
+        things = [Left(), Right(), Other()]
+        for thing in things: use(thing)
+        each(things)
+    """)
+    assert {edge.replace("~", "-") for edge in linked.edges() if not edge.startswith("main ->")} == {
+        "main.use -> main.Left.run",
+        "main.use -> main.Right.run",
+        "main.use -> main.Other.run",
+        "main.use -> main.Left.left",
+        "main.each -> main.Right.run",
+        "main.unknown -> main.Left.left",
+        "main.sure -> main.Other.run",
+        "main.kind -> main.Right.run",
+    }
+    lines = {
+        (edge.line, linked.names[edge.callee].rpartition("main.")[2])
+        for edge in linked.links.edges
+        if linked.names[edge.caller] == "main.use"
+    }
+    assert lines == {(13, "Left.run"), (15, "Right.run"), (15, "Other.run"), (16, "Left.left")}
+
+
+def test_a_class_is_no_instance_of_a_class() -> None:
+    linked = program("""
+        class A:
+            def __init__(self): pass
+            def run(self): pass
+        def made(x):
+            if isinstance(x, type):
+                return x()
+            if isinstance(x, A):
+                return x.run()
+            if callable(x):
+                return x()
+        made(A)
+    """)
+    assert linked.edges() == {"main -> main.made", "main.made -> main.A.__init__", "main.made ~> main.A.run"}

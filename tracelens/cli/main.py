@@ -19,6 +19,7 @@ from tracelens_indexer.errors import TraceLensError
 _COMMANDS = {
     "index": "index",
     "record": "record",
+    "hook": "hook",
     "import": "importing",
     "hot": "hot",
     "show": "show",

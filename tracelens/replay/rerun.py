@@ -17,7 +17,9 @@ from tracelens.replay.workspace_copy import TooLarge, copy_workspace
 
 _CHILD = Path(__file__).with_name("child.py")
 _RECORDER = Path(tracelens_recorder.__file__).parent
-_RECORDER_FILES = ("__init__.py", "replayable.py", "redact.py", "values.py")
+_RECORDER_FILES = ("__init__.py", "redact.py", "values.py")
+
+_NO_CACHES = shutil.ignore_patterns("__pycache__")
 
 OutcomeKind = Literal["returned", "raised", "timed out", "died", "not called"]
 
@@ -118,6 +120,7 @@ def replay(
                 _write(copy, path, content)
             tools = scratch / "replay"
             (tools / "tracelens_recorder").mkdir(parents=True)
+            shutil.copytree(_RECORDER / "replayable", tools / "tracelens_recorder" / "replayable", ignore=_NO_CACHES)
             for name in _RECORDER_FILES:
                 shutil.copyfile(_RECORDER / name, tools / "tracelens_recorder" / name)
             shutil.copyfile(_CHILD, tools / _CHILD.name)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tracelens_indexer.graph import models
-from tracelens_indexer.graph.attributes import Attributes, Place
+from tracelens_indexer.graph.attributes import Place
 from tracelens_indexer.graph.containers import ANY
 from tracelens_indexer.graph.flowing import NOWHERE
+from tracelens_indexer.graph.language import Language
 from tracelens_indexer.graph.models import Given, Model
 from tracelens_indexer.graph.program import Program
 from tracelens_indexer.graph.values import (
@@ -19,6 +20,7 @@ from tracelens_indexer.graph.values import (
     CONSTANT,
     CONTAINER,
     EXTERNAL,
+    FAMILY,
     FUNCTION,
     GENERATOR,
     INSTANCE,
@@ -80,7 +82,7 @@ class Shape:
     is_generator: bool
 
 
-class Calls(Attributes):
+class Calls(Language):
     """Adds calls to nodes and edges."""
 
     def __init__(self, program: Program) -> None:
@@ -172,6 +174,21 @@ class Calls(Attributes):
                 self.watch(inner, self._manage, call.result)
         elif form == STATIC:
             self.call(self.values.first(value), call)
+        elif form == FAMILY:
+            for member in self.family_of(value):
+                self.watch(member, self._call_member, self.values.first(value) | value & 1, call)
+
+    def _call_member(self, value: Value, receiver: Value, call: Call) -> None:
+        """Call what a class has, on a receiver."""
+        form = self.values.forms[value]
+        of_class = self.values.forms[receiver] == CLASS
+        if form == FUNCTION:
+            self._invoke(value, None if of_class else receiver, call)
+        elif form == STATIC:
+            self.call(self.values.first(value), call)
+        elif form == CLASS_METHOD and self.values.forms[self.values.first(value)] == FUNCTION:
+            owner = receiver if of_class else self.values.number(CLASS, self.values.first(receiver))
+            self._invoke(self.values.first(value), owner, call)
 
     def _manage(self, value: Value, result: int) -> None:
         self.add(result, self.values.number(MANAGER, value))
@@ -202,8 +219,11 @@ class Calls(Attributes):
             here = sorted(self.at(member)) if member is not None else []
             self.members_read.add(-1 if member is None else member)
             return [(self.values.first(one), value) for one in here if self.values.forms[one] == FUNCTION]
-        if form in (MANAGED, STATIC):
+        if form in (MANAGED, STATIC, CLASS_METHOD):
             return self.targets(self.values.first(value))
+        if form == FAMILY:
+            members = self.family_of(value)
+            return [target for member in members for one in sorted(self.at(member)) for target in self.targets(one)]
         return []
 
     def overriding(self, value: Value) -> list[int]:

@@ -128,8 +128,9 @@ class Flowing:
         method(*arguments)
 
     def forget(self) -> None:
-        """Let go of everything: rules and nodes hold each other, and would wait for the collector of garbage."""
-        self.__dict__.clear()
+        """Let go of the rules, which hold what holds them, and would wait for the collector of garbage."""
+        self._watchers.clear()
+        self._todo.clear()
 
     def run(self, budget: int) -> None:
         """Work until nothing is left, or for `budget` steps."""

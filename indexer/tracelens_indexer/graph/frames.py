@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from tracelens_indexer.graph.attributes import Place
 from tracelens_indexer.graph.calls import Call, Calls
+from tracelens_indexer.graph.classes import DYNAMIC_BASE
 from tracelens_indexer.graph.containers import ANY
 from tracelens_indexer.graph.models import EXTERNALS
 from tracelens_indexer.graph.program import File, Program
@@ -384,6 +385,8 @@ class Frames(Calls):
             watch(base + parts[1], self._type_of, at)
         elif form == flow.RAISED:
             watch(base + parts[1], self._raise, self._place(file, parts[2]), at)
+        elif form == flow.NARROWED:
+            watch(base + parts[1], self._narrow, base + parts[2], at)
         elif form == flow.NAMED_BY:
             watch(base + parts[1], self.load_named, base + parts[2], at, self._place(file, parts[3]))
         elif form == flow.STORE_ITEM:
@@ -509,6 +512,42 @@ class Frames(Calls):
             self.add(result, number(OUTCOME, self.values.name(value)) + weak)
         elif form == CONTAINER and not weak:
             self.watch(self.items(value), self._instance, 0, result)
+
+    def _narrow(self, value: Value, types: int, result: int) -> None:
+        form = self.values.forms[value]
+        if form in (OUTCOME, EXTERNAL, UNKNOWN, BUILT, CONTAINER, CONSTANT):
+            self.add(result, value)
+        elif form == INSTANCE:
+            self.watch(types, self._narrow_to, value, result)
+        else:
+            self.watch(types, self._narrow_to_callable, value, result)
+
+    def _narrow_to_callable(self, type_: Value, value: Value, result: int) -> None:
+        """A class or function that was asked for a type: no class of a program is its type, but for a metaclass."""
+        form = self.values.forms[type_]
+        if form == CONTAINER:
+            self.watch(self.items(type_), self._narrow_to_callable, value, result)
+        elif form == CLASS:
+            of_class = self.values.forms[value] == CLASS
+            if of_class and self.classes.metaclass(self.values.first(value)) == self.values.first(type_):
+                self.add(result, value)
+        elif form != BUILTIN or self.values.name(type_) in ("type", "object"):
+            self.add(result, value)
+
+    def _narrow_to(self, type_: Value, value: Value, result: int) -> None:
+        """An instance that was asked for a type: it is one, or may be one below its class, or is none."""
+        form = self.values.forms[type_]
+        order = self.classes.order(self.values.first(value))
+        if form == CLASS:
+            unit = self.values.first(type_)
+            if unit in order or DYNAMIC_BASE in order:
+                self.add(result, value)
+            elif self.values.first(value) in self.classes.order(unit):
+                self.add(result, self.values.number(INSTANCE, unit) + 1)
+        elif form == CONTAINER:
+            self.watch(self.items(type_), self._narrow_to, value, result)
+        elif form != BUILTIN or self.classes.outside(order):
+            self.add(result, value)
 
     def _raise(self, value: Value, place: Place, result: int) -> None:
         if self.values.forms[value] == CLASS:

@@ -33,6 +33,9 @@ class Modules:
                 folder = folder.rpartition("/")[0]
         for path, module in names.items():
             self._roots.add(_root(path, module))
+        # Wherever it lies, what is in a folder `src` is imported from there, namespace packages too.
+        sources = (folder for folder in self._folders if folder.rpartition("/")[2] == "src")
+        self._roots.update(folder for folder in sources if folder not in self._packages)
         self._ordered_roots = tuple(sorted(self._roots))
 
     def absolute(self, importer: str, name: str) -> str | None:

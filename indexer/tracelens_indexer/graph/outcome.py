@@ -27,6 +27,7 @@ from tracelens_indexer.graph.values import (
     CLASS,
     CONTAINER,
     EXTERNAL,
+    FAMILY,
     INSTANCE,
     METHOD,
     OF_CONTAINER,
@@ -52,23 +53,26 @@ class Outcome:
 
     def of_file(self, file: File, calls: Iterable[Call]) -> FileLinks:
         """The links of one file, from all calls whose place is in it."""
-        program, frames = self._program, self._frames
+        program, frames, values = self._program, self._frames, self._values
         ids = program.ids
         edges: list[Edge] = []
         resolutions: list[Resolution] = []
         by_place: dict[Place, dict[int, bool]] = {}
         too_many: set[Place] = set()
+        families: set[Place] = set()
         for call in calls:
             here = frames.at(call.callee)
             if not here or not call.live:
                 continue
             targets = self._targets(here, call.of_self)
+            if any(values.forms[value] == FAMILY for value in here):
+                families.add(call.place)
             if targets:
                 known = by_place.setdefault(call.place, {})
                 for unit, likely in targets.items():
                     known[unit] = known.get(unit, True) and likely
         for place, targets in by_place.items():
-            if len(targets) > MAX_TARGETS:
+            if len(targets) > MAX_TARGETS and place not in families:
                 too_many.add(place)
                 continue
             caller, line, column, kind = place
@@ -104,6 +108,9 @@ class Outcome:
         if not strong:
             # A method of `self` that no subclass has is the one, whatever class `self` is of.
             return dict.fromkeys(weak, False) if of_self and len(weak) == 1 else weak
+        if of_self and len(weak) > 1:
+            # What arrives need not be all that there is.
+            return weak | dict.fromkeys((unit for units in strong for unit in units), True)
         if len(strong) == 1:
             return dict.fromkeys(next(iter(strong)), open_)
         return dict.fromkeys((unit for units in strong for unit in units), True)

@@ -87,6 +87,11 @@ class TrackedFrames(Frames):
         self._gone_shared: list[Hashable] = []
         super().__init__(program)
 
+    def forget(self) -> None:
+        super().forget()
+        self._shared.clear()
+        self._roots.clear()
+
     # The worklist, keeping parents
 
     def add(self, node: int, value: Value) -> None:

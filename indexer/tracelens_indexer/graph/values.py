@@ -60,6 +60,8 @@ SETTER = 21
 KEY = 22
 """(key,): a key of a container; never flows."""
 
+FAMILY = 23
+"""(receiver, prefix): all methods of a receiver whose names begin so."""
 OUTSIDE = frozenset((EXTERNAL, OUTCOME, BUILTIN, BUILT, CONSTANT, UNKNOWN))
 """Forms of what is not made of the workspace's code."""
 

@@ -115,7 +115,7 @@ class CaptureRow:
     """"" returned; else the exception type."""
     detail: str
     """JSON: {"arguments": [[name, type, text]…], "result": [type, text] | null, "message": str, "line": int,
-    "caller": [path, name, line] | null, "test": str}."""
+    "caller": [path, name, line] | null, "test": str, "about": [[name, text]…]}."""
     replay: str
     """JSON in the replayable encoding, or ""."""
 

@@ -346,6 +346,10 @@ class UnitState:
             "caller": None if caller is None else [caller.path[-500:], caller.name[-200:], caller.line],
             "test": call.test[:500],
         }
+        if call.about:
+            detail["about"] = [
+                [name[:80], self._scrub.text(text, MAX_MESSAGE)] for name, text in call.about[:MAX_SLOTS]
+            ]
         return CaptureRow(
             f"{source}{call.id}"[:100],
             call.started_ns,

@@ -34,6 +34,9 @@ _ALIASED_IMPORT = kind("aliased_import")
 _AS_PATTERN = kind("as_pattern")
 _ASSIGNMENT = kind("assignment")
 _ATTRIBUTE = kind("attribute")
+_BINARY = kind("binary_operator")
+_BOOLEAN = kind("boolean_operator")
+_CALL = kind("call")
 _COMMENT = kind("comment")
 _DICTIONARY = kind("dictionary")
 _DOTTED_NAME = kind("dotted_name")
@@ -41,6 +44,7 @@ _FROM = kind("from", named=False)
 _IDENTIFIER = kind("identifier")
 _IMPORT_PREFIX = kind("import_prefix")
 _KEYWORD_ARGUMENT = kind("keyword_argument")
+_NONE = kind("none")
 _PAIR = kind("pair")
 _PARENTHESIZED = kind("parenthesized_expression")
 _RELATIVE_IMPORT = kind("relative_import")
@@ -55,6 +59,9 @@ _ATTRIBUTE_OR_SUBSCRIPT = frozenset({_ATTRIBUTE, _SUBSCRIPT})
 
 MAX_PAIRS = 50
 """Items of one `update` that are followed."""
+
+MAX_NARROWED = 8
+"""Types that one question is followed for."""
 
 Effect = Callable[[Node, Scope], None]
 
@@ -95,8 +102,63 @@ class Bindings:
         """What is only asked for its truth."""
         self._expressions.truth(node, scope)
 
+    def narrow(self, node: Node | None, scope: Scope) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
+        """Let `isinstance(name, type)` that holds say what a local name is: name to its bindings (before, here)."""
+        found: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        pending = [node]
+        while pending:
+            one = pending.pop()
+            if one is None or len(found) > MAX_NARROWED or scope.kind != "function":
+                continue
+            operator = one.child_by_field_id(_OPERATOR) if one.kind_id == _BOOLEAN else None
+            if one.kind_id == _PARENTHESIZED:
+                pending.append(first(one))
+            elif operator is not None and operator.type == "and":
+                pending += (one.child_by_field_id(_LEFT), one.child_by_field_id(_RIGHT))
+            elif one.kind_id == _CALL and self._source.startswith(b"isinstance(", one.start_byte):
+                arguments = one.child_by_field_id(_ARGUMENTS)
+                given = [] if arguments is None else [c for c in arguments.named_children if c.kind_id != _COMMENT]
+                if len(given) != 2 or given[0].kind_id != _IDENTIFIER:
+                    continue
+                name = text(self._source, given[0])
+                before = scope.now.get(name)
+                types = self._types(given[1], scope)
+                if before and types and name not in scope.globals and name not in scope.nonlocals:
+                    narrowed = self._narrowed(self._flow.mention(scope, name), types, scope)
+                    self._flow.narrow(scope, name, narrowed)
+                    found[name] = (before, scope.now[name])
+        return found
+
+    def _types(self, node: Node, scope: Scope) -> list[Node]:
+        """The types that `isinstance` asks for; none where one is computed or local, so that nothing may be known."""
+        pending, found = [node], []
+        while pending:
+            one = pending.pop()
+            operator = one.child_by_field_id(_OPERATOR) if one.kind_id == _BINARY else None
+            if one.kind_id == _TUPLE or (operator is not None and operator.type == "|"):
+                pending += [child for child in one.named_children if child.kind_id != _COMMENT][::-1]
+                continue
+            if one.kind_id == _NONE:
+                continue
+            root: Node | None = one
+            while root is not None and root.kind_id == _ATTRIBUTE:
+                root = root.child_by_field_id(_OBJECT)
+            if root is None or root.kind_id != _IDENTIFIER or text(self._source, root) in scope.now:
+                return []
+            found.append(one)
+        return found if len(found) <= MAX_NARROWED else []
+
+    def _narrowed(self, value: int, types: list[Node], scope: Scope) -> int:
+        make = self._flow.node
+        parts: list[int] = []
+        for one in types:
+            named = self._value(one, scope)
+            parts += (make(scope, flow.NARROWED, value, named), make(scope, flow.INSTANCE, named))
+        return make(scope, flow.UNION, *parts)
+
     def _assert(self, node: Node, scope: Scope) -> None:
         self._expressions.truth(first(node), scope)
+        self.narrow(first(node), scope)
 
     def _raise(self, node: Node, scope: Scope) -> None:
         raised = first(node)

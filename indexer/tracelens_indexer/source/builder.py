@@ -46,6 +46,7 @@ class FlowBuilder:
         self.bindings: list[tuple[int, int]] = []
         """(unit, node)"""
         self.uses: list[Use] = []
+        self._narrowed: set[int] = set()
         self._loops: list[tuple[Scope, int, dict[str, list[int]]]] = []
         self.classes: dict[int, Scope] = {}
         self.outside: dict[str, list[int]] = {}
@@ -127,6 +128,12 @@ class FlowBuilder:
             if owner is scope:
                 bound.setdefault(name, []).append(number)
 
+    def narrow(self, scope: Scope, name: str, node: int) -> None:
+        """Let a name mean a node where something was asked of it, without giving it another value."""
+        self.bindings.append((scope.code, node))
+        self._narrowed.add(len(self.bindings) - 1)
+        scope.set(name, (len(self.bindings) - 1,))
+
     def bind_item(self, scope: Scope, container: str, item: str, node: int) -> None:
         """Follow `container[key]`, written as `item`."""
         if container in scope.globals or container in scope.nonlocals or self._loops:
@@ -147,6 +154,8 @@ class FlowBuilder:
         if bound and len(self._loops) < MAX_LOOPS:
             for use in self.uses[first:]:
                 if use.scope is scope and use.name in bound and use.reaching:
+                    if use.reaching[0] in self._narrowed:
+                        continue  # whatever the name was bound to further down was asked too
                     use.reaching = merge(use.reaching, tuple(bound[use.name]))
         scope.leave_region()
 
@@ -317,7 +326,7 @@ def _moved(parts: list[int], moved: list[int]) -> list[int]:
         for at in range(4 + count, len(parts), 2):
             new += (parts[at], moved[parts[at + 1]])
         return new
-    if form in (flow.ITEM_BY, flow.NAMED_BY):
+    if form in (flow.ITEM_BY, flow.NAMED_BY, flow.NARROWED):
         return [form, moved[parts[1]], moved[parts[2]], *parts[3:]]
     if form in (flow.UNION, flow.INSTANCE, flow.SOME_INSTANCE, flow.TYPE_OF, flow.RETURN, flow.YIELD,
                 flow.YIELD_FROM):  # fmt: skip

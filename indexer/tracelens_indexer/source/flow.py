@@ -78,6 +78,8 @@ SOME_INSTANCE = 27
 NAMED_BY = 28
 """[node, node of the name, place]: getattr with a computed name."""
 
+NARROWED = 30
+"""[node, node of a type]: the values of the node that are instances of the type, where `isinstance` was asked."""
 RAISED = 29
 """[node, place]: `raise X` makes an instance when X is a class."""
 
@@ -108,9 +110,10 @@ OPERANDS: dict[int, str] = {
     UNKNOWN: "", UNION: "n*", OUTER: "un*", GLOBAL: "w", MODULE: "w", MEMBER: "iww", DEFINITION: "u", PARAMETER: "i",
     ATTRIBUTE: "nwulc", CALL: "sni*", ITEM: "nwulc", ITEM_BY: "nnulc", SLICE: "nii", UNPACKED: "niii", ELEMENT: "np",
     ENTERED: "np", CONSTANT: "w", BUILT: "w", SEQUENCE: "wi*", MAPPING: "wn*", COLLECTED: "wn", NONE: "", SUPER: "unn",
-    INSTANCE: "n", TYPE_OF: "n", DECORATED: "pnn", OPERATION: "pwnn", SOME_INSTANCE: "n", NAMED_BY: "nnp", NEVER: "s",
-    RAISED: "np", STORE_ATTRIBUTE: "nwnp", STORE_ITEM: "nwnp", STORE_ITEM_BY: "nnnp", RETURN: "n", YIELD: "n",
-    YIELD_FROM: "n",
+    INSTANCE: "n", TYPE_OF: "n", DECORATED: "pnn", OPERATION: "pwnn", SOME_INSTANCE: "n", NAMED_BY: "nnp",
+    NARROWED: "nn", NEVER: "s", RAISED: "np",
+    STORE_ATTRIBUTE: "nwnp", STORE_ITEM: "nwnp", STORE_ITEM_BY: "nnnp", RETURN: "n",
+    YIELD: "n", YIELD_FROM: "n",
 }  # fmt: skip
 """What each operand of a form is: node, word, unit, line, column, place, call site or plain integer; -1 is none of any.
 Behind "*" what stands before it is repeated: of MAPPING the pair. A CALL's tail is laid out as its own text says."""

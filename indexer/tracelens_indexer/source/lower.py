@@ -34,7 +34,7 @@ from tracelens_indexer.source.syntax import (
 )
 from tracelens_indexer.source.syntax import child as nth_child
 
-FACTS_VERSION = f"3/{grammar_version()}"
+FACTS_VERSION = f"4/{grammar_version()}"
 """Part of the key of cached facts: grows when the same bytes would give other facts."""
 
 MAX_SCOPE = 2000
@@ -81,6 +81,10 @@ _COMPREHENSIONS = {
     kind("generator_expression"): "<genexpr>",
 }
 _GENERATOR_EXPRESSION = kind("generator_expression")
+
+
+Narrowed: TypeAlias = dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+"""Name to its bindings before a condition, and where it holds."""
 
 
 def lower(source: bytes) -> FileFacts:
@@ -552,7 +556,9 @@ class Lowering(TokenWalk):
         children = tokens.without_parentheses(node)
         self._push_choice(exhaustive=any(child.kind_id == _ELSE for child in children))
         for child in children[::-1]:
-            if child == consequence or child.kind_id in (_ELIF, _ELSE):
+            if child == consequence:
+                self._stack.append((self._region, child, True, node.child_by_field_id(_CONDITION)))
+            elif child.kind_id in (_ELIF, _ELSE):
                 self._stack.append((self._region, child, True))
             else:
                 self._stack.append(child)
@@ -582,15 +588,17 @@ class Lowering(TokenWalk):
     def _leave_choice(self, scope: Scope, exhaustive: bool) -> None:
         scope.leave_choice(exhaustive=exhaustive)
 
-    def _region(self, node: Node, chosen: bool = False) -> None:
-        """Code that may not run."""
+    def _region(self, node: Node, chosen: bool = False, holds: Node | None = None) -> None:
+        """Code that may not run. `holds`: a condition that is true where it does."""
         assert self._bindings is not None
         self._scope.enter_region()
         chosen = chosen or node.kind_id == _CASE_CLAUSE
-        self._stack.append((self._leave_region, self._scope, _ends(node), chosen))
         if node.kind_id == _ELIF:
-            self._bindings.condition(node.child_by_field_id(_CONDITION), self._scope)
-        elif node.kind_id == _EXCEPT:
+            holds = node.child_by_field_id(_CONDITION)
+            self._bindings.condition(holds, self._scope)
+        narrowed = self._bindings.narrow(holds, self._scope) if holds is not None else {}
+        self._stack.append((self._leave_region, self._scope, _ends(node), chosen, narrowed))
+        if node.kind_id == _EXCEPT:
             self._bindings.except_target(node, self._scope)
         elif node.kind_id == _CASE_CLAUSE:
             self._bindings.case_targets(node, self._scope)
@@ -599,7 +607,10 @@ class Lowering(TokenWalk):
         else:
             self._statement(node)
 
-    def _leave_region(self, scope: Scope, ends: bool, chosen: bool) -> None:
+    def _leave_region(self, scope: Scope, ends: bool, chosen: bool, narrowed: Narrowed) -> None:
+        for name, (before, here) in narrowed.items():
+            if scope.now.get(name) == here:
+                scope.set(name, before)  # it was asked, not bound
         scope.leave_region(ends=ends, chosen=chosen)
 
 

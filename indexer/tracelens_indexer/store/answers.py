@@ -163,6 +163,8 @@ class CaptureRecord:
     replay: dict[str, Any] | None
     body_hash: str
     """Of the unit when it was recorded; "" unknown."""
+    about: tuple[tuple[str, str], ...] = ()
+    """What the program said about the work it did then: (name, text), as in records.Call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,14 +109,24 @@ class CodeIndex:
             return self._at_line(match[1], int(match[2]))
         exact = self._matching("qualname = ?", text)
         if exact:
-            return exact
-        escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+            return self._implementations(exact)
+        escaped = _escaped(text)
         ends = self._matching("qualname LIKE ? ESCAPE '\\'", f"%.{escaped}")
         if ends:
-            return ends
+            return self._implementations(ends)
         if text.endswith(".py"):
             return [units[0] for path in self._paths_ending(text) if (units := self.units_in(path))]
         return self._matching("qualname LIKE ? ESCAPE '\\'", f"%{escaped}%")
+
+    def _implementations(self, found: list[UnitRecord]) -> list[UnitRecord]:
+        """What was found, with the function that runs in place of its `@overload`s."""
+        result: dict[int, UnitRecord] = {}
+        for unit in found:
+            if _is_overload(unit):
+                again = self._matching("qualname LIKE ? ESCAPE '\\'", f"{_escaped(unit.qualname.partition('#')[0])}#%")
+                unit = next((one for one in again if one.path == unit.path and not _is_overload(one)), unit)
+            result[unit.id] = unit
+        return list(result.values())
 
     def _matching(self, condition: str, value: str) -> list[UnitRecord]:
         rows = self._connection.execute(
@@ -253,3 +263,12 @@ def unit_record(row: sqlite3.Row) -> UnitRecord:
         resumes=bool(row[19]),
         decorators=_decode_decorators(row[20]),
     )
+
+
+def _escaped(text: str) -> str:
+    """For LIKE."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _is_overload(unit: UnitRecord) -> bool:
+    return any(decorator.rpartition(".")[2] == "overload" for decorator in unit.decorators)

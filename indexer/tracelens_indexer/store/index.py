@@ -550,6 +550,7 @@ def _capture(row: sqlite3.Row, unit: UnitRecord) -> CaptureRecord:
         line=detail.get("line", 0),
         caller=(caller[0], caller[1], caller[2]) if caller else None,
         test=detail.get("test", ""),
+        about=tuple((name, text) for name, text in detail.get("about", ())),
         replay=json.loads(row["replay"]) if row["replay"] else None,
         body_hash=row["body_hash"],
     )

@@ -37,6 +37,10 @@ from tracelens_indexer.traces.report import Report
 from tracelens_recorder import container, payloads
 
 _MAX_CODES = 1_000_000
+_MAX_CONTEXTS = 1_000_000
+_MAX_SPANS = 20
+"""Of one call."""
+_MAX_CALLS_WITH_SPANS = 200_000
 
 Value = tuple[str, str, float | None, int | None]
 NamedValue = tuple[str, str, str, float | None, int | None]
@@ -82,8 +86,12 @@ class Capture(msgspec.Struct, frozen=True):
     thread: str = ""
     test: int = 0
     arguments: list[NamedValue] = []
-    chosen: Literal["", "early", "reservoir", "failure"] = ""
+    chosen: Literal["", "early", "reservoir", "failure", "marked", "explicit", "span"] = ""
     represents: float = 1.0
+    context: int = 0
+    kind: str = ""
+    """What the program marked the function as: "tool"."""
+    iteration: int = 0
     replay: dict[str, Any] | None = None
 
 
@@ -99,6 +107,29 @@ class Seen(msgspec.Struct, frozen=True):
     call: str = ""
 
 
+class Said(msgspec.Struct, frozen=True):
+    """What the program said about the work it did."""
+
+    user: str = ""
+    request: str = ""
+    route: str = ""
+    task: str = ""
+    tags: list[str] = []
+    metadata: list[tuple[str, str]] = []
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A step that the program or a library that it uses has told of."""
+
+    name: str
+    call: str = ""
+    """The captured call that it happened in."""
+    duration_ns: int = 0
+    error: str = ""
+    attributes: list[tuple[str, str | int | float | bool]] = []
+
+
+Contexts = list[tuple[int, Said]]
 Codes = list[tuple[int, str, str, int, int, str]]
 Counts = list[tuple[int, int, int, int, int, int, int, int, int, list[tuple[int, int]]]]
 Edges = list[tuple[int, int, int, int, int]]
@@ -174,6 +205,10 @@ class _Sums:
         self.blobs: dict[str, str] = {}
         self.tests: dict[int, str] = {0: ""}
         self.parked: set[int] = set()
+        self.environment: dict[str, str] = {}
+        self.contexts: dict[int, tuple[tuple[str, str], ...]] = {}
+        self.spans: dict[str, list[tuple[str, str]]] = {}
+        """What is told of the spans in a call, by its id."""
         self.rows: dict[int, list[int]] = {}
         self.durations: dict[int, dict[int, int]] = {}
         self.edges: dict[tuple[int, int, int], list[int]] = {}
@@ -213,6 +248,18 @@ class _Sums:
             self.tests.update(dict(self.decoded(payload, Tests) or ()))
         elif kind == payloads.NOTES:
             self.notes += self.decoded(payload, list[str]) or ()
+        elif kind == payloads.CONTEXTS:
+            for number, said in self.decoded(payload, Contexts) or ():
+                if len(self.contexts) < _MAX_CONTEXTS:
+                    self.contexts[number] = _pairs(said)
+        elif kind == payloads.SPANS:
+            for span in self.decoded_each(payload, Span):
+                if span.call and (span.call in self.spans or len(self.spans) < _MAX_CALLS_WITH_SPANS):
+                    of_call = self.spans.setdefault(span.call, [])
+                    if len(of_call) < _MAX_SPANS:
+                        of_call.append(("span", _span_text(span)))
+        elif kind == payloads.ENVIRONMENT:
+            self.environment.update(dict(self.decoded(payload, list[tuple[str, str]]) or ()))
         elif kind == payloads.PARKED:
             self.parked.update(self.decoded(payload, list[int]) or ())
         elif kind == payloads.COUNTS:
@@ -355,8 +402,21 @@ class _Sums:
             counted=False,
             chosen=capture.chosen,
             represents=capture.represents,
-            replay=capture.replay,
+            replay=self._replay(capture.replay),
+            about=self._about(capture),
         )
+
+    def _replay(self, encoded: dict[str, Any] | None) -> dict[str, Any] | None:
+        """With the variables of the environment that the program may read."""
+        if encoded is None or not self.environment or not isinstance(encoded.get("world"), dict):
+            return encoded
+        return {**encoded, "world": {**encoded["world"], "environment": self.environment}}
+
+    def _about(self, capture: Capture) -> tuple[tuple[str, str], ...]:
+        own = [("kind", capture.kind)] if capture.kind else []
+        if capture.iteration:
+            own.append(("iteration", str(capture.iteration)))
+        return (*self.contexts.get(capture.context, ()), *own, *self.spans.get(capture.id, ()))
 
     def _outcome(self, raw: list[Any]) -> Outcome | None:
         try:
@@ -399,6 +459,30 @@ class _Sums:
             self.report.skip("damaged record")
             return None
         return Failure(kind, "", (FailureFrame(self._executing(index, line)),))
+
+
+def _pairs(said: Said) -> tuple[tuple[str, str], ...]:
+    pairs = [("request", said.request), ("route", said.route), ("task", said.task), ("user", said.user)]
+    pairs += [("tags", ", ".join(said.tags)), *said.metadata]
+    return tuple((name, text) for name, text in pairs if text)
+
+
+def _span_text(span: Span) -> str:
+    """ "chat gpt-4o-mini (12 tokens in, 7 out) 0.3 s": the name, what of its attributes matters most, how long."""
+    said = dict(span.attributes)
+    used = [
+        f"{said[name]} {words}"
+        for name, words in (("gen_ai.usage.input_tokens", "tokens in"), ("gen_ai.usage.output_tokens", "out"))
+        if name in said
+    ]
+    given = [f"{name[9:]}={value}" for name, value in said.items() if name.startswith("argument.")]
+    text = (
+        span.name
+        + (f"({', '.join(given)})" if given else "")
+        + (f" ({', '.join(used)})" if used else "")
+        + f" {span.duration_ns / 1e9:.3g} s"
+    )
+    return text + (f", raised {span.error}" if span.error else "")
 
 
 def _named(values: list[NamedValue]) -> tuple[tuple[str, Observed], ...]:

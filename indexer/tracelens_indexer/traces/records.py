@@ -96,12 +96,16 @@ class Call:
     """A resume of a generator or coroutine, not a call."""
     counted: bool = True
     """False when a `Count` of the same file already counts this call: then it adds values, not calls and times."""
-    chosen: Literal["", "early", "reservoir", "failure"] = ""
-    """Why the format kept this call: one of the first, drawn by lot, or because it raised; "" all calls are kept."""
+    chosen: Literal["", "early", "reservoir", "failure", "marked", "explicit", "span"] = ""
+    """Why the format kept this call: one of the first, drawn by lot, because it raised, because the program says so of
+    all calls of the function or of this one, or because of a span in it; "" all calls are kept."""
     represents: float = 1.0
     """How many calls it stands for; 0 for one that was kept because it raised, beside those drawn by lot."""
     replay: dict[str, Any] | None = None
     """Arguments in the replayable encoding of tracelens_recorder.replayable, where recorded."""
+    about: tuple[tuple[str, str], ...] = ()
+    """What the program said about the work it did: "request", "route", "task", "user", "tags" (joined by ", "), "kind",
+    "span" (one for each call of a model or tool in it), and names of its own. Redacted and bounded."""
 
 
 @dataclass(frozen=True, slots=True)
