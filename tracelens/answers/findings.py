@@ -33,8 +33,8 @@ def findings(
         if unit.kind not in ("function", "method"):
             continue
         sure = state_now(profile, unit) in ("fresh", "moved")
-        yield from _contradicted(snapshot, unit, profile, sure=sure)
         if sure:
+            yield from _contradicted(snapshot, unit, profile)
             yield from _repeated(document, snapshot, unit, profile)
             yield from _drifted(document, unit, profile, drifted.get(profile.unit.id, ()))
     if unreached and pairs:
@@ -44,7 +44,7 @@ def findings(
                 yield from _unreached(document, record, units[record.id], len(snapshot.run_records))
 
 
-def _contradicted(snapshot: IndexSnapshot, unit: Unit, profile: Profile, *, sure: bool) -> Iterator[Diagnostic]:
+def _contradicted(snapshot: IndexSnapshot, unit: Unit, profile: Profile) -> Iterator[Diagnostic]:
     """ "Observed None for tier: str in 19 calls"."""
     if not any(values.understood(p.annotation) for p in unit.parameters):
         return
@@ -64,10 +64,9 @@ def _contradicted(snapshot: IndexSnapshot, unit: Unit, profile: Profile, *, sure
             start = Position(parameter.line - 1, parameter.column)
             yield _diagnostic(
                 Span(start, Position(start.line, start.column + len(parameter.name.encode()))),
-                "information" if sure else "hint",
+                "information",
                 "contract",
-                f"Observed {kinds} for {words.clean(parameter.name)}: {words.clean(annotation)} in {calls}"
-                + ("" if sure else " [changed since recorded]"),
+                f"Observed {kinds} for {words.clean(parameter.name)}: {words.clean(annotation)} in {calls}",
                 profile.unit,
             )
 

@@ -47,7 +47,7 @@ def no_index(reason: str, where: str) -> Nothing:
     """There is no index, or it cannot be used; `reason` is the store's own line, which says what to do."""
     told, _, todo = reason.partition(". ")
     # The store names the folder first, which `where` has said.
-    told = told.rpartition(": ")[2] if told.startswith(("/", "\\")) or told[1:2] == ":" else told
+    told = told.rpartition(": ")[2] if told.endswith("not indexed yet") else told
     return Nothing(where, (Check(False, told),), todo.removeprefix("Run: ") or "tracelens index")
 
 

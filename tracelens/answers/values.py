@@ -93,7 +93,7 @@ def from_caller(kept: Sequence[CaptureRecord], caller: UnitRecord) -> list[tuple
     """(parameter, what it took) of the kept calls that came from one caller: "0.0 … 9.99", "'gold', None"."""
     seen: dict[str, dict[str, str]] = {}
     for one in kept:
-        if one.caller is None or one.caller[1] != caller.name or not caller.path.endswith(one.caller[0].lstrip("./")):
+        if one.caller is None or one.caller[1] != caller.name or not _same_file(one.caller[0], caller.path):
             continue
         for name, kind, text in one.arguments:
             if name not in ("self", "cls"):
@@ -107,6 +107,12 @@ def from_caller(kept: Sequence[CaptureRecord], caller: UnitRecord) -> list[tuple
         elif len(texts) <= _FEW and all(len(text) <= _TELLING_LENGTH for text in texts):
             found.append((name, ", ".join(words.clean(text) for text in texts)))
     return found
+
+
+def _same_file(recorded: str, path: str) -> bool:
+    """Whether a path as a trace has it, which may be absolute or of another machine, is a path in the workspace."""
+    recorded = recorded.replace("\\", "/")
+    return recorded == path or recorded.endswith(f"/{path}") or path.endswith(f"/{recorded}")
 
 
 def common_to_failing(profile: Profile, failure: FailureRecord) -> list[tuple[str, str]]:
