@@ -33,6 +33,11 @@ def test_the_package_holds_the_bundle_and_the_papers_only(built: Path) -> None:
             "extension/dist/THIRD-PARTY-NOTICES.txt",
             "extension/dist/extension.js",
             "extension/media/icon.png",
+            "extension/media/tracelens.svg",
+            "extension/media/walkthrough/fix.md",
+            "extension/media/walkthrough/look.md",
+            "extension/media/walkthrough/record.md",
+            "extension/media/walkthrough/runs.md",
             "extension/package.json",
             "extension/readme.md",
         ]

@@ -79,6 +79,25 @@ async function main() {
   await shot('hover');
   await page.keyboard.press('Escape');
 
+  await page.locator('.activitybar .action-label[aria-label="TraceLens"], .activitybar a[aria-label*="TraceLens"]').first().click();
+  await see('side bar', async () => {
+    const rows = (await page.locator('.pane-body .monaco-list-row').allInnerTexts()).map((text) => text.replace(/\s+/g, ' '));
+    return ['Hot paths', 'Failures', 'Runs'].every((group) => rows.includes(group)) && rows.join(' | ');
+  });
+  await page.waitForTimeout(500);
+  await shot('side-bar');
+  await palette('TraceLens: Show Flame Graph');
+  await see('flame graph', async () => {
+    for (const frame of page.frames()) {
+      const bars = await frame.locator('.bar').count().catch(() => 0);
+      if (bars > 3) return bars + ' bars';
+    }
+  });
+  await page.waitForTimeout(800);
+  await shot('flame-graph');
+  await page.keyboard.press('Control+w');
+  await page.waitForTimeout(500);
+
   const first = await spot('"""What an order costs."""');
   const above = (await spot('def apply_discount')).y;
   await page.mouse.click(first.x, first.y);
@@ -92,8 +111,10 @@ async function main() {
     return still === lens && now.y > above && (await squiggles()) && `${Math.round(now.y - above)} pixels`;
   });
   await shot('edited-above');
-  await page.keyboard.press('Control+z');
-  await page.keyboard.press('Control+z');
+  for (let undo = 0; undo < 12 && (await lines()).includes('# one'); undo++) {
+    await page.keyboard.press('Control+z');
+    await page.waitForTimeout(150);
+  }
 
   const failing = await spot('if saving / price');
   await page.mouse.click(failing.x + 20, failing.y);
