@@ -57,6 +57,8 @@ class Settings:
     """(prefix of paths in traces, folder in the workspace): "/app/src" is "src". Longest prefix first."""
     ignore: tuple[str, ...] = ()
     """Diagnostics that nobody wants: rules, or "tests/*: rule" (answers/ignored.py)."""
+    readers: tuple[str, ...] = ()
+    """Names of others' readers of trace formats that may run."""
     warnings: tuple[str, ...] = ()
     """Lines for the person: what was refused or not understood."""
 
@@ -79,7 +81,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         raise TraceLensError(f"{path}: {user}")
     warnings: list[str] = []
     for section in user:
-        if section not in ("llm", "embedding", "project", "paths", "diagnostics"):
+        if section not in ("llm", "embedding", "project", "paths", "plugins", "diagnostics"):
             warnings.append(f"{path}: nothing is known of [{section}]")
     workspace, refused = _workspace(root)
     warnings += refused
@@ -101,6 +103,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
             ((_table(user, "paths", path), path), (_table(workspace, "paths", path), root / "pyproject.toml")), warnings
         ),
         ignore=(*_texts(_table(user, "diagnostics", path)), *_texts(_table(workspace, "diagnostics", path))),
+        readers=_readers(_table(user, "plugins", path), path, warnings),
         warnings=tuple(warnings),
     )
 
