@@ -113,6 +113,15 @@ def _texts(table: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(entry for entry in listed if isinstance(entry, str)) if isinstance(listed, list) else ()
 
 
+def _readers(table: Mapping[str, Any], path: Path, warnings: list[str]) -> tuple[str, ...]:
+    """Of the user's own file alone: a repository must not be able to have code run."""
+    found = table.get("readers", [])
+    if not isinstance(found, list) or not all(isinstance(name, str) and name.isidentifier() for name in found):
+        warnings.append(f"{path}: plugins: readers must be a list of names")
+        return ()
+    return tuple(found)
+
+
 def _paths(tables: Sequence[tuple[Mapping[str, Any], Path]], warnings: list[str]) -> tuple[tuple[str, str], ...]:
     """The mappings of all tables, the first table's first where two say the same prefix."""
     found: dict[str, str] = {}
