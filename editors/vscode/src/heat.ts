@@ -1,14 +1,19 @@
-/** Heat: a thin bar beside the lines of hot functions and marks in the overview ruler, in eight steps of the theme's colours. */
+/** Heat: a thin bar in the gutter beside hot and failing functions, and marks in the overview ruler, in eight steps. */
 import * as vscode from 'vscode';
 import type { Asks, Heat } from './api';
 
 const STEPS = 8;
+/** An icon of the gutter knows light from dark and no more of the theme. */
+const LIGHT = { heat: '#c2410c', failed: '#b58900' };
+const DARK = { heat: '#f0883e', failed: '#cca700' };
 /** Positions follow the text by themselves while somebody types; this is how long to wait before asking again. */
 const TYPING_MS = 400;
 
 export class HeatPainter implements vscode.Disposable {
-  private readonly steps = Array.from({ length: STEPS }, (_unused, step) => decoration(`tracelens.heat${step + 1}`));
-  private readonly failed = decoration('tracelens.heatFailed');
+  private readonly steps = Array.from({ length: STEPS }, (_unused, step) =>
+    decoration(`tracelens.heat${step + 1}`, 'heat', 0.2 + (0.8 * step) / (STEPS - 1)),
+  );
+  private readonly failed = decoration('tracelens.heatFailed', 'failed', 1);
   private readonly subscriptions: vscode.Disposable[];
   private timer: NodeJS.Timeout | undefined;
 
@@ -69,15 +74,21 @@ export class HeatPainter implements vscode.Disposable {
   }
 }
 
-function decoration(color: string): vscode.TextEditorDecorationType {
-  const themed = new vscode.ThemeColor(color);
+function decoration(color: string, kind: 'heat' | 'failed', opacity: number): vscode.TextEditorDecorationType {
   return vscode.window.createTextEditorDecorationType({
-    isWholeLine: true,
-    borderWidth: '0 0 0 3px',
-    borderStyle: 'solid',
-    borderColor: themed,
-    overviewRulerColor: themed,
+    light: { gutterIconPath: bar(LIGHT[kind], opacity) },
+    dark: { gutterIconPath: bar(DARK[kind], opacity) },
+    gutterIconSize: '100% 100%',
+    overviewRulerColor: new vscode.ThemeColor(color),
     overviewRulerLane: vscode.OverviewRulerLane.Left,
     rangeBehavior: vscode.DecorationRangeBehavior.OpenClosed,
   });
+}
+
+/** A bar as high as the line, at the left edge of the glyph margin, so that nothing in the text moves or is covered. */
+function bar(color: string, opacity: number): vscode.Uri {
+  const svg =
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" preserveAspectRatio="none">' +
+    `<rect x="2" width="3" height="16" fill="${color}" fill-opacity="${opacity.toFixed(2)}"/></svg>`;
+  return vscode.Uri.parse(`data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`);
 }

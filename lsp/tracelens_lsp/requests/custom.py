@@ -14,6 +14,8 @@ from tracelens_lsp.session import Session
 
 CHANGED = "tracelens/changed"
 _LISTED = 25
+_ALWAYS_LISTED = 5
+"""Of the hottest units, however little time they took."""
 _MOST_PROFILES = 2_000
 
 
@@ -47,7 +49,8 @@ async def overview(session: Session, params: Any) -> dict[str, Any]:
             "step": heating.step_of(profile),
             **_place(index, profile.unit.path, profile.unit.def_line),
         }
-        for profile in index.index.hot(index.runs, _LISTED)
+        for place, profile in enumerate(index.index.hot(index.runs, _LISTED))
+        if place < _ALWAYS_LISTED or heating.step_of(profile)
     ]
     failures = [
         {

@@ -111,7 +111,7 @@ async function main() {
     return still === lens && now.y > above && (await squiggles()) && `${Math.round(now.y - above)} pixels`;
   });
   await shot('edited-above');
-  for (let undo = 0; undo < 12 && (await lines()).includes('# one'); undo++) {
+  for (let undo = 0; undo < 20 && !/^"""What/m.test(await lines()); undo++) {
     await page.keyboard.press('Control+z');
     await page.waitForTimeout(150);
   }
