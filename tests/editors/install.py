@@ -1,8 +1,8 @@
 """Install the editors that the story is played in: python tests/editors/install.py FOLDER [neovim-and-emacs] [vscode]
 
 Neovim 0.10 and Emacs 30 come from a tree of Debian 13 in FOLDER/debian (about 0.9 GB, needs root for debootstrap);
-they are started out of it and never entered. VS Code is code-server, compiled by npm in FOLDER/codeserver (about 0.9 GB,
-four minutes), with the Chromium of the machine. What is there already is left alone; what cannot be installed is said,
+they are started out of it, and it is never entered. VS Code is code-server, compiled by npm in FOLDER/codeserver (about
+0.9 GB, four minutes), with the Chromium of the machine. What is there already is left alone; what cannot be installed is said,
 and the others are installed all the same. Then: TRACELENS_EDITORS=FOLDER pytest -m editor
 """
 

@@ -35,7 +35,9 @@ def missing(name: str) -> None:
 
 
 def played(command: list[str], environment: dict[str, str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=350, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=350, check=False
+    )
     told = f"{done.stdout}\n{done.stderr}"
     assert done.returncode == 0 and "PASS" in told, told
     return told

@@ -15,6 +15,8 @@ from tracelens_indexer.store.answers import ObservedEdge, Profile, UnitRecord
 
 _REPEATED = 20
 """Calls from one place for each call of the function around, from which on they are worth a word."""
+_LEAST_SHARE = 0.05
+"""The share of the run that a function takes with all it calls, from which on its calls are looked at."""
 _LEAST_PART = 0.3
 """And the part of the function's time that they take."""
 
@@ -74,12 +76,14 @@ def _contradicted(snapshot: IndexSnapshot, unit: Unit, profile: Profile) -> Iter
 def _repeated(
     document: DocumentSnapshot, snapshot: IndexSnapshot, unit: Unit, profile: Profile
 ) -> Iterator[Diagnostic]:
-    """ "Warehouse.find was called 31 times here for each call of checkout, 64 % of its time"."""
-    if profile.unit.id not in snapshot.hottest or not profile.calls or unit.body_hash != profile.unit.body_hash:
+    """ "Warehouse.find was called up to 31 times here by one call of checkout: 64 % of its time"."""
+    matters = profile.unit.id in snapshot.hottest or (profile.total_share or 0.0) >= _LEAST_SHARE
+    if not matters or not profile.calls or unit.body_hash != profile.unit.body_hash:
         return
     for edge in snapshot.observed_callees(profile.unit.id):
         line = unit.first_line + edge.site_line - profile.unit.first_line
-        each = edge.calls / profile.calls
+        # What one call did at most, where the recording knows it, else what all did on average.
+        each = edge.most or edge.calls / profile.calls
         part = edge.total_ns / profile.total_ns if profile.total_ns else 0.0
         if not edge.site_line or each < _REPEATED or part < _LEAST_PART or edge.unit.id == profile.unit.id:
             continue
@@ -89,7 +93,8 @@ def _repeated(
             document.whole_line(line - 1),
             "information",
             "repeated",
-            f"{name} was called {each:,.0f} times here for each call of {words.clean(unit.name)}{same}:"
+            f"{name} was called {'up to ' if edge.most else ''}{each:,.0f} times here by one call of"
+            f" {words.clean(unit.name)}{same}:"
             f" {words.share(min(1.0, part), edge.counting)} of its time",
             profile.unit,
         )

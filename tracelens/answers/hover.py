@@ -92,7 +92,7 @@ def hover(
         there = {**(opened or {}), document.path: document}.get(found.callee.path)
         callee = placed(there, snapshot.units_in(there.path)).get(found.callee.id) if there else None
         about = about_unit(profile, snapshot.index, now_ns, snapshot, there, callee)
-        return Hover(replace(about, site=_here(found, snapshot)), span)
+        return Hover(replace(about, site=_here(found, profile, snapshot)), span)
     if place.kind == "import":
         imported = imported_unit(snapshot, document.path, place.name)
         profile = snapshot.profile(imported.id) if imported else None
@@ -167,12 +167,13 @@ def _annotation(profile: Profile, slot: str) -> str:
     return next((p.annotation for p in profile.unit.parameters if p.name == slot), "")
 
 
-def _here(site: Site, snapshot: IndexSnapshot) -> tuple[Line, ...]:
-    """ "here: 23 calls, price 0.0 … 9.99, tier 'gold'": the values of the calls that were kept from this place."""
+def _here(site: Site, profile: Profile, snapshot: IndexSnapshot) -> tuple[Line, ...]:
+    """ "here: 23 calls, price 0.0 … 9.99, tier 'gold'": the values that were given from this place."""
     if site.calls is None:
         return ()
     pieces = [Piece(f"here: {words.counted(site.calls, 'call', site.counting)}")]
-    for name, told in values.from_caller(snapshot.kept_calls(site.callee.id), site.caller)[:_SLOTS_HERE]:
+    given = values.from_site(profile, site.caller.id, site.line)
+    for name, told in (given or values.from_caller(snapshot.kept_calls(site.callee.id), site.caller))[:_SLOTS_HERE]:
         pieces += [Piece(", "), code(words.clean(name, words.LONGEST_NAME)), Piece(" "), code(told)]
     return (line(*pieces),)
 

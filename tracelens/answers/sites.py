@@ -24,6 +24,8 @@ class Site:
     calls: int | None
     """None when no edge was recorded from here."""
     counting: Counting
+    line: int = 0
+    """1-based, in the caller's file as it was indexed; 0 when the caller has been edited since."""
 
 
 def site_at(
@@ -50,7 +52,7 @@ def site_at(
         if callee is None:
             return None
         calls, counting = _calls(observed, callee, line if same_body else 0, alone=len(sites) == 1)
-        return Site(record, callee, calls, counting)
+        return Site(record, callee, calls, counting, line if same_body else 0)
     return None
 
 

@@ -98,15 +98,32 @@ def from_caller(kept: Sequence[CaptureRecord], caller: UnitRecord) -> list[tuple
         for name, kind, text in one.arguments:
             if name not in ("self", "cls"):
                 seen.setdefault(name, {})[text] = kind
-    found = []
-    for name, texts in seen.items():
-        numbers = sorted(float(t) for t, kind in texts.items() if kind in ("int", "float") and _NUMBER.fullmatch(t))
-        if len(numbers) == len(texts) > 1:
-            kind = "float" if "float" in texts.values() else "int"
-            found.append((name, f"{words.number(numbers[0], kind)} … {words.number(numbers[-1], kind)}"))
-        elif len(texts) <= _FEW and all(len(text) <= _TELLING_LENGTH for text in texts):
-            found.append((name, ", ".join(words.clean(text) for text in texts)))
-    return found
+    return [(name, told) for name, texts in seen.items() if (told := _range_or_few(list(texts)))]
+
+
+def from_site(profile: Profile, caller: int, line: int) -> list[tuple[str, str]]:
+    """(parameter, what it was given) at one of several call sites: 1-based line in the caller, 0 for any of its."""
+    seen: dict[str, dict[str | None, None]] = {}
+    for site in profile.sites:
+        if site.caller.id == caller and line in (0, site.site_line) and site.slot not in ("self", "cls"):
+            seen.setdefault(site.slot, {}).update(dict.fromkeys(text for text, _ in site.values))
+    # With others beyond the cap, what is listed is not all.
+    return [
+        (name, told)
+        for name, texts in seen.items()
+        if None not in texts and (told := _range_or_few([text for text in texts if text is not None]))
+    ]
+
+
+def _range_or_few(texts: list[str]) -> str:
+    """ "0.0 … 9.99" of numbers, "'gold', None" of few others, else ""."""
+    numbers = sorted(float(text) for text in texts if _NUMBER.fullmatch(text))
+    if len(numbers) == len(texts) > 1:
+        kind = "float" if any("." in text or "e" in text for text in texts) else "int"
+        return f"{words.number(numbers[0], kind)} … {words.number(numbers[-1], kind)}"
+    if len(texts) <= _FEW and all(len(text) <= _TELLING_LENGTH for text in texts):
+        return ", ".join(words.clean(text) for text in texts)
+    return ""
 
 
 def _same_file(recorded: str, path: str) -> bool:
