@@ -30,6 +30,7 @@ from tracelens_indexer.profiles.rows import (
 from tracelens_indexer.source.statements import statement_at, statement_hash
 from tracelens_indexer.store import Index, Writer
 from tracelens_indexer.store.answers import UnitRecord
+from tracelens_indexer.store.schema import SCHEMA_VERSION
 
 RUNS = 5
 _SHARE_THAT_RAN = 0.4
@@ -39,7 +40,8 @@ _CAPTURES = 8
 
 def prepared(corpus: Path, folder: Path, calls: int, copies: int) -> Path:
     """A workspace with an index of `copies` times the corpus and `calls` recorded calls; kept from run to run."""
-    root = folder / f"django-{calls}-{copies}"
+    # A store of another version would be rebuilt by the first who writes, in the middle of a measure.
+    root = folder / f"django-{calls}-{copies}-{SCHEMA_VERSION}"
     if (root / "ready").exists():
         return root
     shutil.rmtree(root, ignore_errors=True)

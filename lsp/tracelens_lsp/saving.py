@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 
 _TOGETHER_SECONDS = 0.1
 """Files that are saved within this time are indexed together."""
+_PATIENCE_SECONDS = 30.0
+"""How long what follows a save is waited for."""
 _MOST_DEATHS = 2
 """A process that dies so often without an answer in between is not started again."""
 
@@ -38,6 +40,11 @@ class Refresher:
             self._again = True
         else:
             self._task = asyncio.create_task(self._run())
+
+    async def settled(self) -> None:
+        """Wait until what was saved is in the index."""
+        if self._task is not None and not self._task.done():
+            await asyncio.wait([self._task], timeout=_PATIENCE_SECONDS)
 
     def stop(self) -> None:
         if self._task:

@@ -120,6 +120,11 @@ class Session:
             self._refreshers[root] = Refresher(root, self.look_at_indexes)
         self._refreshers[root].saved()
 
+    async def settled(self, root: Path) -> None:
+        """Wait until what was saved in a workspace is in its index."""
+        if root in self._refreshers:
+            await self._refreshers[root].settled()
+
     # -- time --------------------------------------------------------------------------------------------------
 
     def start(self) -> None:

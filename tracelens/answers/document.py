@@ -133,7 +133,7 @@ def following(previous: DocumentSnapshot, text: bytes, version: int) -> Document
     Half-typed code may hide units from the parser for a moment. Those whose `def` line stands unchanged before or
     after the edited lines are kept, shifted with the text, so that nothing shown about them flickers away.
     """
-    edit = _edit(previous.text, text)
+    edit = changed_bytes(previous.text, text)
     known = previous.__dict__.get("tree") or previous.edited
     after = DocumentSnapshot(previous.path, text, version)
     # Of a version that was never asked about, nothing is shown but what it kept itself.
@@ -153,7 +153,7 @@ def following(previous: DocumentSnapshot, text: bytes, version: int) -> Document
 
 
 @dataclass(frozen=True, slots=True)
-class _Edit:
+class ChangedBytes:
     """The bytes between the common beginning and the common end of two versions."""
 
     start: int
@@ -161,7 +161,8 @@ class _Edit:
     new_end: int
 
 
-def _edit(old: bytes, new: bytes) -> _Edit:
+def changed_bytes(old: bytes, new: bytes) -> ChangedBytes:
+    """The one stretch outside of which two versions of a text are the same."""
     head = _common_prefix(old, new)
     tail = min(_common_prefix(old[::-1], new[::-1]), min(len(old), len(new)) - head)
     # Both at the beginning of a character: the parser reads characters, not bytes.
@@ -169,14 +170,14 @@ def _edit(old: bytes, new: bytes) -> _Edit:
         head -= 1
     while tail and _continues(old, len(old) - tail):
         tail -= 1
-    return _Edit(head, len(old) - tail, len(new) - tail)
+    return ChangedBytes(head, len(old) - tail, len(new) - tail)
 
 
 def _continues(text: bytes, offset: int) -> bool:
     return offset < len(text) and text[offset] & 0xC0 == 0x80
 
 
-def _edited(tree: Tree, before: DocumentSnapshot, after: DocumentSnapshot, edit: _Edit) -> Tree:
+def _edited(tree: Tree, before: DocumentSnapshot, after: DocumentSnapshot, edit: ChangedBytes) -> Tree:
     """The tree of the version before, told of the edit, so that only what changed is parsed again."""
     start, old_end, new_end = before.position(edit.start), before.position(edit.old_end), after.position(edit.new_end)
     copy = tree.copy()
