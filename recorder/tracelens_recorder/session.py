@@ -593,12 +593,7 @@ class Session:
                 return
             records, self.records = self.records, []
             if counts:
-                if self.observed is not None:
-                    records += self.observed.collect(list(self.numbers.threads))
-                records += self.numbers.collect(self.table)
-                if self.accelerated is not None:
-                    records += self.accelerated.collect(closing)
-                records += [(payloads.REPEATED, row) for row in self.failures.repeated()]
+                records += self.counted(closing)
             try:
                 self.file.write(self, records, closing)
                 if not closing and self.file.is_full(self):
@@ -606,6 +601,17 @@ class Session:
             except OSError as problem:
                 self.closed = True
                 self.fault(problem)
+
+    def counted(self, closing: bool) -> List[Tuple[int, Any]]:
+        """What was counted since the last time, as records."""
+        records: List[Tuple[int, Any]] = []
+        if self.observed is not None:
+            records += self.observed.collect(list(self.numbers.threads))
+        records += self.numbers.collect(self.table)
+        if self.accelerated is not None:
+            records += self.accelerated.collect(closing)
+        records += [(payloads.REPEATED, row) for row in self.failures.repeated()]
+        return records
 
     def close(self) -> None:
         """Write all there is, and the end of the file. A second time does nothing."""

@@ -86,7 +86,7 @@ class RecordingFile:
         """End this file, and give the one to go on in. Each of them can be read alone; the oldest are removed. Raises
         OSError."""
         total = payloads.end(session)
-        self.write(session, session.numbers.collect(session.table), closing=True)
+        self.write(session, session.counted(False), closing=True)
         made = RecordingFile(self._path, self._number + 1, session.clock())
         made._before = {name: total[name] for name in ("cpu_ns", "spent_ns", "redacted", "sampled")}
         parked = [(payloads.PARKED, function.index) for function in session.table if function.unfaithful]
