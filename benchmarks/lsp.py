@@ -49,7 +49,7 @@ EDITED_LINE = 40
 _EDITS = 40
 _SAVES = 6
 _STARTS = 3
-_PATIENCE_SECONDS = 90.0
+_PATIENCE_SECONDS = 40.0
 """How long one peer may take over one measure."""
 
 

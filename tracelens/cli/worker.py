@@ -28,8 +28,9 @@ from tracelens_indexer.indexing import Indexer
 from tracelens_indexer.store import Index
 
 _LONGEST_REQUEST = 100_000
-_REST_SECONDS = 1.0
-"""How long nobody has asked for anything before work is done that nobody waits for."""
+_REST_SECONDS = 15.0
+"""How long nobody has asked for anything before work is done that nobody waits for: it holds the store's lock, and what
+else wants to write, a fix say, would wait for it."""
 _IDLE_SECONDS = 600.0
 _MOST_BYTES = 2_500_000_000
 
@@ -77,7 +78,7 @@ def _index(root: Path, idle: float) -> None:
     rested = True
     while True:
         try:
-            line = lines.get(timeout=idle if rested else _REST_SECONDS)
+            line = lines.get(timeout=idle if rested else min(_REST_SECONDS, idle))
         except queue.Empty:
             if rested:
                 return

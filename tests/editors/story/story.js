@@ -24,6 +24,7 @@ async function main() {
       const value = await found();
       if (value) return say(`saw ${what}: ${String(value).replace(/\s+/g, ' ').slice(0, 300)}`), value;
     }
+    say('toasts: ' + (await page.locator('.notification-toast').allInnerTexts()).join(' | '));
     await shot('not-seen');
     throw new Error('not seen: ' + what);
   };
@@ -111,7 +112,8 @@ async function main() {
     return still === lens && now.y > above && (await squiggles()) && `${Math.round(now.y - above)} pixels`;
   });
   await shot('edited-above');
-  // What was typed above is not saved: the fix finds its place all the same.
+  // What was typed stays. VS Code in a browser saves by itself, and the index follows.
+  await page.waitForTimeout(3000);
 
   const failing = await spot('if saving / price');
   await page.mouse.click(failing.x + 20, failing.y);
@@ -121,6 +123,8 @@ async function main() {
   await shot('actions');
   const before = await lines();
   await rows().filter({ hasText: 'Fix: ZeroDivisionError' }).first().click();
+  await page.waitForTimeout(4000);
+  say('toasts: ' + (await page.locator('.notification-toast').allInnerTexts()).join(' | ').slice(0, 500));
   await see('the fix applied', async () => { const now = await lines(); return /def apply_discount/.test(now) && now.replace(/calls.*/g, '') !== before.replace(/calls.*/g, '') && 'edited'; });
   await page.waitForTimeout(2500);
   await shot('fixed');
