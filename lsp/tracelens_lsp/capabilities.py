@@ -24,6 +24,8 @@ class Client:
     related_information: bool = False
     resolves_edits: bool = False
     document_changes: bool = False
+    previews: bool = False
+    """Shows an edit that needs a confirmation as a diff first."""
     progress: bool = False
     shows_documents: bool = False
     refreshes_lenses: bool = False
@@ -54,6 +56,7 @@ def of(params: lsp.InitializeParams, encoding: Encoding) -> Client:
         related_information=bool(related),
         resolves_edits="edit" in resolvable,
         document_changes=bool(_at(workspace, "workspace_edit", "document_changes")),
+        previews=_at(workspace, "workspace_edit", "change_annotation_support") is not None,
         progress=bool(_at(window, "work_done_progress")),
         shows_documents=bool(_at(window, "show_document", "support")),
         refreshes_lenses=bool(_at(workspace, "code_lens", "refresh_support")),

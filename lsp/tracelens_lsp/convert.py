@@ -197,5 +197,19 @@ def workspace_edit(
     )
 
 
+def to_confirm(edit: lsp.WorkspaceEdit, label: str, description: str) -> lsp.WorkspaceEdit:
+    """The same edit, which the client shows as a diff and applies when it is confirmed."""
+    annotation = lsp.ChangeAnnotation(label=label, needs_confirmation=True, description=description)
+    changes = [
+        lsp.TextDocumentEdit(
+            text_document=change.text_document,
+            edits=[lsp.AnnotatedTextEdit("fix", one.range, one.new_text) for one in cast(Any, change.edits)],
+        )
+        for change in edit.document_changes or ()
+        if isinstance(change, lsp.TextDocumentEdit)
+    ]
+    return lsp.WorkspaceEdit(document_changes=changes, change_annotations={"fix": annotation})
+
+
 def _line(number: int) -> lsp.Range:
     return lsp.Range(lsp.Position(number, 0), lsp.Position(number, 0))

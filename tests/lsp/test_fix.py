@@ -98,3 +98,22 @@ async def test_a_fix_finds_its_place_beside_what_was_typed_and_not_saved(connect
         actions = [a for a in await editor.actions(uri, "def apply_discount") if a.title.startswith("Fix")]
         for action in actions:
             assert (await editor.client.code_action_resolve_async(action)).edit is None
+
+
+async def test_a_fix_that_a_link_asked_for_is_shown_before_it_is_applied(connect: Connect, workspace: Path) -> None:
+    async with connect("vscode", root=workspace) as editor:
+        uri = editor.open("pricing.py")
+        [failure] = [d.data["failure"] for d in await editor.diagnostics(uri) if d.code == "failure"]
+        asked: list[lsp.ApplyWorkspaceEditParams] = []
+
+        @editor.client.feature(lsp.WORKSPACE_APPLY_EDIT)
+        def apply(params: lsp.ApplyWorkspaceEditParams) -> lsp.ApplyWorkspaceEditResult:
+            asked.append(params)
+            return lsp.ApplyWorkspaceEditResult(applied=False)
+
+        command = lsp.ExecuteCommandParams("tracelens.fix", [failure])
+        await editor.client.workspace_execute_command_async(command)
+        [params] = asked
+        assert params.edit.change_annotations and params.edit.document_changes
+        [annotation] = params.edit.change_annotations.values()
+        assert annotation.needs_confirmation and annotation.label == "Fix ZeroDivisionError in apply_discount"

@@ -138,6 +138,8 @@ async def fix(session: Session, about: Any = None) -> None:
     edit = await proposed(session, convert.uri_of(index.root / found.unit.path), found.id)
     if edit is not None:
         label = f"Fix {words.type_name(found.type)} in {words.clean(found.unit.name)}"
+        if session.client.previews and edit.document_changes:
+            edit = convert.to_confirm(edit, label, "tried against the recorded calls")
         await session.server.workspace_apply_edit_async(lsp.ApplyWorkspaceEditParams(edit=edit, label=label))
 
 
