@@ -150,16 +150,17 @@ class _Draft:
 
     def moved(self, parent: int, lines: int, size: int) -> _Draft:
         """The same unit so many lines and bytes further down, in another unit."""
+        # Written out: of a file being typed in, this runs for every unit below the cursor.
         copy = _Draft.__new__(_Draft)
-        for slot in _Draft.__slots__:
-            setattr(copy, slot, getattr(self, slot))
-        copy.parent = parent
-        copy.first_line += lines
-        copy.def_line += lines
-        copy.name_line += lines
-        copy.end_line += lines
-        copy.start_byte += size
-        copy.end_byte += size
+        copy.scope, copy.name, copy.kind, copy.parent, copy.index = self.scope, self.name, self.kind, parent, self.index
+        copy.first_line, copy.def_line = self.first_line + lines, self.def_line + lines
+        copy.name_line, copy.name_column = self.name_line + lines, self.name_column
+        copy.end_line, copy.whole_line = self.end_line + lines, self.whole_line
+        copy.start_byte, copy.end_byte = self.start_byte + size, self.end_byte + size
+        copy.tokens, copy.body_hash, copy.signature = self.tokens, self.body_hash, self.signature
+        copy.docstring, copy.parameters, copy.decorators = self.docstring, self.parameters, self.decorators
+        copy.returns, copy.is_async, copy.is_generator = self.returns, self.is_async, self.is_generator
+        copy.local_prefix = self.local_prefix
         if lines:
             copy.parameters = tuple(structs.replace(p, line=p.line + lines) for p in self.parameters)
         return copy
