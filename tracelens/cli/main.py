@@ -34,6 +34,7 @@ _COMMANDS = {
     "report": "report",
     "export": "export",
     "runs": "runs",
+    "watch": "watch",
     "doctor": "doctor",
     "sandbox": "sandbox",
     "mcp": "mcp",
