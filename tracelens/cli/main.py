@@ -27,6 +27,7 @@ _COMMANDS = {
     "failures": "failures",
     "fix": "fix",
     "fixes": "fixes",
+    "replay": "replay",
     "search": "search",
     "graph": "graph",
     "diff": "diff",
