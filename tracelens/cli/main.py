@@ -28,6 +28,7 @@ _COMMANDS = {
     "fix": "fix",
     "fixes": "fixes",
     "replay": "replay",
+    "test": "test",
     "search": "search",
     "graph": "graph",
     "diff": "diff",

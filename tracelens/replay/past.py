@@ -133,7 +133,7 @@ _NOT_REPLAYABLE = "its arguments were not recorded, or hold what cannot be rebui
 
 
 def recorded_call(capture: CaptureRecord) -> RecordedCall | None:
-    """A kept call as it can be made again; None when it cannot. Without parameters there is nothing to record for it."""
+    """A kept call as it can be made again, or None. Without parameters there is nothing to record for it."""
     arguments = capture.replay
     if arguments is None and not capture.unit.parameters and not capture.arguments:
         arguments = {"version": VERSION, "arguments": [], "classes": [], "redacted": 0}

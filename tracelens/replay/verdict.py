@@ -101,7 +101,7 @@ def difference_from_recording(call: RecordedCall, outcome: Outcome) -> str:
         return ""
     if outcome.kind == "raised":
         return f"it raises {outcome.type}: {outcome.message}"
-    if not call.redacted and differs(call, outcome):
+    if call.result is not None and not call.redacted and differs(call, outcome):
         return f"it returns {outcome.text}, recorded was {call.result[1]}"
     return ""
 
