@@ -29,6 +29,7 @@ _COMMANDS = {
     "fixes": "fixes",
     "replay": "replay",
     "test": "test",
+    "annotate": "annotate",
     "search": "search",
     "graph": "graph",
     "diff": "diff",
