@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,6 +191,10 @@ def _lines(report: FixReport) -> list[str]:
         f"{failure.id}  {words.type_name(failure.type)} in {words.clean(failure.unit.qualname, 200)}, seen "
         f"{failure.n:,}×{f' in {failure.calls:,} calls' if failure.calls else ''}"
     ]
+    if report.cause:
+        from tracelens.fix import explain
+
+        told += [words.clean(line, 400) for line in explain.lines(report.cause)]
     # Beside a proved fix one that failed its check says nothing.
     proved = [fix for fix in report.fixes if fix.verdict.kind == "fixed"]
     for number, fix in enumerate((proved or report.fixes)[:3], 1):
@@ -213,6 +218,7 @@ def _plain(report: FixReport, root: Path) -> dict[str, Any]:
         "sandbox": report.sandbox,
         "tried": report.tried,
         "evidence": report.evidence,
+        "cause": asdict(report.cause) if report.cause else None,
         "notes": report.statements,
         "fixes": [plain for fix in report.fixes if (plain := _plain_fix(fix, root))],
     }

@@ -13,6 +13,7 @@ from typing import Literal
 
 from tracelens.fix import answer, prompt, templates
 from tracelens.fix.evidence import Evidence, FixIndex, Replayable, Search, gather
+from tracelens.fix.explain import Cause, explain
 from tracelens.fix.llm import Cancelled, LlmError, Message, ask
 from tracelens.fix.patch import Patch, make_patch
 from tracelens.fix.templates.problem import Problem
@@ -62,6 +63,8 @@ class FixReport:
     tried: int
     """Candidates that were made."""
     evidence: tuple[str, ...]
+    cause: Cause | None = None
+    """None for a failure of a test."""
 
     @property
     def best(self) -> Fix | None:
@@ -167,14 +170,17 @@ def propose(
         fixes += found
         made += len(found)
         statements += said
+    ranked = rank(fixes)
+    proved = [(one.title, str(one.verdict.matrix)) for one in ranked if one.verdict.kind == "fixed"]
     return FixReport(
         evidence.failure,
         evidence.unit,
-        tuple(rank(fixes)),
+        tuple(ranked),
         tuple(statements),
         "" if isinstance(rung, NoSandbox) else rung.name,
         made,
         evidence.ids,
+        explain(index, evidence, check.held, proved),
     )
 
 
