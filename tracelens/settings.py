@@ -55,6 +55,8 @@ class Settings:
     """Interpreter of the user's programs; "" finds it."""
     paths: tuple[tuple[str, str], ...] = ()
     """(prefix of paths in traces, folder in the workspace): "/app/src" is "src". Longest prefix first."""
+    readers: tuple[str, ...] = ()
+    """Names of others' readers of trace formats that may run."""
     warnings: tuple[str, ...] = ()
     """Lines for the person: what was refused or not understood."""
 
@@ -77,7 +79,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         raise TraceLensError(f"{path}: {user}")
     warnings: list[str] = []
     for section in user:
-        if section not in ("llm", "embedding", "project", "paths"):
+        if section not in ("llm", "embedding", "project", "paths", "plugins"):
             warnings.append(f"{path}: nothing is known of [{section}]")
     workspace, refused = _workspace(root)
     warnings += refused
@@ -98,8 +100,18 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         paths=_paths(
             ((_table(user, "paths", path), path), (_table(workspace, "paths", path), root / "pyproject.toml")), warnings
         ),
+        readers=_readers(_table(user, "plugins", path), path, warnings),
         warnings=tuple(warnings),
     )
+
+
+def _readers(table: Mapping[str, Any], path: Path, warnings: list[str]) -> tuple[str, ...]:
+    """Of the user's own file alone: a repository must not be able to have code run."""
+    found = table.get("readers", [])
+    if not isinstance(found, list) or not all(isinstance(name, str) and name.isidentifier() for name in found):
+        warnings.append(f"{path}: plugins: readers must be a list of names")
+        return ()
+    return tuple(found)
 
 
 def _paths(tables: Sequence[tuple[Mapping[str, Any], Path]], warnings: list[str]) -> tuple[tuple[str, str], ...]:

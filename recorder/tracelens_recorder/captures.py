@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
@@ -31,7 +30,7 @@ LEAN_REPLAY = 24
 _PLAIN = frozenset(map(id, (type(None), bool, int, float, str, bytes, list, tuple, dict, set, frozenset)))
 """By identity: a metaclass may define `__eq__`."""
 
-Encoder = Callable[[Dict[str, Any], Tuple[str, ...], int], Any]
+Encoder = Callable[[Dict[str, Any], Tuple[str, ...], int], Optional[Tuple[Any, int]]]
 
 
 class Captures:
@@ -161,7 +160,7 @@ class Captures:
         if (spent > MAX_REPLAY_OF_FUNCTION and not failed) or vain >= MAX_VAIN:
             return
         nodes = MAX_NODES
-        if session.governed:
+        if session.frugal:
             if detail and not failed and (spent or not all(id(type(value)) in _PLAIN for value in arguments.values())):
                 return
             nodes = session.governor.replay_nodes(MAX_NODES)
@@ -169,11 +168,11 @@ class Captures:
             nodes = min(nodes, LEAN_REPLAY) if vain > 1 or (detail and not failed) else nodes
             if not nodes:
                 return
-        encoded = encode(arguments, session.scope.roots, nodes)
-        if encoded is None:
+        measured = encode(arguments, session.scope.roots, nodes)
+        if measured is None:
             self._replay_spent[code] = (spent, vain + 1)
             return
-        size = len(json.dumps(encoded))
+        encoded, size = measured
         self._replay_spent[code] = (spent + size, 0)
         self._replay_left -= size
         capture["replay"] = encoded
@@ -181,7 +180,7 @@ class Captures:
 
 def _replay_encoder() -> Optional[Encoder]:
     try:
-        from tracelens_recorder.replayable import encode_arguments
+        from tracelens_recorder.replayable import encode_measured
     except ImportError:
         return None
-    return encode_arguments
+    return encode_measured

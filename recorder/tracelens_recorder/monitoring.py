@@ -65,6 +65,7 @@ class Monitoring:
         set_local_events = m.set_local_events
         functions, in_scope, marks = session.functions, session.scope.known, marked.codes
         get_frame = sys._getframe
+        fast = session.accelerated
         add, started, suspended, left = session.add, session.started, session.suspended, session.left
         resumed, returned, raised, fault = session.resumed, session.returned, session.raised, session.fault
 
@@ -83,6 +84,9 @@ class Monitoring:
                 # that were on their way here meanwhile. Each switches the events on before it says that it started, so
                 # that its end is not missed.
                 set_local_events(calls, code, local)
+                if fast is not None:
+                    fast.core.started(code)
+                    return disable
                 frame = get_frame(1)
                 known = session.live.get(id(frame))
                 if known is None or known.function is not function or not known.running:
@@ -139,14 +143,26 @@ class Monitoring:
                 fault(problem)
             return None
 
+        def on_return_outside(code: CodeType, offset: int, value: object) -> None:
+            try:
+                if session.boundaries.open:
+                    session.boundaries.returned(get_frame(1), value)
+            except BaseException as problem:
+                fault(problem)
+
         def park(function: Function, draining: bool) -> None:
+            if fast is not None:
+                fast.tell(function)
             set_local_events(calls, function.code, ends if draining else sites)
 
         def unpark(function: Function) -> None:
+            if fast is not None:
+                fast.tell(function)
             set_local_events(calls, function.code, local)
 
         def watch(code: CodeType) -> None:
-            set_local_events(calls, code, events.PY_RETURN)
+            # By the other id, whose callbacks are the same with the accelerator and without.
+            set_local_events(discovery, code, events.PY_RETURN)
             watched.append(code)
 
         watched = self._watched
@@ -156,14 +172,22 @@ class Monitoring:
             # have switched off; that is the lesser evil, once, and only here.
             m.restart_events()
         Monitoring._before = True
+        counting = (on_start, on_return, on_yield, on_resume, on_throw, on_unwind)
+        if fast is not None:
+            core = fast.core
+            counting = (core.on_start, core.on_return, core.on_yield, core.on_resume, core.on_throw, core.on_unwind)
+        kinds = (
+            events.PY_START,
+            events.PY_RETURN,
+            events.PY_YIELD,
+            events.PY_RESUME,
+            events.PY_THROW,
+            events.PY_UNWIND,
+        )
         self._callbacks = (
             (discovery, events.PY_START, discover),
-            (calls, events.PY_START, on_start),
-            (calls, events.PY_RETURN, on_return),
-            (calls, events.PY_YIELD, on_yield),
-            (calls, events.PY_RESUME, on_resume),
-            (calls, events.PY_THROW, on_throw),
-            (calls, events.PY_UNWIND, on_unwind),
+            (discovery, events.PY_RETURN, on_return_outside),
+            *((calls, event, callback) for event, callback in zip(kinds, counting)),  # noqa: B905 - not in 3.9
             (calls, events.CALL, on_call),
         )
         self.resume()
@@ -188,9 +212,11 @@ class Monitoring:
         self.pause()
         for tool in self.ids:
             m.set_events(tool, 0)
-        for code in (*(function.code for function in self.session.table), *self._watched):
+        listened = [(self.ids[1], function.code) for function in self.session.table]
+        listened += [(self.ids[0], code) for code in self._watched]
+        for tool, code in listened:
             try:
-                m.set_local_events(self.ids[1], code, 0)
+                m.set_local_events(tool, code, 0)
             except Exception as problem:
                 self.session.fault(problem)
         for tool in self.ids:

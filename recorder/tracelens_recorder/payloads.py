@@ -33,6 +33,8 @@ END = 13
 CONTEXTS = 14
 SPANS = 15
 ENVIRONMENT = 16
+VALUES = 17
+VALUE_COUNTS = 18
 
 
 def run(session: Session) -> Dict[str, Any]:
@@ -49,6 +51,7 @@ def run(session: Session) -> Dict[str, Any]:
         "root": clean(session.scope.root, 1000),
         "mode": session.mode,
         "exact": session.options.exact,
+        "core": "python" if session.accelerated is None else "c",
         "budget": session.options.budget,
         "limit": session.options.limit,
         "commit": commit(session.scope.root),

@@ -21,17 +21,19 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import current_test, payloads
+from tracelens_recorder.accelerated import accelerate
 from tracelens_recorder.boundaries import Boundaries
 from tracelens_recorder.captures import Captures
 from tracelens_recorder.code import FUNCTION, INLINE, NEVER, Function
 from tracelens_recorder.context import Context
 from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState, Unwinding
-from tracelens_recorder.failures import Failures, is_failure, kind_of
+from tracelens_recorder.failures import FULL_RAISES, Failures, kind_of
 from tracelens_recorder.faults import is_the_programs, place_of
-from tracelens_recorder.governor import CALL_NS, LOOK_CALLS, SITE_NS, Governor
+from tracelens_recorder.governor import CALL_NS, FEWEST_FAST, LOOK_CALLS, SITE_NS, Governor
 from tracelens_recorder.histogram import bucket
 from tracelens_recorder.launch import Options
 from tracelens_recorder.marked import kind_of as kind_of_code
+from tracelens_recorder.observed import ObservedValues
 from tracelens_recorder.parking import Parking
 from tracelens_recorder.scope import Scope
 from tracelens_recorder.sites import Sites, around
@@ -43,18 +45,17 @@ EARLY = 16
 DRAWN = 16
 """Calls that are drawn of each stretch in which the number of calls grows e-fold, where there is a budget."""
 DRAWN_UNGOVERNED = 4
-FULL_RAISES = 5
-"""Calls of each function that end in an exception of one type, captured whatever their number."""
 DISCOVERY_NS = 10_000
 """CPU nanoseconds of meeting a function."""
 UNWIND_NS = 500
 MAX_UNWIND_NS = 5_000_000
 """More was not spent on an exception: the thread had to wait."""
 FLUSH_RECORDS = 64
-FLUSH_NS = 200_000_000
-"""Nanoseconds after which records are written, and at least as long between two writings of numbers."""
 MAX_HELD = 20_000
 """Records of one test that wait until it is known whether it fails; of more the oldest are dropped."""
+FLUSH_NS = 150_000_000
+"""Nanoseconds after which records are written, and at least as long between two writings of numbers: with the sampler's
+pause no more than 200 ms are lost when the process is killed."""
 MAX_CALLER_HOPS = 64
 """Frames out of scope that are climbed over to find the caller in scope."""
 MAX_LIVE = 50_000
@@ -95,6 +96,9 @@ class Session:
         """Says of what runs now that it is not to be recorded: requests that were not chosen."""
         self.holding = False
         """What is recorded waits until it is known whether the test fails (keeping.py)."""
+        self.accelerated = accelerate(self) if mode == "monitoring" else None
+        self.frugal = self.governed or self.accelerated is not None
+        """Values are kept within the budget."""
         self._reset()
 
     def _reset(self) -> None:
@@ -104,7 +108,9 @@ class Session:
         self.started_clock = self.clock()
         self.lock = _thread.RLock()
         self.local = _thread._local()
-        self.governor = Governor(self.options.budget if self.governed else float("inf"), self.clock)
+        self.governor = Governor(self.options.budget if self.frugal else float("inf"), self.clock)
+        if self.accelerated is not None:
+            self.governor.fewest = FEWEST_FAST
         self.numbers = Numbers()
         self.captures = Captures(self)
         self.failures = Failures(self)
@@ -122,9 +128,12 @@ class Session:
         """(number, what it says) of contexts that captures refer to, not written yet."""
         self.contexts_seen = 0
         self.span_ids = itertools.count(1)
+        self.described: List[List[Any]] = []
+        """What each number stands for under which values are counted: rows of VALUES, which every file needs."""
         self.boundaries = Boundaries(self)
         self.parking = Parking(self)
         self.sites = Sites(self.functions)
+        self.observed = ObservedValues(self) if self.options.exact and self.options.values else None
         self.faults = 0
         self.first_fault = ""
         self.records: List[Tuple[int, Any]] = []
@@ -153,6 +162,8 @@ class Session:
                 self.boundaries.read_names(known)
                 self.governor.spent += DISCOVERY_NS
                 self.table.append(known)
+                if self.accelerated is not None:
+                    self.accelerated.add(known)
                 self.functions[id(code)] = known
             return known
 
@@ -170,7 +181,7 @@ class Session:
             counter = thread.counters[function.index] = Counter()
         test = self.read_test()
         if test is not self.test_seen:
-            self._switch_test(test)
+            self.switch_test(test)
         if counter.test != self.test:
             thread.settle(function.index, counter, self.test)
         counter.calls += 1
@@ -181,7 +192,9 @@ class Session:
         governor.spent += CALL_NS
         call = Call(function, thread, counter)
         self._enter(call, frame, first=True)
-        if number >= function.next and self._chosen(call, number):
+        if self.observed is not None:
+            call.values = self.observed.arguments(function, frame)
+        if number >= function.next and self.choose(call, number):
             before = self.cpu()
             self.captures.begin(call, frame)
             governor.captured(self.cpu() - before)
@@ -197,7 +210,7 @@ class Session:
         if (number >= function.stop or governor.spent > governor.allowed) and not function.mark:
             self.parking.consider(function, number)
 
-    def _chosen(self, call: Call, number: int) -> bool:
+    def choose(self, call: Call, number: int) -> bool:
         """Whether a call whose turn it is gets captured, and whose turn is next.
 
         Early calls are captured one and all. Of later ones so many are drawn that each stretch in which the number of
@@ -225,6 +238,8 @@ class Session:
             call.chosen, call.represents = "reservoir", 1.0 / (1.0 - ((number - 1) / number) ** self.drawn)
         governor = self.governor
         if function.captures and governor.spent > governor.allowed and governor.over():
+            if self.accelerated is not None:  # which counts the calls between, and does not ask at each
+                function.next = max(function.next, number + (number >> 1) + 1)
             return False
         function.captures += 1
         return True
@@ -257,13 +272,13 @@ class Session:
     def returned(self, frame: FrameType, value: object) -> None:
         call = self.live.pop(id(frame), None)
         if call is None:
-            if self.boundaries.open:
-                self.boundaries.returned(frame, value)
             if self.parking.draining:
                 self.parking.drain(frame)
             return
         now = self.clock()
         self._finish(call, now)
+        if self.observed is not None:
+            self.observed.returned(call, value)
         if call.capture is not None:
             before = self.cpu()
             self.captures.returned(call, value)
@@ -298,6 +313,8 @@ class Session:
         elif call is not None:
             self.live.pop(id(frame), None)
             self._finish(call, self.clock())
+            if call.values:
+                self.observed_raised(call, kind_of(exception)[1])
             if function.due:
                 self.parking.park(function)
 
@@ -305,10 +322,10 @@ class Session:
         self, function: Function, frame: FrameType, exception: BaseException, traceback: Optional[TracebackType]
     ) -> Unwinding:
         """What there is to say of an exception that is about to leave a frame, without holding on to it."""
-        failed = is_failure(exception)
+        failed, kind = kind_of(exception)
         call = self.live.get(id(frame)) if function.kind == FUNCTION else None
         it = Unwinding()
-        it.failed = failed
+        it.failed, it.kind = failed, kind
         it.closing = issubclass(type(exception), GeneratorExit)
         if failed:
             it.prepared = self.failures.prepare(function, frame, exception, traceback)
@@ -329,6 +346,8 @@ class Session:
         call = self.live.pop(id(frame), None) if function.kind == FUNCTION else None
         if call is not None:
             self._finish(call, now)
+            if call.values:
+                self.observed_raised(call, exception.kind)
         if exception.failed and function.kind == FUNCTION:
             self._count_error(function)
         failure = self.failures.commit(exception.prepared) if exception.prepared is not None else None
@@ -352,6 +371,13 @@ class Session:
             call.thread.overhead += self.clock() - now
             if function.due:
                 self.parking.park(function)
+
+    def calls_of(self, function: Function) -> int:
+        return function.calls if self.accelerated is None else self.accelerated.core.calls(function.index)
+
+    def observed_raised(self, call: Call, kind: str) -> None:
+        if self.observed is not None:
+            self.observed.raised(call, kind)
 
     def _unseen(self, function: Function) -> Call:
         """A call of a parked function, whose start was not listened to."""
@@ -417,7 +443,7 @@ class Session:
         self.local.state = state
         return state
 
-    def _switch_test(self, seen: object) -> None:
+    def switch_test(self, seen: object) -> None:
         with self.lock:
             self.test_seen = seen
             said = current_test.said()
@@ -541,6 +567,8 @@ class Session:
     # Writing
 
     def record(self, kind: int, payload: Any) -> None:
+        if self.closed:
+            return
         self.records.append((kind, payload))
         if len(self.records) >= FLUSH_RECORDS:
             self.flush()
@@ -565,8 +593,7 @@ class Session:
                 return
             records, self.records = self.records, []
             if counts:
-                records += self.numbers.collect(self.table)
-                records += [(payloads.REPEATED, row) for row in self.failures.repeated()]
+                records += self.counted(closing)
             try:
                 self.file.write(self, records, closing)
                 if not closing and self.file.is_full(self):
@@ -574,6 +601,17 @@ class Session:
             except OSError as problem:
                 self.closed = True
                 self.fault(problem)
+
+    def counted(self, closing: bool) -> List[Tuple[int, Any]]:
+        """What was counted since the last time, as records."""
+        records: List[Tuple[int, Any]] = []
+        if self.observed is not None:
+            records += self.observed.collect(list(self.numbers.threads))
+        records += self.numbers.collect(self.table)
+        if self.accelerated is not None:
+            records += self.accelerated.collect(closing)
+        records += [(payloads.REPEATED, row) for row in self.failures.repeated()]
+        return records
 
     def close(self) -> None:
         """Write all there is, and the end of the file. A second time does nothing."""
@@ -583,6 +621,8 @@ class Session:
             for call in list(self.live.values()):
                 if call.capture is not None:
                     self.captures.end(call, ["unfinished"])
+            if self.accelerated is not None:
+                self.accelerated.close()
             self.numbers.settle()
             if self.table or self.notes:
                 self.flush(counts=True, closing=True)
@@ -591,6 +631,8 @@ class Session:
     def in_child(self) -> None:
         """After a fork: what was counted so far is the parent's. This process writes a file of its own."""
         self._reset()
+        if self.accelerated is not None:
+            self.accelerated.forget()
         for function in self.table:
             listened = not function.parked
             function.forget()

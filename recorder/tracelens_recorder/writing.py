@@ -33,6 +33,7 @@ class RecordingFile:
         self._tests = 1
         self._notes = 0
         self._names = 0
+        self._values = 0
 
     def write(self, session: Session, records: Sequence[Tuple[int, Any]], closing: bool) -> None:
         """Append records (kind, row), and before them the codes, tests and notes that are new. Raises OSError."""
@@ -46,6 +47,9 @@ class RecordingFile:
         names = list(session.boundaries.names.items())
         rows += [(payloads.ENVIRONMENT, [name, value]) for name, value in names[self._names :]]
         self._names = len(names)
+        described = len(session.described)
+        rows += [(payloads.VALUES, row) for row in session.described[self._values : described]]
+        self._values = described
         contexts, session.contexts = session.contexts, []
         rows += [(payloads.CONTEXTS, [number, said]) for number, said in contexts]
         if not rows and not records and not closing:
@@ -82,7 +86,7 @@ class RecordingFile:
         """End this file, and give the one to go on in. Each of them can be read alone; the oldest are removed. Raises
         OSError."""
         total = payloads.end(session)
-        self.write(session, session.numbers.collect(session.table), closing=True)
+        self.write(session, session.counted(False), closing=True)
         made = RecordingFile(self._path, self._number + 1, session.clock())
         made._before = {name: total[name] for name in ("cpu_ns", "spent_ns", "redacted", "sampled")}
         parked = [(payloads.PARKED, function.index) for function in session.table if function.unfaithful]

@@ -68,3 +68,22 @@ def test_a_recording_of_a_process_that_runs_still_is_left_alone(
     _, err = shown(capsys, "runs", "--root", str(tmp_path))
     assert "took up" not in err
     assert list(tmp_path.glob(".tracelens/incoming/*/*.tlrec"))
+
+
+def test_what_was_left_when_record_itself_was_killed_is_taken_up_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import os
+
+    run(sys.executable, tmp_path, PROGRAM)
+    (folder,) = (tmp_path / ".tracelens" / "incoming").iterdir()
+    unnamed = folder.rename(folder.with_name("-".join(folder.name.split("-")[:3])))
+    root = ["--root", str(tmp_path)]
+    shown(capsys, "index", str(tmp_path), "--progress", "none")
+    _, err = shown(capsys, "runs", *root)
+    assert err == "" and unnamed.is_dir()  # `tracelens record` may be about to import it
+    for file in unnamed.iterdir():
+        os.utime(file, (0, file.stat().st_mtime - 600))
+    out, err = shown(capsys, "runs", *root)
+    assert 'took up the recording "interrupted"' in err
+    assert "interrupted" in out and not unnamed.exists()

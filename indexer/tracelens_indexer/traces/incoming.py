@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
 from tracelens_recorder import container, payloads
 
-_FOLDER = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}-(?P<name>.+)")
-"""What `tracelens record` waits for itself has no name, and is not touched here."""
+_FOLDER = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}(?:-(?P<name>.+))?")
+_ABANDONED_SECONDS = 120
+"""What `tracelens record` waits for itself has no name, and is only touched when nothing has happened to it for so
+long: then it was killed before it could import."""
 _FILE = re.compile(r"[0-9a-f]{16}-(?P<pid>\d+)(?:\.\d+)?\.tlrec")
 
 
@@ -27,9 +30,18 @@ def finished(incoming: Path) -> list[tuple[str, Path]]:
         named = _FOLDER.fullmatch(folder.name)
         if named and folder.is_dir() and not folder.is_symlink():
             files = [one for one in _files(folder) if _FILE.fullmatch(one.name)]
-            if files and all(_has_ended(file) for file in files):
-                found.append((named["name"], folder))
+            if not files or not all(_has_ended(file) for file in files):
+                continue
+            if named["name"] or _is_abandoned(files):
+                found.append((named["name"] or "interrupted", folder))
     return found
+
+
+def _is_abandoned(files: list[Path]) -> bool:
+    try:
+        return time.time() - max(file.stat().st_mtime for file in files) > _ABANDONED_SECONDS
+    except OSError:
+        return False
 
 
 def _files(folder: Path) -> list[Path]:

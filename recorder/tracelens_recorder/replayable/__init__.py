@@ -28,7 +28,7 @@ A `class` is a number into `classes`: [module, qualified name, file relative to 
 from __future__ import annotations
 
 from tracelens_recorder.replayable.decoding import decode_arguments
-from tracelens_recorder.replayable.encoding import encode_arguments, encode_exactly
+from tracelens_recorder.replayable.encoding import encode_arguments, encode_exactly, encode_measured
 from tracelens_recorder.replayable.importing import import_file
 from tracelens_recorder.replayable.limits import MAX_BYTES, MAX_NODES, VERSION, NotRebuildable, NotReplayable
 from tracelens_recorder.replayable.opaque import OpaqueUsed
@@ -43,5 +43,6 @@ __all__ = [
     "decode_arguments",
     "encode_arguments",
     "encode_exactly",
+    "encode_measured",
     "import_file",
 ]
