@@ -245,6 +245,7 @@ def _plain_fix(fix: Fix, root: Path) -> dict[str, Any] | None:
     return {
         "title": fix.title,
         "strategy": fix.strategy,
+        "sure": fix.sure,
         "verdict": {
             "kind": fix.verdict.kind,
             "words": fix.verdict.words,
