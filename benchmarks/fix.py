@@ -6,10 +6,10 @@
 DIR is a checkout of jkoppel/QuixBugs, FILE is humanevalpack.jsonl (Python) of bigcode-project/octopack. A repair is
 plausible when all tests pass, and right when the first one does the same as the correct program on 400 random valid
 inputs (QuixBugs), or on 150 inputs like those of the tests (HumanEvalFix). For HumanEvalFix, which is held out, only
-totals are printed. --failures makes the runtime failures of failures/corpus.toml in real packages of this environment,
-records them and asks for their cause and a fix; a proved fix is right when the program then prints what it does with
-the package as it was. --mutants repairs one-edit mutants of failures/mutants.toml, judged by calls that the oracle does not
-have. The last line is JSON; null stands for what was not asked for.
+totals are printed. --failures makes the runtime failures of failures/corpus.toml in real packages of this
+environment, records them and asks for their cause and a fix; a proved fix is right when the program then prints what
+it does with the package as it was. --mutants repairs one-edit mutants of failures/mutants.toml, judged by calls that
+the oracle does not have. The last line is JSON; null stands for what was not asked for.
 """
 
 from __future__ import annotations
