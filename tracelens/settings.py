@@ -23,7 +23,7 @@ _SEND: tuple[SendValues, ...] = ("none", "shapes", "redacted", "full")
 
 _RECORDERS = {"record", "redact"}
 """Tables for the recorder, which reads them itself."""
-_WORKSPACE_KEYS = {"llm": {"send_values"}, "name": set[str]()}
+_WORKSPACE_KEYS = {"llm": {"send_values"}, "diagnostics": {"ignore"}, "name": set[str]()}
 """What a workspace file may say; of `send_values` only less than the user allows. It may also have a table `paths`,
 which says what folder of this workspace a prefix of the paths in traces is: that concerns itself alone."""
 
@@ -55,6 +55,8 @@ class Settings:
     """Interpreter of the user's programs; "" finds it."""
     paths: tuple[tuple[str, str], ...] = ()
     """(prefix of paths in traces, folder in the workspace): "/app/src" is "src". Longest prefix first."""
+    ignore: tuple[str, ...] = ()
+    """Diagnostics that nobody wants: rules, or "tests/*: rule" (answers/ignored.py)."""
     readers: tuple[str, ...] = ()
     """Names of others' readers of trace formats that may run."""
     warnings: tuple[str, ...] = ()
@@ -79,7 +81,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         raise TraceLensError(f"{path}: {user}")
     warnings: list[str] = []
     for section in user:
-        if section not in ("llm", "embedding", "project", "paths", "plugins"):
+        if section not in ("llm", "embedding", "project", "paths", "plugins", "diagnostics"):
             warnings.append(f"{path}: nothing is known of [{section}]")
     workspace, refused = _workspace(root)
     warnings += refused
@@ -100,9 +102,15 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         paths=_paths(
             ((_table(user, "paths", path), path), (_table(workspace, "paths", path), root / "pyproject.toml")), warnings
         ),
+        ignore=(*_texts(_table(user, "diagnostics", path)), *_texts(_table(workspace, "diagnostics", path))),
         readers=_readers(_table(user, "plugins", path), path, warnings),
         warnings=tuple(warnings),
     )
+
+
+def _texts(table: Mapping[str, Any]) -> tuple[str, ...]:
+    listed = table.get("ignore", ())
+    return tuple(entry for entry in listed if isinstance(entry, str)) if isinstance(listed, list) else ()
 
 
 def _readers(table: Mapping[str, Any], path: Path, warnings: list[str]) -> tuple[str, ...]:

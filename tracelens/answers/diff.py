@@ -107,7 +107,7 @@ def compare(index: Index, before: RunRecord, after: RunRecord) -> Diff:
         faster=tuple(speed for speed in speeds if speed.after_ns < speed.before_ns),
         new_failures=tuple(failed_after[key] for key in failed_after if key not in failed_before),
         gone_failures=tuple(failed_before[key] for key in failed_before if key not in failed_after),
-        values=tuple(value for unit_id in both for value in _values(one.profile(unit_id), two.profile(unit_id))),
+        values=tuple(value for unit_id in both for value in changed_values(one.profile(unit_id), two.profile(unit_id))),
         # Of a unit that did not run at all in the other run, its calls say nothing more.
         new_edges=_only(edges_after, edges_before, old),
         gone_edges=_only(edges_before, edges_after, new),
@@ -198,7 +198,8 @@ def _only(
     )
 
 
-def _values(old: Profile | None, new: Profile | None) -> list[ChangedValue]:
+def changed_values(old: Profile | None, new: Profile | None) -> list[ChangedValue]:
+    """How the values of a unit in one run differ from those in another."""
     if old is None or new is None or old.captured < _LEAST_SEEN:
         return []
     before = {observation.slot: observation for observation in old.observations}

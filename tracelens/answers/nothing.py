@@ -48,7 +48,9 @@ class Nothing:
 def no_index(reason: str, where: str) -> Nothing:
     """There is no index, or it cannot be used; `reason` is the store's own line, which says what to do."""
     told, _, todo = reason.partition(". ")
-    return Nothing(where, (Check(False, told),), todo or "tracelens index")
+    # The store names the folder first, which `where` has said.
+    told = told.rpartition(": ")[2] if told.endswith("not indexed yet") else told
+    return Nothing(where, (Check(False, told),), todo.removeprefix("Run: ") or "tracelens index")
 
 
 def about_workspace(snapshot: IndexSnapshot, now_ns: int = 0) -> Nothing:

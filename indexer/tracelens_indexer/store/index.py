@@ -32,8 +32,10 @@ from tracelens_indexer.store.answers import (
     SiteValues,
     UnitRecord,
 )
-from tracelens_indexer.store.code import UNIT, CodeIndex, unit_record
+from tracelens_indexer.store.code import UNIT, unit_record
 from tracelens_indexer.store.database import open_for_reading
+from tracelens_indexer.store.facets import Facets
+from tracelens_indexer.store.facets import not_superseded as _current
 from tracelens_indexer.store.layout import Layout
 from tracelens_indexer.traces.records import Counting
 
@@ -58,7 +60,7 @@ class _Base:
     """By tool: what two tools counted of one program is not added up."""
 
 
-class Index(CodeIndex):
+class Index(Facets):
     """A read-only view of one workspace's store. Cheap to open; used by one thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection, root: Path, *, owns: bool = True) -> None:
@@ -547,14 +549,6 @@ def _told(rows: Iterable[sqlite3.Row], place: Callable[[sqlite3.Row], object]) -
         for group in grouped.values()
         for tool in [counting_tool((row["tool"], _COUNTINGS[row["worst"]]) for row in group)]
     ]
-
-
-def _current(anchor: str, runs: int) -> str:
-    """Condition that leaves out stale data of units of which the chosen runs hold data as they are now."""
-    return (
-        f"NOT ({anchor}.state = 'stale' AND EXISTS (SELECT 1 FROM anchors AS newer WHERE newer.unit = {anchor}.unit"
-        f" AND newer.state IN ('fresh', 'moved') AND newer.run IN ({','.join('?' * runs)})))"
-    )
 
 
 def open_index(root: Path) -> Index:
