@@ -190,6 +190,14 @@ def _bind(inner: types.FunctionType | None, arguments: dict[str, Any]) -> tuple[
     return positional, keywords
 
 
+def _gone(inner: types.FunctionType | None, arguments: dict[str, Any]) -> str:
+    """The first argument that the function has no parameter for now; "" when it has all."""
+    if inner is None:
+        return ""
+    names = _parameters(inner)
+    return next((name for name in arguments if name not in names), "")
+
+
 def _in_a_fork(job: dict[str, Any], target: _Target, call: dict[str, Any], answer: int) -> dict[str, Any]:
     sys.stdout.flush()
     sys.stderr.flush()
@@ -266,13 +274,19 @@ def _outcome(job: dict[str, Any], target: _Target, call: dict[str, Any]) -> dict
     roots = tuple(job["roots"])
     try:
         arguments = replayable.decode_arguments(call["arguments"], roots)
+        if call.get("instead"):
+            arguments.update(replayable.decode_arguments(call["instead"], roots))
+        gone = _gone(target.inner, arguments)
+        if gone:
+            return {"kind": "not called", "why": f"there is no parameter {gone} any more"}
         outside.enter(call["arguments"].get("world") or {}, roots)
     except Exception as error:
         return {"kind": "not called", "why": f"its arguments cannot be rebuilt: {error}"}
     positional, keywords = _bind(target.inner, arguments)
     begun = _clock()
     try:
-        result = _settle(target.function(*positional, **keywords))
+        given = target.function(*positional, **keywords)
+        result = _settle(given)
     except replayable.OpaqueUsed as used:
         return {"kind": "not called", "why": f"it uses what was not recorded ({used})"}
     except BaseException as error:
@@ -291,6 +305,8 @@ def _outcome(job: dict[str, Any], target: _Target, call: dict[str, Any]) -> dict
         "type": seen.type,
         "text": seen.text,
         "value": _comparable(replayable.encode_exactly(result, roots)),
+        "items": isinstance(given, (types.GeneratorType, types.AsyncGeneratorType)),
+        "unused": outside.unused(),
         "after": _after(replayable.encode_exactly(list(arguments.items()), roots), outside.taken, outside.unused()),
         "seconds": taken,
     }

@@ -51,6 +51,8 @@ class RecordedCall:
     """Where it raised, 1-based in the file as it is now; 0 unknown."""
     result: tuple[str, str] | None = None
     """(type, text) that it returned, where the recording has it."""
+    instead: Mapping[str, Any] | None = None
+    """Arguments that take the place of recorded ones, in the same encoding."""
 
     @property
     def redacted(self) -> bool:
@@ -75,6 +77,10 @@ class Outcome:
     """The arguments after the call, likewise."""
     seconds: float = 0.0
     why: str = ""
+    items: bool = False
+    """The value is the list of what a generator gave, which no recording holds."""
+    unused: tuple[str, ...] = ()
+    """Functions of other packages that it called less often than it did when it was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,7 @@ def replay(
                 {
                     "id": call.id,
                     "arguments": dict(call.arguments),
+                    "instead": dict(call.instead) if call.instead else None,
                     "names": [name for name, _ in call.arguments.get("arguments", [])],
                     "seconds": seconds,
                 }
@@ -180,6 +187,7 @@ def _read(finished: sandbox.Finished, nonce: str, rung: Rung) -> Replayed:
     outcomes = []
     for one in said["outcomes"]:
         known = {name: one[name] for name in Outcome.__dataclass_fields__ if name in one}
+        known["unused"] = tuple(known.get("unused", ()))
         outcomes.append(Outcome(**known))
     return Replayed(tuple(outcomes), "", rung.name)
 
