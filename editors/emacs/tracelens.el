@@ -5,6 +5,9 @@
 
 (require 'eglot)
 
+;; A fix is proved while Eglot waits for it, and ten seconds are not enough on a busy machine.
+(setq jsonrpc-default-request-timeout 60)
+
 (add-to-list 'eglot-server-programs
              '((python-mode python-ts-mode)
                . ("tracelens-lsp" :initializationOptions

@@ -62,6 +62,7 @@ def test_nothing_that_a_trace_says_stands_unmarked(name: str, value: str, outcom
     capture = SimpleNamespace(
         id="c:1", unit=SimpleNamespace(name="f"), arguments=((name, "str", value),), outcome=f"x {outcome}",
         result=None, message=value, duration_ns=-1, caller=(name, value, 3), test=f"t.py::{value}",
+        about=(("user", value), ("tags", name)),
     )  # fmt: skip
     told = calls.one(cast(CaptureRecord, capture), data)
     outside = re.sub("⟦[^⟧]*⟧", "", told)

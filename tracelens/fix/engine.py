@@ -35,6 +35,8 @@ _ENOUGH_FIXED = 3
 _ROUNDS = 3
 _MOST_CALLERS = 2
 """Units further up the stack that a patch is held against."""
+_CALLS_OF_CALLER = 3
+"""Of their failing calls, and of those that passed: they run all that is below them, and somebody waits."""
 _RANKS = {"fixed": 0, "not verified": 1, "undetermined": 2, "same": 3, "regressed": 4}
 
 NO_ENDPOINT = "templates only: no endpoint configured, see `tracelens fix --help` and docs/fixing.md"
@@ -116,8 +118,9 @@ class _Check:
             return found
         at = evidence.replayable.index(self.through)
         for one in evidence.replayable[at + 1 : at + 1 + _MOST_CALLERS]:
-            before = replay(self.root, self.python, one.place, one.calls, rung=self.rung)
-            held = oracle(one.calls, before)
+            calls = one.failing[:_CALLS_OF_CALLER] + one.passing[:_CALLS_OF_CALLER]
+            before = replay(self.root, self.python, one.place, calls, rung=self.rung)
+            held = oracle(calls, before)
             if not held.problem:
                 found.append((one, held))
         return found
