@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BASE = 1.02
 _LOG = math.log(BASE)
@@ -15,6 +19,13 @@ _LOG = math.log(BASE)
 
 def bucket(duration_ns: int) -> int:
     return int(math.log(duration_ns) / _LOG) if duration_ns > 1 else 0
+
+
+def buckets(durations_ns: NDArray[Any]) -> NDArray[Any]:
+    """`bucket` of many."""
+    import numpy
+
+    return (numpy.log(numpy.maximum(durations_ns, 1)) / _LOG).astype(numpy.int64)
 
 
 def middle(index: int) -> float:
