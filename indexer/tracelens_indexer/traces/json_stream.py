@@ -96,7 +96,7 @@ class JsonStream:
             except (ValueError, RecursionError):
                 pass
             self._at = at
-            if at < limit and text[at] == "]":
+            if self._peek() == "]":
                 self._at += 1
                 return
             item = self._value(_END)
