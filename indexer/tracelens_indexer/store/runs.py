@@ -72,6 +72,15 @@ class RunIndex(CodeIndex):
     def _chosen(self, runs: Sequence[int] | None) -> tuple[int, ...]:
         return self.current_runs() if runs is None else tuple(runs)
 
+    def counts_calls(self, run: int) -> bool:
+        """Whether a run counted calls; one of samples alone did not."""
+        found = self._connection.execute(
+            "SELECT 1 FROM anchors JOIN profile_units ON anchor = anchors.id"
+            " WHERE run = ? AND calls + resumes > 0 LIMIT 1",
+            (run,),
+        )
+        return found.fetchone() is not None
+
     def tests_named(self, named: str) -> list[str]:
         """Ids of the tests that are meant: by the id, or by as much of it as says it: its file, its last part, its name
         without the parameters in brackets."""
