@@ -156,8 +156,12 @@ def _unseen(
                 f'say what the prefix is in pyproject.toml, and import again:  [tool.tracelens.paths] "{old}" = "{new}"'
             )
             return _Missing((Check(False, told),), words.clean(todo, 500))
-        what = "data" if unit is None else "calls"
-        return _Missing((Check(False, f"no {what} in {_runs(len(runs))}: none names this file", _run_details(runs)),))
+        if unit is None:
+            told = f"no data in {_runs(len(runs))}: none names this file"
+            return _Missing((Check(False, told, _run_details(runs)),))
+        return _Missing(
+            (Check(False, f"no calls in {_runs(len(runs))}", ("none names the file", *_run_details(runs))),)
+        )
     details = [_raw_path(path, run) for run in named[:3]]
     if unit is None:
         return _Missing((Check(False, f"no data in {_runs(len(runs))}", (*details, *_run_details(runs))),))

@@ -35,13 +35,19 @@ def middle(index: int) -> float:
 
 def quantile(buckets: Mapping[int, int], q: float) -> float | None:
     """The q-quantile in nanoseconds, 0 ≤ q ≤ 1; None of an empty histogram."""
-    total = sum(buckets.values())
-    if total == 0:
-        return None
-    rank = q * (total - 1)
+    return quantiles(buckets, q)[0]
+
+
+def quantiles(buckets: Mapping[int, int], *wanted: float) -> list[float | None]:
+    """Several, the smallest first, in one pass."""
+    ranks = [q * (sum(buckets.values()) - 1) for q in wanted]
+    found: list[float | None] = []
     seen = 0
     for index in sorted(buckets):
         seen += buckets[index]
-        if seen > rank:
-            return middle(index)
-    return middle(max(buckets))
+        while len(found) < len(ranks) and seen > ranks[len(found)]:
+            found.append(middle(index))
+        if len(found) == len(ranks):
+            return found
+    last = middle(max(buckets)) if buckets and seen else None
+    return found + [last] * (len(ranks) - len(found))
