@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from tracelens_indexer.store import packing
 from tracelens_indexer.store.packing import Observed
-from tracelens_indexer.store.runs import RunIndex
+from tracelens_indexer.store.runs import Runs
 
 Ids = frozenset[int]
 _HOT = 0.02
@@ -25,7 +25,7 @@ def not_superseded(anchor: str, runs: int) -> str:
     )
 
 
-class Facets(RunIndex):
+class Facets(Runs):
     """The questions that a filter of search is made of; `runs` None means the current ones."""
 
     def units_that_ran(self, runs: Sequence[int] | None = None) -> Ids:

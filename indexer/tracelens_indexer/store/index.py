@@ -80,6 +80,8 @@ class Index(Facets):
         if self._owns:
             self._connection.close()
 
+    # -- profiles ----------------------------------------------------------------------------------------------
+
     def _base(self, runs: tuple[int, ...]) -> _Base:
         key = (self.generation, runs)
         if self._owns and key in self._bases:
@@ -101,8 +103,6 @@ class Index(Facets):
         base = _Base(weight[1] if weight else 0.0, {tool: int(n or 0) for tool, n in self_ns.items()})
         self._bases = {key: base}
         return base
-
-    # -- profiles ----------------------------------------------------------------------------------------------
 
     def profile(self, unit_id: int, runs: Sequence[int] | None = None) -> Profile | None:
         """All that the runs say about a unit, or None when they say nothing."""

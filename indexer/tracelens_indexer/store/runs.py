@@ -12,10 +12,11 @@ from tracelens_indexer.store.answers import RunRecord
 from tracelens_indexer.store.code import CodeIndex
 
 
-class RunIndex(CodeIndex):
-    """What is asked about runs. `runs` None means the current ones: the latest of each name and tool."""
+class Runs(CodeIndex):
+    """Adds runs to the code of an index; `runs` None means the current ones: the latest of each name and tool. `owns`:
+    whether the connection is this one's to close."""
 
-    def __init__(self, connection: sqlite3.Connection, root: Path, *, owns: bool = True) -> None:
+    def __init__(self, connection: sqlite3.Connection, root: Path, *, owns: bool) -> None:
         super().__init__(connection, root)
         self._owns = owns
         self._current: tuple[int, tuple[int, ...]] | None = None
