@@ -25,7 +25,8 @@ def buckets(durations_ns: NDArray[Any]) -> NDArray[Any]:
     """`bucket` of many."""
     import numpy
 
-    return (numpy.log(numpy.maximum(durations_ns, 1)) / _LOG).astype(numpy.int64)
+    found: NDArray[Any] = (numpy.log(numpy.maximum(durations_ns, 1)) / _LOG).astype(numpy.int64)
+    return found
 
 
 def middle(index: int) -> float:

@@ -95,6 +95,36 @@ class _Site:
 class UnitState:
     """All that is being collected about one unit."""
 
+    __slots__ = (
+        "_calls",
+        "_captured",
+        "_counted",
+        "_counting",
+        "_durations",
+        "_edge_counting",
+        "_edges",
+        "_errors",
+        "_failures",
+        "_keeping",
+        "_last_resumed",
+        "_max_ns",
+        "_min_ns",
+        "_ran",
+        "_resumes",
+        "_scrub",
+        "_sites",
+        "_slots",
+        "_tests",
+        "_timed",
+        "_total_ns",
+        "_valued",
+        "key",
+        "samples_self",
+        "samples_total",
+        "self_ns",
+        "unit",
+    )
+
     def __init__(self, key: AnchorKey, unit: UnitLike, scrub: Scrubber) -> None:
         self.key = key
         self.unit = unit
