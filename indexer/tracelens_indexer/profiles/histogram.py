@@ -7,7 +7,9 @@ add up over batches, runs and machines, which no sketch with internal state does
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,15 +42,10 @@ def quantile(buckets: Mapping[int, int], q: float) -> float | None:
 
 
 def quantiles(buckets: Mapping[int, int], *wanted: float) -> list[float | None]:
-    """Several, the smallest first, in one pass."""
-    ranks = [q * (sum(buckets.values()) - 1) for q in wanted]
-    found: list[float | None] = []
-    seen = 0
-    for index in sorted(buckets):
-        seen += buckets[index]
-        while len(found) < len(ranks) and seen > ranks[len(found)]:
-            found.append(middle(index))
-        if len(found) == len(ranks):
-            return found
-    last = middle(max(buckets)) if buckets and seen else None
-    return found + [last] * (len(ranks) - len(found))
+    """Several of one histogram."""
+    ordered = sorted(buckets)
+    seen = list(accumulate(map(buckets.__getitem__, ordered)))
+    if not seen or not seen[-1]:
+        return [None] * len(wanted)
+    ranks = (bisect_right(seen, q * (seen[-1] - 1)) for q in wanted)
+    return [middle(ordered[min(rank, len(ordered) - 1)]) for rank in ranks]
