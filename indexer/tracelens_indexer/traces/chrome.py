@@ -21,7 +21,6 @@ from __future__ import annotations
 import builtins
 import codecs
 import json
-import math
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -48,6 +47,7 @@ from tracelens_indexer.traces.values import observed
 
 MAX_SPANS = 20_000_000
 _NOTHING = Returned(None)
+_NUMBERS = (int, float)
 MAX_NAMES = 300_000
 MAX_SOURCE = 2 * 1024 * 1024
 MAX_MESSAGE = 500
@@ -128,6 +128,8 @@ class _Events:
         self._frames: dict[str, int] = {}
         self._wanted: dict[int, bool] = {}
         self._threads: dict[tuple[Any, Any], int] = {}
+        self._last: tuple[tuple[Any, Any] | None, int] = (None, -1)
+        """The thread of the event before: key and number."""
         self._open: dict[int, list[tuple[int, float]]] = {}
 
     def read(self, document: JsonStream) -> Iterator[Call]:
@@ -216,10 +218,14 @@ class _Events:
 
     def _thread(self, event: Event) -> int:
         key = (event.pid, event.tid)
+        if key == self._last[0]:
+            return self._last[1]
         try:
-            return self._threads.setdefault(key, len(self._threads))
+            thread = self._threads.setdefault(key, len(self._threads))
         except TypeError:
             return -1
+        self._last = key, thread
+        return thread
 
     def _frame_index(self, name: str, event: Event) -> int:
         index = self._frames.get(name)
@@ -276,7 +282,8 @@ def _raised(text: str) -> Raised | None:
 
 
 def _is_time(value: Any) -> TypeGuard[float]:
-    return type(value) in (int, float) and abs(value) < 1e18 and math.isfinite(value)
+    # NaN is neither.
+    return type(value) in _NUMBERS and -1e18 < value < 1e18
 
 
 def _tail(stream: BinaryIO) -> tuple[bool | None, tuple[tuple[str, str], ...]]:
