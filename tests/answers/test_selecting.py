@@ -59,6 +59,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
         ("test:tests/test_shop.py::test_tin", (3, 1)),
         ("test:test_tin", (3, 1)),
         ("test:tests/test_shop.py", (3, 1)),
+        ("test:test_shop.py", (3, 1)),
         ("test:tests/test_shop.py::test_gold", (1,)),
         ("test:test_gold[1]", (1,)),
         ("test:test_shop.py::test_tin since:4d", (3,)),

@@ -114,11 +114,11 @@ class Runs(CodeIndex):
 
 
 def _is_test(test: str, named: str) -> bool:
-    bare = test.partition("[")[0]
+    names = test, test.partition("[")[0], test.partition("::")[0]
     return (
-        named in (test, bare)
+        named in names
         or test.startswith(f"{named}::")
-        or any(name.endswith((f"::{named}", f".{named}", f"/{named}")) for name in (test, bare))
+        or any(name.endswith((f"::{named}", f".{named}", f"/{named}")) for name in names)
     )
 
 
