@@ -34,7 +34,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "indexer"), str(ROOT / "recorder")]
 from tracelens.rescoring import CANDIDATES  # noqa: E402
 from tracelens_indexer.embedding.sentence_transformer import SentenceTransformerEmbedder  # noqa: E402
 from tracelens_indexer.embedding.static import StaticEmbedder  # noqa: E402
-from tracelens_indexer.embedding.text import search_words, unit_text  # noqa: E402
+from tracelens_indexer.embedding.text import question_words, search_words, unit_text  # noqa: E402
 from tracelens_indexer.indexing import Indexer, index_workspace  # noqa: E402
 from tracelens_indexer.source.facts import unit_id  # noqa: E402
 from tracelens_indexer.source.lower import lower  # noqa: E402
@@ -125,7 +125,7 @@ def measure(wheel: Path, queries: int, minilm: bool, stage2: int) -> dict[str, f
         found, times, cpus = [], [], []
         for question, _ in pairs:
             start, cpu = time.perf_counter(), time.process_time()
-            found.append(table.search(search_words(question), embedder.embed([question])[0], LISTED))
+            found.append(table.search(question_words(question), embedder.embed([question])[0], LISTED))
             times.append(1_000 * (time.perf_counter() - start))
             cpus.append(1_000 * (time.process_time() - cpu))
         words = [[unit for unit in ranked.words if unit in kept] for ranked in found]
@@ -213,7 +213,7 @@ def cosqa(folder: Path, stage2: int) -> dict[str, float]:
         first: list[list[int]] = []
         scores: dict[str, list[float]] = {"cosqa_mrr_bm25": [], "cosqa_mrr_static": [], "cosqa_mrr": []}
         for question, answer in questions:
-            found = table.search(search_words(question), embedder.embed([question])[0], LISTED)
+            found = table.search(question_words(question), embedder.embed([question])[0], LISTED)
             lists = (found.words, found.meaning, default(found))
             for key, ids in zip(list(scores), lists, strict=True):
                 scores[key].append(rank([places[unit] for unit in ids if unit in places], answer))

@@ -18,7 +18,7 @@ from tracelens.settings import Settings
 from tracelens_indexer.embedding.choose import embedder_for
 from tracelens_indexer.embedding.endpoint import Endpoint
 from tracelens_indexer.embedding.protocol import Embedder
-from tracelens_indexer.embedding.text import SEARCHED_KINDS, search_words
+from tracelens_indexer.embedding.text import SEARCHED_KINDS, question_words
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index, Layout
 from tracelens_indexer.store.answers import SearchHit, UnitRecord
@@ -33,9 +33,9 @@ _LISTED = 100
 _LONGEST_QUERY = 2_000
 _FILTERED_LATER = 2_000
 """How many are listed where a filter is too large for the table and is applied to what it found."""
-_WEIGHT_OF_HOTNESS = 0.05
+_WEIGHT_OF_HOTNESS = 0.12
 """A weak prior for what used the most time, where something was recorded: a cosine counts forty times as much."""
-_LESS_FOR_TESTS = 0.2
+_LESS_FOR_TESTS = 0.5
 """Tests say in their names what others do in their code; who does not ask for tests wants the code."""
 
 
@@ -108,10 +108,10 @@ class Searcher:
         vector = self._vector(query)
         listed = max(_LISTED, limit)
         if allowed is None:
-            return self._table.search(search_words(query), vector, listed)
+            return self._table.search(question_words(query), vector, listed)
         if len(allowed.ids) <= MOST_IDS:
-            return self._table.search(search_words(query), vector, listed, allowed.ids, inverted=allowed.inverted)
-        return _left(self._table.search(search_words(query), vector, _FILTERED_LATER), allowed)
+            return self._table.search(question_words(query), vector, listed, allowed.ids, inverted=allowed.inverted)
+        return _left(self._table.search(question_words(query), vector, _FILTERED_LATER), allowed)
 
     def _vector(self, query: str) -> NDArray[float32] | None:
         """Of the query; None, with a line that says why, where search is by words alone."""

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from tracelens_indexer.graph.links import Edge
@@ -20,16 +21,21 @@ _BACK = 0.25
 """Share of each step's weight that stays where it is."""
 _LEAST = 2e-4
 """Residual weight that is not worth another step."""
-_MOST_PUSHES = 250
+_MOST_PUSHES = 400
 _MOST_NEIGHBOURS = 60
 _CALLER = 0.5
 """Weight of going to a caller, beside going to what is called."""
 _UNSURE = 0.5
 """Weight of a static edge that may not hold."""
+_NAMES = 0.6
+"""Part of the restarts that goes to what the target names; the rest goes to the target itself."""
+_MOST_NAMES = 300
+_NAME = re.compile(r"[^\W\d]\w{2,}")
 _K = 10
 """Of reciprocal ranks, where the walk and search are put together."""
 _SEARCH = 1.0
 
+_LISTED_KINDS = ("function", "method", "class")
 _TEST = re.compile(r"(^|/)(tests?|testing)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$")
 
 
@@ -37,6 +43,7 @@ class GraphIndex(Protocol):
     """What is asked of the index; the store's Index answers it."""
 
     def unit(self, unit_id: int, /) -> UnitRecord | None: ...
+    def units_called(self, name: str) -> list[UnitRecord]: ...
     def callers(self, unit_id: int) -> list[tuple[UnitRecord, Edge]]: ...
     def callees(self, unit_id: int) -> list[tuple[UnitRecord, Edge]]: ...
     def observed_callers(self, unit_id: int, runs: Sequence[int] | None = None) -> list[ObservedEdge]: ...
@@ -57,18 +64,30 @@ def is_test(unit: UnitRecord) -> bool:
     return bool(_TEST.search(unit.path))
 
 
+def named_in(index: GraphIndex, text: str) -> dict[UnitRecord, float]:
+    """The code, tests apart, whose names stand in a text; those that share a name share its weight."""
+    found: dict[UnitRecord, float] = {}
+    for name in list(dict.fromkeys(_NAME.findall(text)))[:_MOST_NAMES]:
+        units = [unit for unit in index.units_called(name) if unit.kind in _LISTED_KINDS and not is_test(unit)]
+        for unit in units:
+            found[unit] = 1.0 / math.sqrt(len(units))
+    return found
+
+
 def near(
     index: GraphIndex,
     seeds: Mapping[int, float],
     hits: Sequence[SearchHit] = (),
     runs: Sequence[int] | None = None,
+    names: Mapping[UnitRecord, float] = MappingProxyType({}),
 ) -> list[Near]:
-    """The units around the seeds (unit id → weight) and those that search found, best first, without the seeds.
+    """The units around the seeds (unit id → weight), those that search found and those that the target names, best
+    first, without the seeds.
 
     Functions, methods and classes alone; the order depends on nothing but the index.
     """
     walk = _Walk(index, runs)
-    weights = walk.from_seeds(seeds)
+    weights = walk.ranks(seeds, names)
     by_walk = sorted((unit for unit in weights if unit not in seeds), key=lambda unit: (-weights[unit], unit))
     by_search = [hit.unit for hit in hits if hit.unit.id not in seeds]
     scores: dict[int, float] = {}
@@ -80,13 +99,18 @@ def near(
     found = [
         Near(unit, score, walk.reasons.get(unit_id) or _away(unit_id in weights))
         for unit_id, score in scores.items()
-        if (unit := walk.units[unit_id]).kind in ("function", "method", "class")
+        if (unit := walk.units[unit_id]).kind in _LISTED_KINDS
     ]
     return sorted(found, key=lambda one: (-one.score, one.unit.path, one.unit.first_line, one.unit.id))
 
 
 def _away(walked: bool) -> str:
     return "is reached from it" if walked else "is like it"
+
+
+def _shares(weights: Mapping[int, float], whole: float) -> dict[int, float]:
+    total = sum(weights.values()) or 1.0
+    return {unit: whole * weight / total for unit, weight in weights.items()}
 
 
 class _Walk:
@@ -97,9 +121,13 @@ class _Walk:
         self.reasons: dict[int, str] = {}
         """Of the seeds' own neighbours."""
 
-    def from_seeds(self, seeds: Mapping[int, float]) -> dict[int, float]:
-        total = sum(seeds.values()) or 1.0
-        rest = {unit: weight / total for unit, weight in seeds.items()}
+    def ranks(self, seeds: Mapping[int, float], names: Mapping[UnitRecord, float]) -> dict[int, float]:
+        rest = _shares(seeds, 1 - _NAMES if names else 1.0)
+        for unit_id, share in _shares({unit.id: weight for unit, weight in names.items()}, _NAMES).items():
+            rest[unit_id] = rest.get(unit_id, 0.0) + share
+        for unit in names:
+            self.units[unit.id] = unit
+            self.reasons[unit.id] = "is named in it"
         ranks: dict[int, float] = {}
         heap = [(-weight, unit) for unit, weight in rest.items()]
         heapq.heapify(heap)

@@ -26,6 +26,8 @@ _UNTIL_MAP = 0.7
 """The part of the budget after which only single lines are added."""
 _OUTLINE_LINES = 24
 _MOST_TESTS = 3
+_MOST_SAYING = 3
+"""Units of the target whose source is read for the names in it."""
 _MOST_ANSWERS = 5
 """Units that search found for a question which count as what it is about."""
 _SEARCHED = 60
@@ -115,6 +117,7 @@ class _Packing:
             {unit.id: 1.0 / (place + 1) for place, unit in enumerate(units)},
             hits,
             self._snapshot.runs,
+            near.named_in(self._snapshot.index, self._words_of(units)),
         )
         self._add_target(units)
         self._add_evidence(units)
@@ -122,6 +125,11 @@ class _Packing:
         left = self._add_map(around)
         spent = self._budget - self._room
         return Context(self._title, tuple(self._parts), tuple(self._shown.values()), spent, self._budget, left)
+
+    def _words_of(self, units: Sequence[UnitRecord]) -> str:
+        """What the target itself says: its question and the source of its first units."""
+        said = [text.whole(self._snapshot, unit) for unit in units[:_MOST_SAYING]] if self._target.units else []
+        return "\n".join([self._target.question, *said])
 
     def _hits(self) -> list[SearchHit]:
         if self._search is None:
@@ -205,22 +213,31 @@ class _Packing:
                 self._take(part, one.unit)
 
     def _add_map(self, around: Sequence[near.Near]) -> int:
-        """Single lines of what is near and was not shown; the number of units that did not fit even so."""
-        header = Part("map", "", "", "also near, most telling first", "")
-        room = self._room - tokens(header.header) - 4
-        lines: list[str] = []
+        """Single lines of what is near and was not shown; the number of units that did not fit even so.
+
+        Chosen best first, then written file by file: naming each file once leaves room for half as many again.
+        """
+        reason = "also near, most telling files first"
+        room = self._room - tokens(Part("map", "", "", reason, "").header) - 4
+        files: dict[str, list[UnitRecord]] = {}
         left = 0
         for one in self._not_shown(around):
-            told = text.line(one.unit)
-            cost = tokens(told) + 1
+            unit = one.unit
+            cost = tokens(text.line_in_file(unit)) + 1
+            if unit.path not in files:
+                cost += tokens(unit.path) + 2
             if cost > room:
                 left += 1
                 continue
             room -= cost
-            lines.append(told)
-            self._shown[one.unit.id] = one.unit
+            files.setdefault(unit.path, []).append(unit)
+            self._shown[unit.id] = unit
+        lines: list[str] = []
+        for path, units in files.items():
+            lines.append(f"{path}:")
+            lines += [text.line_in_file(unit) for unit in sorted(units, key=lambda unit: (unit.def_line, unit.id))]
         if lines:
-            self._take(Part("map", "", "", header.reason, "\n".join(lines)))
+            self._take(Part("map", "", "", reason, "\n".join(lines)))
         return left
 
     def _not_shown(self, around: Sequence[near.Near]) -> Iterator[near.Near]:

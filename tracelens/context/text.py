@@ -52,8 +52,13 @@ def outline(snapshot: IndexSnapshot, unit: UnitRecord, keep: Collection[int], mo
 
 
 def line(unit: UnitRecord) -> str:
-    """ "shop/pricing.py:12 apply_discount(price, tier='basic')": its place in a map."""
+    """ "shop/pricing.py:12 apply_discount(price, tier='basic')": its place in a list."""
+    return f"{unit.path}:{line_in_file(unit).strip()}"
+
+
+def line_in_file(unit: UnitRecord) -> str:
+    """ " 12 apply_discount(price, tier='basic')": its place in a map that names its file above."""
     signature = " ".join(unit.signature.split()) or unit.name
     owner = unit.scope.rpartition(".")[0].removesuffix(".<locals>")
     shown = clean(f"{owner}.{signature}" if owner else signature, 110)
-    return f"{unit.path}:{unit.def_line} {'class ' if unit.kind == 'class' else ''}{shown}"
+    return f" {unit.def_line} {'class ' if unit.kind == 'class' else ''}{shown}"
