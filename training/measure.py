@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy
 
-from tracelens_indexer.embedding.static import MOST_PIECES, shares
+from tracelens_indexer.embedding.static import MOST_CHARACTERS, MOST_PIECES, shares
 from tracelens_indexer.embedding.text import text_of
 from training.corpus import Module
 from training.pairs import asks, first_sentence, mine
@@ -23,7 +23,7 @@ _QUESTIONS = 1_000
 
 def embedded(tokenizer: Tokenizer, weights: NDArray[float32], texts: Sequence[str]) -> NDArray[float32]:
     """(texts, dimension), rows of length 1: what embedding/static.py computes, from weights that are not exported."""
-    encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+    encoded = tokenizer.encode_batch([text[:MOST_CHARACTERS] for text in texts], add_special_tokens=False)
     counts = shares(MOST_PIECES)
     pieces = [one.ids[:MOST_PIECES] or [100] for one in encoded]
     rows = [counts[: len(ids)] @ weights[ids] for ids in pieces]

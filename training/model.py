@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraine
 from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss, MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-from tracelens_indexer.embedding.static import MOST_PIECES, shares
+from tracelens_indexer.embedding.static import MOST_PIECES
 from training.pairs import Pair
 
 if TYPE_CHECKING:
@@ -23,31 +23,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
-_SHARES = shares(MOST_PIECES)
 _DROPPED = 0.3
 """Share of the pieces of a text that a training step does not see: no single word may decide."""
 
 
 class _Mean(torch.autograd.Function):
-    """Sums of weighted rows of a matrix as a sparse product: five times as fast on a CPU as the bag's own way back."""
+    """Means of rows of a matrix as a sparse product: five times as fast on a CPU as the bag's own way back."""
 
     @staticmethod
-    def forward(
-        context: Any, weights: torch.Tensor, ids: torch.Tensor, offsets: torch.Tensor, counts: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(context: Any, weights: torch.Tensor, ids: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
         ends = numpy.append(offsets.numpy(), len(ids))
+        shares = numpy.repeat(1.0 / numpy.diff(ends), numpy.diff(ends)).astype(numpy.float32)
         shape = (len(offsets), weights.shape[0])
-        context.matrix = scipy.sparse.csr_matrix((counts.numpy(), ids.numpy(), ends), shape=shape)
+        context.matrix = scipy.sparse.csr_matrix((shares, ids.numpy(), ends), shape=shape)
         return torch.from_numpy(context.matrix @ weights.detach().numpy())
 
     @staticmethod
-    def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
-        return torch.from_numpy(context.matrix.T @ gradients[0].contiguous().numpy()), None, None, None
+    def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        return torch.from_numpy(context.matrix.T @ gradients[0].contiguous().numpy()), None, None
 
 
 class RememberedPieces(StaticEmbedding):
     """Every piece counts as often as it stands there: what a body repeats is what it is about (counting each once
-    cost .06 MRR on the development projects), and the first most, as embedding/static.py weighs them."""
+    cost .06 MRR on the development projects). Here all count alike; embedding/static.py weighs them by their place."""
 
     def __init__(self, tokenizer: Tokenizer, weights: NDArray[float32], seed: int) -> None:
         super().__init__(tokenizer, embedding_weights=weights.copy())
@@ -64,28 +62,18 @@ class RememberedPieces(StaticEmbedding):
     def preprocess(self, inputs: list[str], prompt: str | None = None, **kwargs: Any) -> dict[str, torch.Tensor]:
         missing = [text for text in inputs if text not in self._ids]
         self.remember(missing)
-        rows, counts = [], []
+        rows = []
         for text in inputs:
             ids = self._ids[text]
-            kept = numpy.ones(len(ids), dtype=bool)
             if self.training and len(ids) > 4:
-                kept = self._chance.random(len(ids)) > _DROPPED
-                kept[0] |= not kept.any()
-            count = _SHARES[: len(ids)][kept]
-            rows.append(ids[kept])
-            counts.append(count / count.sum())
+                ids = ids[self._chance.random(len(ids)) > _DROPPED]
+            rows.append(ids if len(ids) else self._ids[text])
         offsets = numpy.cumsum([0] + [len(row) for row in rows[:-1]])
-        return {
-            "input_ids": torch.from_numpy(numpy.concatenate(rows)),
-            "offsets": torch.from_numpy(offsets),
-            "counts": torch.from_numpy(numpy.concatenate(counts)),
-        }
+        return {"input_ids": torch.from_numpy(numpy.concatenate(rows)), "offsets": torch.from_numpy(offsets)}
 
     def forward(self, features: dict[str, torch.Tensor], **kwargs: Any) -> dict[str, torch.Tensor]:
         mean: Any = _Mean.apply
-        features["sentence_embedding"] = mean(
-            self.embedding.weight, features["input_ids"], features["offsets"], features["counts"]
-        )
+        features["sentence_embedding"] = mean(self.embedding.weight, features["input_ids"], features["offsets"])
         return features
 
 

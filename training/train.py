@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "indexer")]
 
-from training import corpus, export, initial, measure, model, pairs, questions  # noqa: E402
+from training import corpus, export, initial, measure, model, pairs  # noqa: E402
 
 OUT = ROOT / "indexer" / "tracelens_indexer" / "embedding" / "weights"
 MOST_PAIRS = 8_000
@@ -32,7 +32,6 @@ def main() -> None:
     if options.download:
         corpus.download(ROOT / "training" / "packages.txt", options.wheels)
     mined = _mined(options)
-    mined += questions.web_questions(mined, seed=1)
     print(f"{len(mined):,} pairs: {dict(Counter(pair.view for pair in mined))}", flush=True)
     development = {
         project: measure.project(corpus.wheel_modules(project, path))
@@ -110,8 +109,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--download", action="store_true")
     parser.add_argument("--pairs", type=Path, help="where mined pairs are kept")
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch", type=int, default=1_024)
     parser.add_argument("--rate", type=float, default=0.006)
     parser.add_argument("--temperature", type=float, default=0.05)

@@ -9,9 +9,8 @@ from __future__ import annotations
 import heapq
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Protocol
 
 from tracelens_indexer.graph.links import Edge
@@ -25,6 +24,8 @@ _MOST_PUSHES = 400
 _MOST_NEIGHBOURS = 60
 _CALLER = 0.5
 """Weight of going to a caller, beside going to what is called."""
+_MEMBER = 0.3
+"""Weight of going from a class to a method of it, or back."""
 _UNSURE = 0.5
 """Weight of a static edge that may not hold."""
 _NAMES = 0.6
@@ -44,6 +45,7 @@ class GraphIndex(Protocol):
 
     def unit(self, unit_id: int, /) -> UnitRecord | None: ...
     def units_called(self, name: str) -> list[UnitRecord]: ...
+    def units_in(self, path: str) -> list[UnitRecord]: ...
     def callers(self, unit_id: int) -> list[tuple[UnitRecord, Edge]]: ...
     def callees(self, unit_id: int) -> list[tuple[UnitRecord, Edge]]: ...
     def observed_callers(self, unit_id: int, runs: Sequence[int] | None = None) -> list[ObservedEdge]: ...
@@ -79,15 +81,34 @@ def near(
     seeds: Mapping[int, float],
     hits: Sequence[SearchHit] = (),
     runs: Sequence[int] | None = None,
-    names: Mapping[UnitRecord, float] = MappingProxyType({}),
 ) -> list[Near]:
-    """The units around the seeds (unit id → weight), those that search found and those that the target names, best
-    first, without the seeds.
+    """The units around the seeds (unit id → weight) and those that search found, best first, without the seeds.
 
     Functions, methods and classes alone; the order depends on nothing but the index.
     """
     walk = _Walk(index, runs)
-    weights = walk.ranks(seeds, names)
+    return _fused(walk, walk.ranks(seeds, {}), seeds, hits)
+
+
+def near_and_named(
+    index: GraphIndex,
+    seeds: Mapping[int, float],
+    hits: Sequence[SearchHit],
+    runs: Sequence[int] | None,
+    names: Mapping[UnitRecord, float],
+) -> tuple[list[Near], list[Near]]:
+    """(What `near` gives, the same of a walk that comes back to what the target names as well).
+
+    The first says best what to read, the second what else may matter: it goes wider.
+    """
+    walk = _Walk(index, runs)
+    close = _fused(walk, walk.ranks(seeds, {}), seeds, hits)
+    return close, _fused(walk, walk.ranks(seeds, names), seeds, hits) if names else close
+
+
+def _fused(
+    walk: _Walk, weights: Mapping[int, float], seeds: Mapping[int, float], hits: Sequence[SearchHit]
+) -> list[Near]:
     by_walk = sorted((unit for unit in weights if unit not in seeds), key=lambda unit: (-weights[unit], unit))
     by_search = [hit.unit for hit in hits if hit.unit.id not in seeds]
     scores: dict[int, float] = {}
@@ -120,6 +141,7 @@ class _Walk:
         self.units: dict[int, UnitRecord] = {}
         self.reasons: dict[int, str] = {}
         """Of the seeds' own neighbours."""
+        self._known: dict[int, dict[int, float]] = {}
 
     def ranks(self, seeds: Mapping[int, float], names: Mapping[UnitRecord, float]) -> dict[int, float]:
         rest = _shares(seeds, 1 - _NAMES if names else 1.0)
@@ -127,7 +149,7 @@ class _Walk:
             rest[unit_id] = rest.get(unit_id, 0.0) + share
         for unit in names:
             self.units[unit.id] = unit
-            self.reasons[unit.id] = "is named in it"
+            self.reasons.setdefault(unit.id, "is named in it")
         ranks: dict[int, float] = {}
         heap = [(-weight, unit) for unit, weight in rest.items()]
         heapq.heapify(heap)
@@ -150,10 +172,12 @@ class _Walk:
 
     def _around(self, unit_id: int, is_seed: bool) -> dict[int, float]:
         """Neighbour → weight of the step; the heaviest of them."""
+        if unit_id in self._known:
+            return self._known[unit_id]
         found: dict[int, float] = {}
         for edges, factor, verb in (
-            (self._index.observed_callees(unit_id, self._runs), 1.0, "is called by it"),
-            (self._index.observed_callers(unit_id, self._runs), _CALLER, "calls it"),
+            (self._seen(self._index.observed_callees, unit_id), 1.0, "is called by it"),
+            (self._seen(self._index.observed_callers, unit_id), _CALLER, "calls it"),
         ):
             for edge in edges:
                 reason = f"{verb}, seen {edge.calls:,} time{'' if edge.calls == 1 else 's'}"
@@ -166,8 +190,25 @@ class _Walk:
                 sure = 1.0 if link.confidence == "certain" else _UNSURE
                 words = "tests it" if verb == "calls it" and is_test(unit) else verb
                 self._meet(found, unit, factor * sure, words, unit_id, is_seed, once=True)
+        for unit in self._members(unit_id):
+            self._meet(found, unit, _MEMBER, "is of the same class", unit_id, is_seed, once=True)
         heaviest = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-        return dict(heaviest[:_MOST_NEIGHBOURS])
+        self._known[unit_id] = dict(heaviest[:_MOST_NEIGHBOURS])
+        return self._known[unit_id]
+
+    def _members(self, unit_id: int) -> list[UnitRecord]:
+        """The methods of a class, the class of a method."""
+        unit = self.units.get(unit_id) or self._index.unit(unit_id)
+        if unit is None or unit.kind not in ("class", "method"):
+            return []
+        if unit.kind == "method":
+            owner = self._index.unit(unit.parent) if unit.parent else None
+            return [owner] if owner else []
+        return [one for one in self._index.units_in(unit.path) if one.parent == unit.id and one.kind == "method"]
+
+    def _seen(self, ask: Callable[[int, Sequence[int] | None], list[ObservedEdge]], unit_id: int) -> list[ObservedEdge]:
+        # Where nothing was recorded there is nothing to ask, hundreds of times.
+        return ask(unit_id, self._runs) if self._runs is None or self._runs else []
 
     def _meet(
         self,

@@ -22,7 +22,7 @@ _OF_TARGET = 0.4
 _OF_EVIDENCE = 0.25
 _OF_ONE = 0.12
 """A unit that would cost a larger part of the budget than this is outlined."""
-_UNTIL_MAP = 0.7
+_UNTIL_MAP = 0.45
 """The part of the budget after which only single lines are added."""
 _OUTLINE_LINES = 24
 _MOST_TESTS = 3
@@ -111,7 +111,7 @@ class _Packing:
     def packed(self) -> Context:
         hits = self._hits()
         units = self._target.units or tuple(hit.unit for hit in hits[:_MOST_ANSWERS] if hit.unit.kind != "module")
-        around = near.near(
+        around, wider = near.near_and_named(
             self._snapshot.index,
             # The first is what it is about; the others lead to it.
             {unit.id: 1.0 / (place + 1) for place, unit in enumerate(units)},
@@ -122,7 +122,7 @@ class _Packing:
         self._add_target(units)
         self._add_evidence(units)
         self._add_code(around)
-        left = self._add_map(around)
+        left = self._add_map(wider)
         spent = self._budget - self._room
         return Context(self._title, tuple(self._parts), tuple(self._shown.values()), spent, self._budget, left)
 
