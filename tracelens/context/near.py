@@ -44,12 +44,15 @@ class GraphIndex(Protocol):
     """What is asked of the index; the store's Index answers it."""
 
     def unit(self, unit_id: int, /) -> UnitRecord | None: ...
-    def units_called(self, name: str) -> list[UnitRecord]: ...
     def units_in(self, path: str) -> list[UnitRecord]: ...
     def callers(self, unit_id: int) -> list[tuple[UnitRecord, Edge]]: ...
     def callees(self, unit_id: int) -> list[tuple[UnitRecord, Edge]]: ...
     def observed_callers(self, unit_id: int, runs: Sequence[int] | None = None) -> list[ObservedEdge]: ...
     def observed_callees(self, unit_id: int, runs: Sequence[int] | None = None) -> list[ObservedEdge]: ...
+
+
+class NamesIndex(Protocol):
+    def units_called(self, name: str) -> list[UnitRecord]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def is_test(unit: UnitRecord) -> bool:
     return bool(_TEST.search(unit.path))
 
 
-def named_in(index: GraphIndex, text: str) -> dict[UnitRecord, float]:
+def named_in(index: NamesIndex, text: str) -> dict[UnitRecord, float]:
     """The code, tests apart, whose names stand in a text; those that share a name share its weight."""
     found: dict[UnitRecord, float] = {}
     for name in list(dict.fromkeys(_NAME.findall(text)))[:_MOST_NAMES]:
@@ -145,11 +148,11 @@ class _Walk:
 
     def ranks(self, seeds: Mapping[int, float], names: Mapping[UnitRecord, float]) -> dict[int, float]:
         rest = _shares(seeds, 1 - _NAMES if names else 1.0)
-        for unit_id, share in _shares({unit.id: weight for unit, weight in names.items()}, _NAMES).items():
+        for unit_id, share in _shares({named.id: weight for named, weight in names.items()}, _NAMES).items():
             rest[unit_id] = rest.get(unit_id, 0.0) + share
-        for unit in names:
-            self.units[unit.id] = unit
-            self.reasons.setdefault(unit.id, "is named in it")
+        for named in names:
+            self.units[named.id] = named
+            self.reasons.setdefault(named.id, "is named in it")
         ranks: dict[int, float] = {}
         heap = [(-weight, unit) for unit, weight in rest.items()]
         heapq.heapify(heap)

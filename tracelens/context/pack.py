@@ -22,8 +22,8 @@ _OF_TARGET = 0.4
 _OF_EVIDENCE = 0.25
 _OF_ONE = 0.12
 """A unit that would cost a larger part of the budget than this is outlined."""
-_UNTIL_MAP = 0.45
-"""The part of the budget after which only single lines are added."""
+_OF_MAP = 0.6
+"""The part of what target and evidence leave that single lines get: a name in a map costs a tenth of its source."""
 _OUTLINE_LINES = 24
 _MOST_TESTS = 3
 _MOST_SAYING = 3
@@ -198,8 +198,7 @@ class _Packing:
                 self._take(part)
 
     def _add_code(self, around: Sequence[near.Near]) -> None:
-        until = self._room - self._budget * _UNTIL_MAP if self._room > self._budget * _UNTIL_MAP else 0.0
-        until = max(until, self._budget * (1 - _UNTIL_MAP))
+        until = self._room * _OF_MAP
         tests = 0
         for one in around:
             if self._room <= until:
