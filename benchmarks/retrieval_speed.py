@@ -55,27 +55,25 @@ def units(wheels: Path, most: int) -> tuple[list[str], list[str]]:
 
 
 def embedding(texts: list[str]) -> dict[str, float]:
-    """In a process of its own, so that memory is that of the embedder alone, texts included."""
-    told = subprocess.run(
-        [sys.executable, str(Path(__file__)), "--child"],
-        input=json.dumps(list(islice(cycle(texts), UNITS))),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    """In a process of its own."""
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+        file.writelines(json.dumps(text) + "\n" for text in islice(cycle(texts), UNITS))
+        file.flush()
+        command = [sys.executable, str(Path(__file__)), "--child", file.name]
+        told = subprocess.run(command, capture_output=True, text=True, check=True)
     return dict(json.loads(told.stdout))
 
 
-def child() -> None:
-    texts = json.load(sys.stdin)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begun = time.process_time()
-    embedder = StaticEmbedder()
-    for start in range(0, len(texts), 1_024):
-        embedder.embed(texts[start : start + 1_024])
-    seconds = time.process_time() - begun
-    more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(json.dumps({"embed_cpu_s": round(seconds, 2), "embed_mb": round(more)}))
+def child(texts: Path) -> None:
+    """Reads as it goes, so that memory is that of the embedder with its libraries."""
+    embedder, seconds = StaticEmbedder(), 0.0
+    with texts.open() as lines:
+        while batch := [json.loads(line) for line in islice(lines, 1_024)]:
+            begun = time.process_time()
+            embedder.embed(batch)
+            seconds += time.process_time() - begun
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"embed_cpu_s": round(seconds, 2), "embed_mb": round(largest)}))
 
 
 def asked(texts: list[str], questions: list[str], size: int) -> dict[str, float]:
@@ -134,10 +132,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wheels", type=Path)
     parser.add_argument("--sizes", type=int, nargs="+", default=[50_000, 500_000])
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        child()
+        child(options.child)
         return
     texts, questions = units(options.wheels, UNITS)
     results = embedding(texts)

@@ -6,14 +6,14 @@ Heavy (LanceDB, perhaps a transformer): for the command line and the search work
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracelens import facets
 from tracelens.context.near import is_test
 from tracelens.facets import Allowed
-from tracelens.rescoring import CANDIDATES, Rescorer
+from tracelens.rescoring import CANDIDATES, Rescorer, scored_again
 from tracelens.settings import Settings
 from tracelens_indexer.embedding.choose import embedder_for
 from tracelens_indexer.embedding.endpoint import Endpoint
@@ -22,7 +22,7 @@ from tracelens_indexer.embedding.text import SEARCHED_KINDS, question_words
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index, Layout
 from tracelens_indexer.store.answers import SearchHit, UnitRecord
-from tracelens_indexer.store.vectors import MOST_IDS, Ranked, SearchTable, fused, reciprocal_rank_fusion
+from tracelens_indexer.store.vectors import MOST_IDS, Ranked, SearchTable, fused
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -96,7 +96,7 @@ class Searcher:
         if self._rescorer:
             again = self._rescored(query, [units[unit] for unit in best if unit in units][:CANDIDATES])
             if again:
-                scores = dict(reciprocal_rank_fusion(best, again))
+                scores = dict(scored_again(scores, again))
             best.sort(key=lambda unit: (-scores[unit], unit))
         words, meaning = set(ranked.words), set(ranked.meaning)
         hits = [
@@ -135,14 +135,14 @@ class Searcher:
         )
         return None
 
-    def _rescored(self, query: str, candidates: Sequence[UnitRecord]) -> Sequence[int]:
+    def _rescored(self, query: str, candidates: Sequence[UnitRecord]) -> Mapping[int, float]:
         assert self._rescorer is not None
         try:
-            return self._rescorer.ranked(query, candidates)
+            return self._rescorer.cosines(query, candidates)
         except TraceLensError as error:
             # The first stage has answered already: a model that is missing or down costs its part only.
             self.notes.append(f"not scored again: {error}")
-            return ()
+            return {}
 
 
 def _how(words: bool, meaning: bool) -> tuple[str, ...]:
