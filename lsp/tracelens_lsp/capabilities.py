@@ -34,6 +34,7 @@ class Client:
     has_configuration: bool = False
     watches_files: bool = False
     action_literals: bool = False
+    nested_symbols: bool = False
 
 
 def of(params: lsp.InitializeParams, encoding: Encoding) -> Client:
@@ -64,6 +65,7 @@ def of(params: lsp.InitializeParams, encoding: Encoding) -> Client:
         refreshes_diagnostics=bool(_at(workspace, "diagnostics", "refresh_support")),
         has_configuration=bool(_at(workspace, "configuration")),
         watches_files=bool(_at(workspace, "did_change_watched_files", "dynamic_registration")),
+        nested_symbols=bool(_at(text, "document_symbol", "hierarchical_document_symbol_support")),
         action_literals=_at(text, "code_action", "code_action_literal_support") is not None,
     )
 

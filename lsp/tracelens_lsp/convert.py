@@ -12,10 +12,11 @@ from urllib.parse import quote, unquote, urlsplit
 
 from lsprotocol import types as lsp
 
-from tracelens.answers.call_hierarchy import Call, Item
+from tracelens.answers import words
+from tracelens.answers.call_hierarchy import Call, Item, Open
 from tracelens.answers.diagnostics import Diagnostic
 from tracelens.answers.document import DocumentSnapshot, Position, Span
-from tracelens.answers.symbols import Symbol
+from tracelens.answers.symbols import Listed, Symbol
 from tracelens_indexer.source.facts import UnitKind
 from tracelens_indexer.store.answers import UnitRecord
 
@@ -149,6 +150,31 @@ def symbol(found: Symbol, root: Path, encoding: Encoding) -> lsp.SymbolInformati
     )
 
 
+def listed(found: Listed, document: DocumentSnapshot, uri: str, encoding: Encoding) -> lsp.DocumentSymbol:
+    """A function or class of a document, with those in it."""
+    unit = found.unit
+    last = unit.end_line - 1
+    end = Position(last, len(document.line(last)))
+    return lsp.DocumentSymbol(
+        name=unit.name or "?",
+        kind=_SYMBOL_KINDS[unit.kind],
+        range=range_(document, Span(Position(unit.first_line - 1, 0), end), encoding),
+        selection_range=range_(document, document.name_span(unit), encoding),
+        detail=found.detail or None,
+        children=[listed(child, document, uri, encoding) for child in found.inside] or None,
+    )
+
+
+def flat(found: Listed, document: DocumentSnapshot, uri: str, encoding: Encoding) -> list[lsp.SymbolInformation]:
+    """The same for a client that knows no symbols inside of others: what was seen stands behind the name."""
+    unit = found.unit
+    name = f"{unit.name} ({found.detail})" if found.detail else unit.name
+    scope = unit.scope.rpartition(".")[0].removesuffix(".<locals>")
+    at = lsp.Location(uri, range_(document, document.name_span(unit), encoding))
+    own = lsp.SymbolInformation(name=name, kind=_SYMBOL_KINDS[unit.kind], location=at, container_name=scope or None)
+    return [own, *(one for child in found.inside for one in flat(child, document, uri, encoding))]
+
+
 def hierarchy_item(item: Item, root: Path, encoding: Encoding) -> lsp.CallHierarchyItem:
     unit = item.unit
     start = lsp.Position(max(unit.name_line - 1, 0), unit.name_column if unit.kind != "module" else 0)
@@ -164,7 +190,20 @@ def hierarchy_item(item: Item, root: Path, encoding: Encoding) -> lsp.CallHierar
     )
 
 
-def call_ranges(call: Call, caller: UnitRecord, lines: list[str], encoding: Encoding) -> list[lsp.Range]:
+def open_item(found: Open, caller: UnitRecord, root: Path, ranges: list[lsp.Range]) -> lsp.CallHierarchyItem:
+    """A call that is not resolved, as an item that leads to where it is written."""
+    return lsp.CallHierarchyItem(
+        name=words.clean(found.callee, words.LONGEST_NAME),
+        kind=lsp.SymbolKind.Null,
+        uri=uri_of(root / caller.path),
+        range=ranges[0],
+        selection_range=ranges[0],
+        detail=f"not resolved: {words.clean(found.reason, words.LONGEST_NAME)}",
+        data={"root": str(root)},
+    )
+
+
+def call_ranges(call: Call | Open, caller: UnitRecord, lines: list[str], encoding: Encoding) -> list[lsp.Range]:
     """The places of calls in the caller's file, of which `lines` are the lines on disk."""
     ranges = []
     for number, byte_column in call.places:

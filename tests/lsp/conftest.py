@@ -131,10 +131,12 @@ class Editor:
         found = await self.client.text_document_code_lens_async(params) or []
         return [(lens.range.start.line, lens.command.title) for lens in found if lens.command]
 
-    async def hints(self, uri: str) -> list[lsp.InlayHint]:
+    async def hints(self, uri: str, *, parameters: bool = False) -> list[lsp.InlayHint]:
+        """Those at the end of `def` lines, or those on parameters."""
         whole = lsp.Range(lsp.Position(0, 0), lsp.Position(1000, 0))
         params = lsp.InlayHintParams(lsp.TextDocumentIdentifier(uri), whole)
-        return list(await self.client.text_document_inlay_hint_async(params) or [])
+        found = await self.client.text_document_inlay_hint_async(params) or []
+        return [hint for hint in found if (hint.kind is lsp.InlayHintKind.Parameter) is parameters]
 
     async def diagnostics(self, uri: str, wanted: int | None = None) -> list[lsp.Diagnostic]:
         """Pulled, or waited for (until there are as many as wanted) where the server publishes."""

@@ -93,6 +93,44 @@ async def test_findings_are_told_and_can_be_ignored(connect: Connect, tmp_path: 
         assert await editor.diagnostics(uri) == []
 
 
+async def test_parameters_of_failing_functions_say_what_they_took(connect: Connect) -> None:
+    async with connect("neovim") as editor:
+        uri = editor.open("pricing.py")
+        price, tier = await editor.hints(uri, parameters=True)
+        assert (price.label, tier.label) == ("0.0 … 9.99", "None 8 %")
+        assert price.position == editor.position(uri, "price: float", len("price: float"))
+        assert tier.position == editor.position(uri, '= "basic"', len('= "basic"'))
+        resolved = await editor.client.inlay_hint_resolve_async(price)
+        assert isinstance(resolved.tooltip, lsp.MarkupContent) and "each failed" in resolved.tooltip.value
+        # They follow the text, and are off for those who want none.
+        editor.replace(uri, "price: float", "price: 'float'")
+        editor.replace(uri, "price - saving", "price - saving - 0")
+        price, _ = await editor.hints(uri, parameters=True)
+        assert price.label == "was 0.0 … 9.99"
+        assert price.position == editor.position(uri, "price: 'float'", len("price: 'float'"))
+        settings = {"tracelens": {"parameterHints": "off", "documentSymbols": "all"}}
+        editor.client.workspace_did_change_configuration(lsp.DidChangeConfigurationParams(settings))
+        assert await editor.hints(uri, parameters=True) == [] and len(await editor.hints(uri)) == 1
+
+
+async def test_symbols_of_a_document_say_how_hot_they_are(connect: Connect, tmp_path: Path) -> None:
+    root = tmp_path / "symbols"
+    source = "class C:\n    def ran(self):\n        return 1\n\n    def not_seen(self):\n        return 2\n"
+    call = {"call": "m.py:C.ran", "args": {}, "returns": 1, "times": 3, "ms": 2.0}
+    recorded.workspace(root, {"m.py": source, "n.py": "def f():\n    return 1\n"}, [call]).close()
+    for name, options in (("vscode", None), ("neovim", {"documentSymbols": "all"})):
+        async with connect(name, root=root, options=options) as editor:
+            document = lsp.TextDocumentIdentifier(editor.open("m.py"))
+            found = await editor.client.text_document_document_symbol_async(lsp.DocumentSymbolParams(document))
+            assert found and isinstance(found[0], lsp.DocumentSymbol)
+            inside = [(child.name, child.detail) for child in found[0].children or ()]
+            ran = ("ran", "3 calls · 100 % of run in itself")
+            assert (found[0].name, inside) == ("C", [ran] if name == "vscode" else [ran, ("not_seen", None)])
+            # Where nothing was seen the outline is left to others.
+            other = lsp.DocumentSymbolParams(lsp.TextDocumentIdentifier(editor.open("n.py")))
+            assert not await editor.client.text_document_document_symbol_async(other)
+
+
 async def test_annotations_are_written_as_they_were_observed(connect: Connect, tmp_path: Path) -> None:
     root = tmp_path / "annotated"
     recorded.workspace(root, {"m.py": CONTRACT}, CONTRACT_CALLS).close()
