@@ -6,6 +6,7 @@ Answers count columns in bytes of UTF-8; a client counts in units of UTF-8, UTF-
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import quote, unquote, urlsplit
@@ -221,17 +222,25 @@ def call_ranges(call: Call | Open, caller: UnitRecord, lines: list[str], encodin
 
 
 def workspace_edit(
-    edits: dict[str, list[lsp.TextEdit]], versions: dict[str, int | None], *, document_changes: bool
+    edits: dict[str, list[lsp.TextEdit]],
+    versions: dict[str, int | None],
+    created: Sequence[str] = (),
+    *,
+    document_changes: bool,
 ) -> lsp.WorkspaceEdit:
+    """`created`: files that are made first; only for a client that can, which has document changes."""
     if not document_changes:
         return lsp.WorkspaceEdit(changes=edits)
     return lsp.WorkspaceEdit(
         document_changes=[
-            lsp.TextDocumentEdit(
-                text_document=lsp.OptionalVersionedTextDocumentIdentifier(uri=uri, version=versions.get(uri)),
-                edits=cast(Any, of_file),
-            )
-            for uri, of_file in edits.items()
+            *(lsp.CreateFile(uri=uri) for uri in created),
+            *(
+                lsp.TextDocumentEdit(
+                    text_document=lsp.OptionalVersionedTextDocumentIdentifier(uri=uri, version=versions.get(uri)),
+                    edits=cast(Any, of_file),
+                )
+                for uri, of_file in edits.items()
+            ),
         ]
     )
 
@@ -247,7 +256,8 @@ def to_confirm(edit: lsp.WorkspaceEdit, label: str, description: str) -> lsp.Wor
         for change in edit.document_changes or ()
         if isinstance(change, lsp.TextDocumentEdit)
     ]
-    return lsp.WorkspaceEdit(document_changes=changes, change_annotations={"fix": annotation})
+    made = [change for change in edit.document_changes or () if isinstance(change, lsp.CreateFile)]
+    return lsp.WorkspaceEdit(document_changes=[*made, *changes], change_annotations={"fix": annotation})
 
 
 def _line(number: int) -> lsp.Range:

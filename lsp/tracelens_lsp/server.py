@@ -83,6 +83,8 @@ _COMMANDS: tuple[tuple[str, Callable[..., Coroutine[Any, Any, None]]], ...] = (
     ("tracelens.similar", execute_command.similar),
     ("tracelens.chooseRun", execute_command.choose_run),
     ("tracelens.fix", execute_command.fix),
+    ("tracelens.make", execute_command.make),
+    ("tracelens.replay", execute_command.replay),
     ("tracelens.index", execute_command.index),
     ("tracelens.import", execute_command.import_),
 )

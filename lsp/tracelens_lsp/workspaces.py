@@ -31,7 +31,7 @@ class Workspace:
         self._tried = 0.0
         self.choice = ""
         """Which runs are shown, as in answers/choose.py."""
-        self._ignore: tuple[object, tuple[str, ...]] = (None, ())
+        self._settings: tuple[object, settings.Settings] = (None, settings.Settings())
         self._told: tuple[object, ...] = ()
 
     def snapshot(self) -> IndexSnapshot | None:
@@ -60,19 +60,16 @@ class Workspace:
     def choose(self, choice: str) -> None:
         self.choice, self._snapshot = choice, None
 
-    def ignore(self) -> tuple[str, ...]:
-        """The diagnostics that the project's and the user's settings leave out; read again when the file changes."""
-        try:
-            stamp: object = (self.root / "pyproject.toml").stat().st_mtime_ns
-        except OSError:
-            stamp = 0
-        if self._ignore[0] != stamp:
+    def configured(self) -> settings.Settings:
+        """The project's and the user's settings; read again when one of their files changes."""
+        stamp = tuple(_changed_ns(file) for file in (self.root / "pyproject.toml", settings.user_file()))
+        if self._settings[0] != stamp:
             try:
-                self._ignore = (stamp, settings.load(self.root).ignore)
+                self._settings = (stamp, settings.load(self.root))
             except TraceLensError as error:
                 _log.warning("%s", error)
-                self._ignore = (stamp, ())
-        return self._ignore[1]
+                self._settings = (stamp, settings.Settings())
+        return self._settings[1]
 
     def changed(self) -> bool:
         """Whether the index is another than when this was last asked; cheap enough for a timer."""
@@ -136,3 +133,10 @@ def _real(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError, ValueError):
         return path
+
+
+def _changed_ns(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
