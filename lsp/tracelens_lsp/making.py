@@ -19,6 +19,8 @@ from tracelens_lsp.session import Session
 
 _HARMFUL = ("same", "regressed")
 _Json = dict[str, Any]
+_TOLD = ("--progress", "json")
+"""What takes seconds says how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ async def _asked(
     session: Session, root: Path, maker: Maker, about: str, progress: worker.Progress
 ) -> lsp.WorkspaceEdit | _NotMade:
     name, *options = maker.command
-    arguments = [name, about, *options, "--json", "--root", str(root), "--progress", "json"]
+    arguments = [name, about, *options, "--json", "--root", str(root)]
     finished = await worker.run(root, arguments, progress, session.settings.project_python)
     try:
         told = maker.read(json.loads(finished.output))
@@ -140,9 +142,9 @@ def _say(session: Session, text: str, *, warning: bool = False) -> None:
 
 MAKERS = {
     # What a person did not ask a model for is not sent to one.
-    "fix": Maker("Looking for a fix", ("fix", "--no-apply", "--no-ai"), _fix),
-    "ai": Maker("Asking for a fix", ("fix", "--no-apply"), lambda told: _fix(told, ("llm",))),
-    "tests": Maker("Making tests", ("test",), _tests),
+    "fix": Maker("Looking for a fix", ("fix", "--no-apply", "--no-ai", *_TOLD), _fix),
+    "ai": Maker("Asking for a fix", ("fix", "--no-apply", *_TOLD), lambda told: _fix(told, ("llm",))),
+    "tests": Maker("Making tests", ("test", *_TOLD), _tests),
     "annotate": Maker("Annotating", ("annotate",), _annotations),
-    "cache": Maker("Looking whether a cache helps", ("cache",), _cache),
+    "cache": Maker("Looking whether a cache helps", ("cache", *_TOLD), _cache),
 }

@@ -23,6 +23,8 @@ class Settings:
     unreached: bool = False
     """Also report functions that no run reached."""
     index_on_save: bool = True
+    run: str = ""
+    """Which runs are shown until others are chosen, as in answers/choose.py."""
     project_python: str = ""
     """Interpreter of the user's programs, as the client found it; "" leaves it to the command line's own rules."""
 
@@ -53,6 +55,9 @@ def updated(settings: Settings, said: object, *, initial: bool = False) -> Setti
         settings = replace(settings, unreached=bool(told["unreached"]))
     if (on_save := _enabled(said, "indexOnSave")) is not None:
         settings = replace(settings, index_on_save=on_save)
+    run = said.get("run")
+    if isinstance(run, str):
+        settings = replace(settings, run=run)
     python = said.get("projectInterpreter")
     if initial and isinstance(python, str):
         settings = replace(settings, project_python=python)

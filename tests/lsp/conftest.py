@@ -159,6 +159,26 @@ class Editor:
         return [action for action in found if isinstance(action, lsp.CodeAction)]
 
 
+def applied(editor: Editor, text: str, edit: lsp.WorkspaceEdit) -> str:
+    """The text after a workspace edit of one document, as a client would apply it."""
+    edits: list[lsp.TextEdit] = []
+    for of_file in (edit.changes or {}).values():
+        edits += of_file
+    for change in edit.document_changes or ():
+        assert isinstance(change, lsp.TextDocumentEdit)
+        edits += [item for item in change.edits if isinstance(item, lsp.TextEdit)]
+    lines = text.split("\n")
+
+    def offset(at: lsp.Position) -> int:
+        line = lines[at.line]
+        character = next(n for n in range(len(line) + 1) if editor.length(line[:n]) == at.character)
+        return sum(len(one) + 1 for one in lines[: at.line]) + character
+
+    for item in sorted(edits, key=lambda item: offset(item.range.start), reverse=True):
+        text = text[: offset(item.range.start)] + item.new_text + text[offset(item.range.end) :]
+    return text
+
+
 async def eventually(true: Callable[[], object], seconds: float = 10.0) -> None:
     """Wait for something the server does in its own time."""
     for _ in range(int(seconds / 0.05)):

@@ -18,6 +18,7 @@ from tracelens_indexer.store.answers import CaptureRecord, FailureRecord, Profil
 Kind = Literal["fix", "make", "show", "ignore"]
 MAKE = "tracelens.make"
 REPLAY = "tracelens.replay"
+CHOOSE = "tracelens.chooseRun"
 SHOW = "tracelens.show"
 EXPLAIN = "tracelens.explain"
 CALLERS = "tracelens.showCallers"
@@ -86,7 +87,20 @@ def actions(
         if asked and on_definition and unit.kind in ("function", "method"):
             found += _of_calls(document, snapshot, identity, unit)
             found.append(Action(f"Show code like {words.clean(unit.name)}", "show", SIMILAR, (f"u:{identity:x}",)))
+            found += _of_test(snapshot, identity)
     return found
+
+
+def _of_test(snapshot: IndexSnapshot, identity: int) -> list[Action]:
+    """To look at one test alone, one that failed before others; or back from one."""
+    if snapshot.index.test:
+        return [Action("Show every test again", "show", CHOOSE, ("",))]
+    profile = snapshot.profile(identity)
+    failed = [test for failure in (profile.failures if profile else ()) for test in failure.tests]
+    tests = [*failed, *(test for test, _ in (profile.tests if profile else ()))]
+    return [
+        Action(f"Show only what {words.test_name(test)} did", "show", CHOOSE, (f"test:{test}",)) for test in tests[:1]
+    ]
 
 
 def _of_calls(document: DocumentSnapshot, snapshot: IndexSnapshot, identity: int, unit: Unit) -> list[Action]:

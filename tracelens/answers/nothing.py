@@ -86,6 +86,9 @@ def why(snapshot: IndexSnapshot, path: str, unit: UnitRecord | None, now_ns: int
         return Nothing(where, tuple(checks), _RECORD)
     profiles = snapshot.profiles_in(path)
     profile = profiles.get(unit.id) if unit else None
+    if profile is None and snapshot.index.test and unit is not None:
+        checks.append(Check(False, f"not called by {words.test_name(snapshot.index.test)}, the test that is shown"))
+        return Nothing(where, tuple(checks), "choose other runs")
     if profile is None and (unit is not None or not profiles):
         missing = _unseen(path, unit, runs, len(profiles))
         checks += missing.checks

@@ -59,6 +59,13 @@ runs_option = click.option(
     shell_complete=complete_runs,
     help="Only this run: an id or a name of `tracelens runs`.",
 )
+test_option = click.option(
+    "--test",
+    "test",
+    default="",
+    metavar="TEST",
+    help="Only what this test did: its id, or an end of it.",
+)
 progress_option = click.option(
     "--progress",
     type=click.Choice(["auto", "none", "json"]),
@@ -103,6 +110,17 @@ def chosen_runs(index: Index, names: tuple[str, ...]) -> tuple[int, ...] | None:
     from tracelens.answers.choose import runs_named
 
     return runs_named(index, names)
+
+
+def shown(index: Index, run_names: tuple[str, ...], test: str) -> tuple[Index, tuple[int, ...] | None]:
+    """What --run and --test choose: the index, as one test saw it where one is named, and the runs to ask it about.
+
+    Raises TraceLensError for an unknown one.
+    """
+    from tracelens.answers.choose import during
+
+    runs = chosen_runs(index, run_names)
+    return during(index, test, runs) if test else (index, runs)
 
 
 def one_unit(index: Index, text: str) -> UnitRecord:

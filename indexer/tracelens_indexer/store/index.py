@@ -52,7 +52,7 @@ _STATES: dict[str, int] = {"fresh": 0, "moved": 1, "unverified": 2, "stale": 3}
 
 
 @dataclass(frozen=True, slots=True)
-class _Base:
+class Base:
     """What shares are shares of, over the chosen runs."""
 
     sample_weight: float
@@ -65,9 +65,11 @@ class Index(Facets):
 
     def __init__(self, connection: sqlite3.Connection, root: Path, *, owns: bool = True) -> None:
         super().__init__(connection, root)
+        self.test = ""
+        """The test that is looked through; "" all that ran (store/during.py)."""
         self._owns = owns
         self._current: tuple[int, tuple[int, ...]] | None = None
-        self._bases: dict[tuple[int, tuple[int, ...]], _Base] = {}
+        self._bases: dict[tuple[int, tuple[int, ...]], Base] = {}
 
     @classmethod
     def open(cls, root: Path) -> Index:
@@ -133,10 +135,20 @@ class Index(Facets):
         self._current = (generation, chosen)
         return chosen
 
+    def tests(self, runs: Sequence[int] | None = None) -> list[tuple[str, int]]:
+        """The tests of the runs by name, each with the number of units that it ran."""
+        chosen = self._chosen(runs)
+        rows = self._connection.execute(
+            "SELECT test, count(DISTINCT anchors.unit) FROM profile_tests JOIN anchors ON anchors.id = anchor"
+            f" WHERE run IN ({','.join('?' * len(chosen))}) AND anchors.unit IS NOT NULL GROUP BY test ORDER BY test",
+            chosen,
+        )
+        return [(row[0], row[1]) for row in rows]
+
     def _chosen(self, runs: Sequence[int] | None) -> tuple[int, ...]:
         return self.current_runs() if runs is None else tuple(runs)
 
-    def _base(self, runs: tuple[int, ...]) -> _Base:
+    def _base(self, runs: tuple[int, ...]) -> Base:
         key = (self.generation, runs)
         if self._owns and key in self._bases:
             return self._bases[key]
@@ -154,7 +166,7 @@ class Index(Facets):
                 runs,
             ).fetchall()
         )
-        base = _Base(weight[1] if weight else 0.0, {tool: int(n or 0) for tool, n in self_ns.items()})
+        base = Base(weight[1] if weight else 0.0, {tool: int(n or 0) for tool, n in self_ns.items()})
         self._bases = {key: base}
         return base
 
@@ -250,7 +262,7 @@ class Index(Facets):
         return found
 
     @staticmethod
-    def _merged(unit: UnitRecord, every: list[sqlite3.Row], base: _Base) -> Profile:
+    def _merged(unit: UnitRecord, every: list[sqlite3.Row], base: Base) -> Profile:
         tool = counting_tool((row["tool"], row["counting"]) for row in every if row["calls"] or row["resumes"])
         # Another tool's counts of the same unit are most likely of the same program, seen twice.
         parts = [row for row in every if not (row["calls"] or row["resumes"]) or row["tool"] == tool]
@@ -373,6 +385,7 @@ class Index(Facets):
         unit_id: int | None = None,
         path: str | None = None,
         name: str | None = None,
+        test: str = "",
     ) -> list[FailureRecord]:
         if not runs:
             return []
@@ -388,6 +401,9 @@ class Index(Facets):
             ).fetchall()
             conditions.append(f"anchors.unit IN ({','.join('?' * len(ids))})")
             values += [row[0] for row in ids]
+        if test:
+            conditions.append("test = ?")
+            values.append(test)
         if name is not None:
             conditions.append("failure >= ? AND failure < ?")
             values += [name, name + "g"]
