@@ -245,19 +245,19 @@ def workspace_edit(
     )
 
 
-def to_confirm(edit: lsp.WorkspaceEdit, label: str, description: str) -> lsp.WorkspaceEdit:
-    """The same edit, which the client shows as a diff and applies when it is confirmed."""
-    annotation = lsp.ChangeAnnotation(label=label, needs_confirmation=True, description=description)
+def annotated(edit: lsp.WorkspaceEdit, label: str, description: str, *, confirm: bool) -> lsp.WorkspaceEdit:
+    """The same edit with what speaks for it, which the client shows in its preview; `confirm`: always shows first."""
+    annotation = lsp.ChangeAnnotation(label=label, needs_confirmation=confirm, description=description)
     changes = [
         lsp.TextDocumentEdit(
             text_document=change.text_document,
-            edits=[lsp.AnnotatedTextEdit("fix", one.range, one.new_text) for one in cast(Any, change.edits)],
+            edits=[lsp.AnnotatedTextEdit("made", one.range, one.new_text) for one in cast(Any, change.edits)],
         )
         for change in edit.document_changes or ()
         if isinstance(change, lsp.TextDocumentEdit)
     ]
     made = [change for change in edit.document_changes or () if isinstance(change, lsp.CreateFile)]
-    return lsp.WorkspaceEdit(document_changes=[*made, *changes], change_annotations={"fix": annotation})
+    return lsp.WorkspaceEdit(document_changes=[*made, *changes], change_annotations={"made": annotation})
 
 
 def _line(number: int) -> lsp.Range:

@@ -12,7 +12,7 @@ from typing import Any
 from lsprotocol import types as lsp
 
 from tracelens.answers import words
-from tracelens_lsp import worker
+from tracelens_lsp import convert, worker
 from tracelens_lsp.edits import as_edit
 from tracelens_lsp.progress import showing
 from tracelens_lsp.session import Session
@@ -34,24 +34,37 @@ class _NotMade:
 
 
 @dataclass(frozen=True, slots=True)
+class _Made:
+    """What to write."""
+
+    wanted: _Json
+    title: str
+    evidence: str
+    """What speaks for it, in a line."""
+    proved: bool = True
+    """Else it is shown as a diff before it is applied, where the client can."""
+
+
+@dataclass(frozen=True, slots=True)
 class Maker:
     title: str
     """Of the progress bar."""
     command: tuple[str, ...]
     """Of `tracelens`; the id of what it is about comes behind its first word."""
-    read: Callable[[_Json], tuple[_Json, str] | _NotMade]
-    """What it printed → (what to write, what to say of it)."""
+    read: Callable[[_Json], _Made | _NotMade]
+    """Makes of what it printed what to write."""
 
 
-async def made(session: Session, uri: str, what: str, about: str) -> lsp.WorkspaceEdit | None:
-    """What was asked for as an edit; None, and the person is told why, when there is none."""
+async def made(session: Session, uri: str, what: str, about: str, *, confirm: bool = False) -> lsp.WorkspaceEdit | None:
+    """What was asked for as an edit; None, and the person is told why, when there is none. `confirm`: it is shown
+    before it is applied, as what is not proved always is."""
     workspace, maker = session.workspace(uri), MAKERS.get(what)
     if workspace is None or maker is None:
         return None
     async with showing(session, maker.title) as progress:
         for last in (False, True):
             await session.settled(workspace.root)
-            told = await _asked(session, workspace.root, maker, about, progress)
+            told = await _asked(session, workspace.root, maker, about, progress, confirm=confirm)
             # An editor that saves by itself may do so while it is being made: then once more.
             if isinstance(told, lsp.WorkspaceEdit) or last or not told.elsewhere:
                 break
@@ -62,7 +75,7 @@ async def made(session: Session, uri: str, what: str, about: str) -> lsp.Workspa
 
 
 async def _asked(
-    session: Session, root: Path, maker: Maker, about: str, progress: worker.Progress
+    session: Session, root: Path, maker: Maker, about: str, progress: worker.Progress, *, confirm: bool
 ) -> lsp.WorkspaceEdit | _NotMade:
     name, *options = maker.command
     arguments = [name, about, *options, "--json", "--root", str(root)]
@@ -73,20 +86,24 @@ async def _asked(
         return _NotMade(finished.said or f"`tracelens {name}` ended with {finished.code}")
     if isinstance(told, _NotMade):
         return told
-    wanted, said = told
-    edit = as_edit(session, root, {**wanted, "instead": f"tracelens {name} {about} --write"})
+    edit = as_edit(session, root, {**told.wanted, "instead": f"tracelens {name} {about} --write"})
     if isinstance(edit, str):
         return _NotMade(edit, elsewhere=True)
-    _say(session, said)
+    _say(session, f"{told.title} — {told.evidence}")
+    if session.client.previews and edit.document_changes:
+        return convert.annotated(edit, told.title, told.evidence, confirm=confirm or not told.proved)
     return edit
 
 
-def _fix(told: _Json, strategies: Sequence[str] = ("template", "llm")) -> tuple[_Json, str] | _NotMade:
+def _fix(told: _Json, strategies: Sequence[str] = ("template", "llm")) -> _Made | _NotMade:
     best = _best([fix for fix in told["fixes"] if fix.get("strategy") in strategies])
     if best is None:
         notes = "; ".join(words.clean(str(note), words.LONGEST_MESSAGE) for note in told.get("notes", ())[:3])
         return _NotMade(f"no fix was found{f': {notes}' if notes else ''}", warning=False)
-    return best, f"{words.clean(str(best.get('title', 'fix')), 200)} — {_verdict(best, told)}"
+    title = words.clean(str(best.get("title", "fix")), 200)
+    by_template = best.get("strategy") == "template"
+    proved = by_template and best.get("verdict", {}).get("kind") == "fixed"
+    return _Made(best, title, _verdict(best, told), proved)
 
 
 def _best(fixes: Sequence[_Json]) -> _Json | None:
@@ -107,29 +124,33 @@ def _verdict(fix: _Json, told: _Json) -> str:
     return " · ".join([*parts, *_sandbox(told)])
 
 
-def _tests(told: _Json) -> tuple[_Json, str] | _NotMade:
+def _tests(told: _Json) -> _Made | _NotMade:
     if told.get("problem"):
         return _NotMade(words.clean(str(told["problem"]), 600), warning=False)
-    n = words.counted(len(told["tests"]), "test")
-    parts = [f"{n} from {words.counted(len(told['calls']), 'recorded call')} in {words.clean(str(told['path']), 200)}"]
+    title = f"{words.counted(len(told['tests']), 'test')} in {words.clean(str(told['path']), 200)}"
+    parts = [f"from {words.counted(len(told['calls']), 'recorded call')}"]
     if told.get("mutants"):
         parts.append(f"{int(told['noticed'])} of {int(told['mutants'])} wrong versions noticed")
     if told.get("fails_before"):
         parts.append(f"they fail with the code that failed and pass with {words.clean(str(told.get('fix')), 200)}")
-    return told, " · ".join([*parts, *_sandbox(told)])
+    return _Made(told, title, " · ".join([*parts, *_sandbox(told)]))
 
 
-def _annotations(told: _Json) -> tuple[_Json, str] | _NotMade:
+def _annotations(told: _Json) -> _Made | _NotMade:
     notes = "; ".join(words.clean(str(note), 200) for note in told.get("notes", ())[:3])
     if not told.get("edits"):
         return _NotMade(notes or "nothing to annotate from what was recorded", warning=False)
-    said = f"{words.counted(len(told['added']), 'annotation')}, of what was seen: other values may come"
-    return told, f"{said}{f'; {notes}' if notes else ''}"
+    said = f"of what was seen: other values may come{f'; {notes}' if notes else ''}"
+    return _Made(told, words.counted(len(told["added"]), "annotation"), said)
 
 
-def _cache(told: _Json) -> tuple[_Json, str] | _NotMade:
+def _cache(told: _Json) -> _Made | _NotMade:
     said = words.clean(str(told["told"]), 600)
-    return (told, " · ".join([said, *_sandbox(told)])) if told.get("edits") else _NotMade(said, warning=False)
+    if not told.get("edits"):
+        return _NotMade(said, warning=False)
+    return _Made(
+        told, f"Cache {words.clean(str(told['unit']))}", " · ".join([said, *_sandbox(told)]), bool(told.get("verified"))
+    )
 
 
 def _sandbox(told: _Json) -> list[str]:

@@ -96,4 +96,4 @@ async def test_a_fix_that_a_link_asked_for_is_shown_before_it_isapplied(connect:
         [params] = asked
         assert params.edit.change_annotations and params.edit.document_changes
         [annotation] = params.edit.change_annotations.values()
-        assert annotation.needs_confirmation and annotation.label == "Fix ZeroDivisionError in apply_discount"
+        assert annotation.needs_confirmation and "failing 2/2 fixed" in (annotation.description or "")

@@ -31,10 +31,15 @@ class Nothing:
     """A command to run or a thing to do; "" when data is there."""
 
     @property
+    def missing(self) -> str:
+        """The first thing that is missing."""
+        return next((check.told for check in self.checks if not check.passed), "there is something to show")
+
+    @property
     def line(self) -> str:
         """The first thing that is missing and what to do, in one line."""
-        missing = next((check.told for check in self.checks if not check.passed), "there is something to show")
-        return f"{self.about}: {missing}. {self.todo}".rstrip(". ") if self.todo else f"{self.about}: {missing}"
+        about = f"{self.about}: {self.missing}"
+        return f"{about}. {self.todo}".rstrip(". ") if self.todo else about
 
     @property
     def lines(self) -> list[str]:

@@ -37,6 +37,8 @@ class _Proposed:
     told: str
     """What speaks for it, or why it is not proposed."""
     sandbox: str = ""
+    verified: bool = False
+    """Whether recorded calls were made again with it."""
 
 
 @click.command("cache")
@@ -113,12 +115,12 @@ def _proposed(index: Index, unit: UnitRecord, root: Path, python: str) -> _Propo
     told = f"{seen.again} of {words.counted(seen.calls, 'kept call')} had arguments seen before"
     if again.count("other"):
         return _Proposed(None, f"a cache is not proposed for {unit.qualname}: {replayed.headline(again)}")
-    return _Proposed(patch, f"{told} · {replayed.headline(again)}", again.sandbox)
+    return _Proposed(patch, f"{told} · {replayed.headline(again)}", again.sandbox, again.count("same") > 0)
 
 
 def _plain(unit: UnitRecord, made: _Proposed, root: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"unit": unit.qualname, "proposed": made.patch is not None, "told": made.told}
     if made.patch is not None:
-        found |= {"diff": made.patch.diff, "sandbox": made.sandbox}
+        found |= {"diff": made.patch.diff, "sandbox": made.sandbox, "verified": made.verified}
         found |= plain_edit(unit.path, (root / unit.path).read_bytes(), made.patch.content)
     return found

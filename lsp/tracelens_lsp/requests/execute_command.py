@@ -142,17 +142,10 @@ async def make(session: Session, what: Any = None, about: Any = None) -> None:
         session.views.say(f"TraceLens: nothing is known of {words.clean(str(about))} any more")
         return
     unit = found.unit if isinstance(found, FailureRecord) else found
-    edit = await made(session, convert.uri_of(index.root / unit.path), str(what), str(about))
+    edit = await made(session, convert.uri_of(index.root / unit.path), str(what), str(about), confirm=True)
     if edit is not None:
-        label = f"{_LABELS.get(str(what), 'Edit')} {words.clean(unit.name)}"
-        if isinstance(found, FailureRecord) and what != "tests":
-            label = f"Fix {words.type_name(found.type)} in {words.clean(unit.name)}"
-        if session.client.previews and edit.document_changes:
-            edit = convert.to_confirm(edit, label, "tried against the recorded calls")
+        label = f"TraceLens: {words.clean(unit.name)}"
         await session.server.workspace_apply_edit_async(lsp.ApplyWorkspaceEditParams(edit=edit, label=label))
-
-
-_LABELS = {"tests": "Tests of", "annotate": "Annotate", "cache": "Cache"}
 
 
 async def replay(session: Session, about: Any = None) -> None:
