@@ -194,17 +194,20 @@ def _is_literal(node: ast.expr) -> bool:
 def cached(source: Source, node: Function) -> Patch:
     """The file with `functools.cache` above the function. Raises ValueError when that does not parse."""
     bound = bound_names(source.tree)
-    edits = []
+    imported = ""
+    at = behind_imports(source)
     name = next((name for name, what in bound.items() if what == "functools.cache"), "")
     if not name:
         module = next((name for name, what in bound.items() if what == "functools"), "")
         if not module:
-            at = behind_imports(source)
-            edits.append(Edit(at, at, "import functools\n" if _imports(source.tree) else "\nimport functools\n"))
+            before = "\n" if at and not _imports(source.tree) else ""
+            imported = f"{before}import functools\n" + ("" if at else "\n\n")
         name = f"{module or 'functools'}.cache"
     line = source.line_start(node.lineno)
-    edits.append(Edit(line, line, f"@{name}\n"))
-    return make_patch(source, edits)
+    # Two edits at one place would be in no order.
+    if line == at:
+        return make_patch(source, [Edit(at, at, f"{imported}@{name}\n")])
+    return make_patch(source, [Edit(line, line, f"@{name}\n"), *([Edit(at, at, imported)] if imported else ())])
 
 
 def _imports(tree: ast.Module) -> bool:
