@@ -10,7 +10,6 @@ from tracelens.answers import headline, values
 from tracelens.answers.document import DocumentSnapshot, Position, in_document, placed, state_now
 from tracelens.answers.hover import ParameterAnswer, UnitAnswer, about_parameter, about_unit
 from tracelens.answers.snapshot import IndexSnapshot, unexpected_here
-from tracelens_indexer.profiles.rows import AnchorState
 from tracelens_indexer.source.facts import Parameter, Unit
 from tracelens_indexer.source.syntax import kind
 
@@ -18,6 +17,8 @@ Which = Literal["off", "hot", "all"]
 
 _MOST_PARAMETERS = 4
 """Of one `def`: more would push its end out of sight."""
+_ROOM = 43 - len("was ")
+"""Characters of all hints on one line together: VS Code cuts off what is beyond them, which would be the end."""
 _LISTS = (kind("parameters"), kind("lambda_parameters"))
 
 
@@ -52,20 +53,23 @@ def hints(
             continue
         failures = unexpected_here(profile)
         telling = bool(failures) or profile.unit.id in snapshot.hottest
-        state = state_now(profile, unit)
+        fresh = headline.short(profile, "fresh", sum(failure.n for failure in failures))
         if parameters == "all" or (parameters == "hot" and telling):
-            found += _of_parameters(document, snapshot, unit, profile.unit.id, state)
+            found += _of_parameters(document, snapshot, unit, profile.unit.id, _ROOM - len(fresh))
         if which == "all" or (which == "hot" and telling):
-            label = headline.short(profile, state, sum(failure.n for failure in failures))
+            label = headline.short(profile, state_now(profile, unit), sum(failure.n for failure in failures))
             if label:
                 found.append(Hint(document.def_line_end(unit), label, profile.unit.id))
     return found
 
 
 def _of_parameters(
-    document: DocumentSnapshot, snapshot: IndexSnapshot, unit: Unit, unit_id: int, state: AnchorState
+    document: DocumentSnapshot, snapshot: IndexSnapshot, unit: Unit, unit_id: int, room: int
 ) -> list[Hint]:
-    """What the first few parameters took, behind each as it is written."""
+    """What the first few parameters took, behind each as it is written; as much as leaves room for the end of the line.
+
+    After an edit they stay as they are, so that no text moves while it is typed: the end of the line says "was".
+    """
     profile = snapshot.profile(unit_id)
     observed = {one.slot: one for one in profile.observations} if profile else {}
     found: list[Hint] = []
@@ -74,10 +78,14 @@ def _of_parameters(
         if profile is None or observation is None or parameter.name in ("self", "cls"):
             continue
         label = values.short(observation, values.biased(profile))
-        label = f"was {label}" if label and state == "stale" else label
         end = _end_of(document, parameter)
-        if end is not None and 0 < len(label) <= headline.LONGEST_HINT:
-            found.append(Hint(end, label, unit_id, parameter.name))
+        if end is None or not 0 < len(label) <= headline.LONGEST_HINT:
+            continue
+        if end.line == unit.def_line - 1:
+            room -= len(label)
+            if room < 0:
+                break
+        found.append(Hint(end, label, unit_id, parameter.name))
     return found[:_MOST_PARAMETERS]
 
 

@@ -82,7 +82,7 @@ def short(observation: Observation, some_only: bool = False) -> str:
     about = "~" if some_only else ""
     if len(totals) == 1 and known:
         return f"{'seen' if some_only else 'always'} {text}"
-    nones = f"None {about}{words.percentage(none, whole)}" if none else ""
+    nones = f"None {about}{words.percentage(none, whole)}".replace("~<", "<") if none else ""
     if len(found) == 1 and found[0].measures == "value" and found[0].low != found[0].high:
         low, high = (words.number(one, found[0].type) for one in (found[0].low or 0.0, found[0].high or 0.0))
         return f"{low} … {high}{f', {nones}' if nones else ''}"
