@@ -128,22 +128,6 @@ async function main() {
     return all.some((text) => /^Fix: Zero/.test(text)) && all.join(' | ');
   });
   await shot('actions');
-  // The preview of the editor shows what speaks for the fix; it is given up here, and applied below.
-  await page.keyboard.press('Control+Enter');
-  await see('evidence', async () => (await page.locator('.part.panel').allInnerTexts()).join(' ').match(/failing \d+\/\d+ fixed[^\n]*/)?.[0]);
-  await page.waitForTimeout(1000);
-  await shot('evidence');
-  await page.locator('.part.panel').getByText('Discard', { exact: true }).first().click();
-  await page.waitForTimeout(1000);
-  const again = await spot('if saving / price');
-  await page.mouse.click(again.x + 20, again.y);
-  await see('actions again', async () => {
-    if (!(await rows().count())) {
-      await page.keyboard.press('Control+.');
-      await page.waitForTimeout(2000);
-    }
-    return (await rows().allInnerTexts()).some((text) => /^Fix: Zero/.test(text)) && 'open';
-  });
   const before = await lines();
   await rows().filter({ hasText: 'Fix: ZeroDivisionError' }).first().click();
   await page.waitForTimeout(4000);
