@@ -95,7 +95,7 @@ async def test_every_surface_follows_the_test_that_is_chosen(connect: Connect) -
         assert hover is not None and "20 calls" in hover and "failed" not in hover
         assert await editor.diagnostics(uri) == [] and await editor.lenses(uri) == []
         service = editor.open("service.py")
-        assert await editor.hover(service, "slow") is None
+        assert await editor.hover(service, "slow") == "**`slow`** — not called by `test_gold`, which is shown"
         # What no test is called is as if nothing had been chosen; and so is what a setting takes back.
         await do(editor, "tracelens.chooseRun", "test:never")
         assert len(await editor.diagnostics(uri)) == 1

@@ -132,11 +132,19 @@ def hover(
 
 
 def _never(snapshot: IndexSnapshot, record: UnitRecord) -> NothingAnswer:
-    missing = nothing.why(snapshot, record.path, record)
     name = Piece(words.clean(record.name, words.LONGEST_NAME), "strong")
-    pieces = [name, Piece(" — "), *_as_code(missing.missing)]
-    if missing.todo:
-        pieces += [Piece(". "), code(" ".join(missing.todo.split()))]
+    if snapshot.index.test:
+        pieces = [
+            name,
+            Piece(" — not called by "),
+            code(words.test_name(snapshot.index.test)),
+            Piece(", which is shown"),
+        ]
+    else:
+        missing = nothing.why(snapshot, record.path, record)
+        pieces = [name, Piece(" — "), *_as_code(missing.missing)]
+        if missing.todo:
+            pieces += [Piece(". "), code(" ".join(missing.todo.split()))]
     return NothingAnswer(line(*pieces), (Link("Why?", WHY, (f"u:{record.id:x}",)),))
 
 

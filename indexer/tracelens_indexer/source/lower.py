@@ -394,7 +394,7 @@ class Lowering(TokenWalk):
         self._push_header(node, name_node, body, decorators)
 
     def _recalled(self, known: Known, name: str, whole: Node, body: Node, *, method: bool) -> bool:
-        """Take over the units of a function or class that stood there before, else have them remembered once they are read."""
+        """Take over the units of a function or class that stood there before, else have them remembered once read."""
         around = self._drafts[self._current]
         start = whole.start_byte
         # A `yield` in a default value would be one of the unit around; broken text may be read otherwise elsewhere.
