@@ -89,7 +89,9 @@ async def _asked(
     edit = as_edit(session, root, {**told.wanted, "instead": f"tracelens {name} {about} --write"})
     if isinstance(edit, str):
         return _NotMade(edit, elsewhere=True)
-    _say(session, f"{told.title} — {told.evidence}")
+    # Our own client says it where it asks whether to apply.
+    if not (confirm and session.client.command_links):
+        _say(session, f"{told.title} — {told.evidence}")
     if session.client.previews and edit.document_changes:
         return convert.annotated(edit, told.title, told.evidence, confirm=confirm or not told.proved)
     return edit

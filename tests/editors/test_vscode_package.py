@@ -33,6 +33,7 @@ def test_the_package_holds_the_bundle_and_the_papers_only(built: Path) -> None:
             "extension/dist/THIRD-PARTY-NOTICES.txt",
             "extension/dist/extension.js",
             "extension/media/icon.png",
+            "extension/media/pictures/fix.png",
             "extension/media/pictures/flame-graph.png",
             "extension/media/pictures/hover.png",
             "extension/media/pictures/light-bulb.png",

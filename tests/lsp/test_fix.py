@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lsprotocol import types as lsp
@@ -97,3 +98,22 @@ async def test_a_fix_that_a_link_asked_for_is_shown_before_it_isapplied(connect:
         assert params.edit.change_annotations and params.edit.document_changes
         [annotation] = params.edit.change_annotations.values()
         assert annotation.needs_confirmation and "failing 2/2 fixed" in (annotation.description or "")
+
+
+async def test_our_own_client_is_given_the_evidence_of_a_fix_with_its_diff(connect: Connect, workspace: Path) -> None:
+    async with connect("vscode", root=workspace, options={"client": "tracelens-vscode"}) as editor:
+        uri = editor.open("pricing.py")
+        [failure] = [d.data["failure"] for d in await editor.diagnostics(uri) if d.code == "failure"]
+        asked: list[Any] = []
+
+        @editor.client.feature("tracelens/preview")
+        def preview(params: Any) -> dict[str, bool]:
+            asked.append(params)
+            return {"applied": False}
+
+        command = lsp.ExecuteCommandParams("tracelens.fix", [failure])
+        await editor.client.workspace_execute_command_async(command)
+        [params] = asked
+        assert "failing 2/2 fixed" in params.evidence and params.title
+        [change] = params.edit.documentChanges
+        assert change.textDocument.uri == uri and change.edits[0].newText

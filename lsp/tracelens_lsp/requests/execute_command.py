@@ -19,6 +19,8 @@ from tracelens_lsp.progress import showing
 from tracelens_lsp.session import Session
 from tracelens_lsp.workspaces import Workspace
 
+PREVIEW = "tracelens/preview"
+"""Asked of our own VS Code client: a diff with the evidence as its title, and whether it was applied."""
 _MOST_ASKED = 8
 """Choices that are offered in a message."""
 
@@ -145,6 +147,11 @@ async def make(session: Session, what: Any = None, about: Any = None) -> None:
     edit = await made(session, convert.uri_of(index.root / unit.path), str(what), str(about), confirm=True)
     if edit is not None:
         label = f"TraceLens: {words.clean(unit.name)}"
+        if session.client.command_links and edit.change_annotations:
+            [told] = edit.change_annotations.values()
+            proposed = {"title": told.label, "evidence": told.description, "edit": edit}
+            await session.server.protocol.send_request_async(PREVIEW, proposed)
+            return
         await session.server.workspace_apply_edit_async(lsp.ApplyWorkspaceEditParams(edit=edit, label=label))
 
 
