@@ -161,12 +161,12 @@ class Editor:
 
 def applied(editor: Editor, text: str, edit: lsp.WorkspaceEdit) -> str:
     """The text after a workspace edit of one document, as a client would apply it."""
-    edits: list[lsp.TextEdit] = []
+    edits: list[lsp.TextEdit | lsp.AnnotatedTextEdit] = []
     for of_file in (edit.changes or {}).values():
         edits += of_file
     for change in edit.document_changes or ():
         assert isinstance(change, lsp.TextDocumentEdit)
-        edits += [item for item in change.edits if isinstance(item, lsp.TextEdit)]
+        edits += [item for item in change.edits if isinstance(item, lsp.TextEdit | lsp.AnnotatedTextEdit)]
     lines = text.split("\n")
 
     def offset(at: lsp.Position) -> int:
