@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import asdict
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from tracelens.cli.edits import plain_edit
 from tracelens.cli.progress import showing
 from tracelens.cli.workspace import (
     find_root,
@@ -240,7 +240,6 @@ def _plain_fix(fix: Fix, root: Path) -> dict[str, Any] | None:
     before = (root / fix.patch.path).read_bytes()
     if content_hash(before) != fix.patch.made_for:
         return None
-    start, old_end, new_end = _changed(before, fix.patch.content)
     matrix = fix.verdict.matrix
     return {
         "title": fix.title,
@@ -253,28 +252,6 @@ def _plain_fix(fix: Fix, root: Path) -> dict[str, Any] | None:
             "passing": [matrix.passing_same, matrix.passing],
             "notes": fix.verdict.notes,
         },
-        "edits": [
-            {
-                "path": fix.patch.path,
-                "start_byte": start,
-                "end_byte": old_end,
-                "new_text": fix.patch.content[start:new_end].decode(errors="replace"),
-            }
-        ],
-        "base_hash": blake2b(before, digest_size=16).hexdigest(),
+        **plain_edit(fix.patch.path, before, fix.patch.content),
         "diff": fix.patch.diff,
     }
-
-
-def _changed(before: bytes, after: bytes) -> tuple[int, int, int]:
-    """(start, end before, end after) of the lines that differ."""
-    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    first = 0
-    while first < min(len(old), len(new)) and old[first] == new[first]:
-        first += 1
-    last = 0
-    while last < min(len(old), len(new)) - first and old[-1 - last] == new[-1 - last]:
-        last += 1
-    start = sum(map(len, old[:first]))
-    tail = sum(map(len, old[len(old) - last :]))
-    return start, len(before) - tail, len(after) - tail

@@ -10,13 +10,14 @@ import click
 
 from tracelens.cli.terminal import Column, table, terminal_width
 from tracelens.cli.workspace import (
-    chosen_runs,
     find_root,
     json_option,
     open_index,
     print_json,
     root_option,
     runs_option,
+    shown,
+    test_option,
 )
 from tracelens_indexer.store import Index
 from tracelens_indexer.store.answers import Profile, RunRecord
@@ -25,9 +26,10 @@ from tracelens_indexer.store.answers import Profile, RunRecord
 @click.command("hot")
 @click.option("--limit", "-n", default=10, show_default=True, help="How many units.")
 @runs_option
+@test_option
 @root_option
 @json_option
-def command(limit: int, run_names: tuple[str, ...], root_path: Path | None, as_json: bool) -> None:
+def command(limit: int, run_names: tuple[str, ...], test: str, root_path: Path | None, as_json: bool) -> None:
     """Where the time goes: units by their own share of it.
 
     \b
@@ -35,8 +37,8 @@ def command(limit: int, run_names: tuple[str, ...], root_path: Path | None, as_j
       tracelens hot -n 30 --run pytest
     """
     root = find_root(root_path)
-    with open_index(root) as index:
-        chosen = chosen_runs(index, run_names)
+    with open_index(root) as whole:
+        index, chosen = shown(whole, run_names, test)
         profiles = index.hot(chosen, limit)
         ids = set(index.current_runs() if chosen is None else chosen)
         runs = [run for run in index.runs() if run.id in ids]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tracelens.cli.edits import plain_edit
 from tracelens.cli.progress import showing
 from tracelens.cli.workspace import (
     complete_units,
@@ -83,7 +84,7 @@ def command(
                 progress=lambda line: update(line, 0, 0),
             )
     if as_json:
-        print_json(_plain(made))
+        print_json(_plain(made, root))
     else:
         for line in _lines(made):
             click.echo(line)
@@ -118,7 +119,8 @@ def _lines(made: Tests) -> list[str]:
     return told
 
 
-def _plain(made: Tests) -> dict[str, Any]:
+def _plain(made: Tests, root: Path) -> dict[str, Any]:
+    before = (root / made.path).read_bytes() if made.made_for else None
     return {
         "unit": made.unit.qualname,
         "problem": made.problem,
@@ -134,4 +136,5 @@ def _plain(made: Tests) -> dict[str, Any]:
         "sandbox": made.sandbox,
         "diff": made.diff,
         "text": made.text,
+        **({} if made.problem else plain_edit(made.path, before, made.text.encode())),
     }

@@ -17,7 +17,7 @@ from tracelens.replay.workspace_copy import TooLarge, copy_workspace
 
 _CHILD = Path(__file__).with_name("child.py")
 _RECORDER = Path(tracelens_recorder.__file__).parent
-_RECORDER_FILES = ("__init__.py", "redact.py", "values.py")
+_RECORDER_FILES = ("__init__.py", "redact.py", "values.py", "classes.py", "wellknown.py")
 
 _NO_CACHES = shutil.ignore_patterns("__pycache__")
 
