@@ -69,7 +69,8 @@ def main() -> int:
     options.add_argument("--failures", action="store_true")
     options.add_argument("--mutants", type=Path, nargs="?", const=Path())
     options.add_argument("--only", default="")
-    options.add_argument("--first", type=int, default=0, help="every so manieth only; with --mutants DIR, so many a library")
+    many = "every so manieth only; with --mutants DIR, so many a library"
+    options.add_argument("--first", type=int, default=0, help=many)
     options.add_argument("--jobs", type=int, default=2)
     options.add_argument("--seconds", type=float, default=8.0, help="CPU seconds of trying, for each bug")
     options.add_argument("--python", default=sys.executable, help="has pytest")

@@ -62,7 +62,7 @@ def test_the_value_is_followed_up_the_stack(tmp_path: Path) -> None:
     program.record("share", (9, 3), (8, 100))
     program.record("share", (9, 0))
     failure = program.record("split", ({"total": 9, "parts": 0},))
-    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable)
+    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
     cause = report.cause
     assert cause is not None and cause.kind == "arithmetic"
     first, *rest = cause.hypotheses

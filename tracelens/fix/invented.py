@@ -1,4 +1,7 @@
-"""Whether a patch makes something up: a value, an early return, a skipped item. Running it again cannot prove those."""
+"""Whether a patch makes something up: a value, an early return, a skipped item. Running it again cannot prove those.
+
+What the function itself does elsewhere in the same form is not made up: `b or ""` beside `a or ""`.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,53 @@ from collections import Counter
 NOTE = "it makes up what to do instead: that it no longer raises does not say that this is what you want"
 
 
-def makes_up(before: ast.AST, after: ast.AST) -> bool:
-    """Whether the second has more constants outside of comparisons, more ways to return, or more items skipped."""
-    return bool(_decisions(after) - _decisions(before))
+def makes_up(before: ast.AST, after: ast.AST, function: ast.AST | None = None) -> bool:
+    """Whether the second has more constants outside of comparisons, more ways to return, or more items skipped.
+
+    function: the one that is edited, as it was: forms of expressions that stand in it already are its own way.
+    """
+    usual = {way(node) for node in ast.walk(function) if decides(node)} if function is not None else set()
+    return bool(_decisions(after, usual) - _decisions(before, set()))
 
 
-def _decisions(tree: ast.AST) -> Counter[str]:
+def decides(node: ast.AST) -> bool:
+    """Whether an expression chooses between values: `a or b`, `a if c else b`, `d.get(k, a)`."""
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "setdefault", "pop")
+    return isinstance(node, ast.IfExp | ast.BoolOp)
+
+
+def way(node: ast.AST) -> str:
+    """Equal for choices of one form: of `a if c else 0`, the condition and the constant, without the names."""
+    if isinstance(node, ast.IfExp):
+        for name in ("orelse", "body"):
+            branch = getattr(node, name)
+            if isinstance(branch, ast.Constant):
+                return f"{name} {branch.value!r} {shape(node.test)}"
+    return shape(node)
+
+
+def shape(node: ast.AST) -> str:
+    """An expression without its names: equal for what is written in the same form of other variables."""
+    return ast.dump(_Nameless().visit(ast.parse(ast.unparse(node), mode="eval")))
+
+
+class _Nameless(ast.NodeTransformer):
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.Name("_", ast.Load())
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        called = node.attr if node.attr in ("get", "setdefault", "pop") else "_"
+        return ast.Attribute(node.value, called, ast.Load())
+
+
+def _decisions(tree: ast.AST, usual: set[str]) -> Counter[str]:
     found: Counter[str] = Counter()
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.Compare | ast.Slice):
+        if isinstance(node, ast.Compare | ast.Slice) or (usual and decides(node) and way(node) in usual):
             continue
         if isinstance(node, ast.Return):
             found["return"] += 1

@@ -1,0 +1,96 @@
+"""What the function does elsewhere with a value like the one that failed, done here too: `b or ""` beside `a or ""`.
+
+The failing expression is looked for, with other names, inside an expression of the same function that chooses between
+values; that choice is then written with the names of the failing place.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from tracelens.fix.invented import shape
+from tracelens.fix.templates.problem import Candidate, Problem
+
+_MOST = 4
+_WORTH = 0.95
+"""The function's own way comes before what is usual elsewhere."""
+
+
+def candidates(problem: Problem) -> Iterator[Candidate]:
+    parts = [one for one in problem.parts if isinstance(one, ast.Name | ast.Attribute | ast.Subscript | ast.BinOp)]
+    here = {id(node) for node in ast.walk(problem.statement)}
+    found: dict[tuple[ast.expr, str], Candidate] = {}
+    for choice in ast.walk(problem.function):
+        if id(choice) in here or not isinstance(choice, ast.IfExp | ast.BoolOp):
+            continue
+        # The larger the part that is the same, the better it fits.
+        for part in reversed(parts):
+            for text in dict.fromkeys([*_instead(problem, choice, part), *_guarded(problem, choice, part)]):
+                alone = problem.parents.get(part) is problem.statement
+                title = f"{text}, as in line {choice.lineno}"
+                edits = problem.replace(part, text if alone else f"({text})")
+                found.setdefault((part, text), Candidate(title, edits, _WORTH - 0.05 * len(found)))
+    yield from list(found.values())[:_MOST]
+
+
+def _instead(problem: Problem, choice: ast.IfExp | ast.BoolOp, part: ast.expr) -> Iterator[str]:
+    """The choice with the part's names, where it chooses from something of the part's form."""
+    for inner in _chosen(choice):
+        names = _renaming(inner, part)
+        if names is not None:
+            yield _with(problem, choice, names)
+
+
+def _guarded(problem: Problem, choice: ast.IfExp | ast.BoolOp, part: ast.expr) -> Iterator[str]:
+    """The part under the choice's condition, with its constant: `":" + a if a else ""` makes `b + "@" if b else ""`."""
+    if not isinstance(choice, ast.IfExp) or not isinstance(part, ast.BinOp | ast.Subscript):
+        return
+    tested = {ast.unparse(one): one for one in ast.walk(choice.test) if isinstance(one, ast.Name | ast.Attribute)}
+    if not tested:
+        return
+    there = max(tested, key=len)
+    for inner in ast.walk(part):
+        if isinstance(inner, ast.Name | ast.Attribute) and shape(inner) == shape(tested[there]):
+            test = _with(problem, choice.test, {there: ast.unparse(inner)})
+            if isinstance(choice.orelse, ast.Constant):
+                yield f"{problem.source.of(part)} if {test} else {problem.source.of(choice.orelse)}"
+            elif isinstance(choice.body, ast.Constant):
+                yield f"{problem.source.of(choice.body)} if {test} else {problem.source.of(part)}"
+
+
+def _chosen(choice: ast.IfExp | ast.BoolOp) -> list[ast.expr]:
+    """The values that it chooses from, constants apart."""
+    values = [choice.body, choice.orelse] if isinstance(choice, ast.IfExp) else choice.values[:1]
+    return [one for one in values if not isinstance(one, ast.Constant)]
+
+
+def _renaming(there: ast.expr, here: ast.expr) -> dict[str, str] | None:
+    """What each expression of names in the one is in the other; None when they are not of one form."""
+    if shape(there) != shape(here):
+        return None
+    names: dict[str, str] = {}
+    for one, other in zip(ast.walk(there), ast.walk(here), strict=False):
+        if isinstance(one, ast.Name | ast.Attribute) and isinstance(other, ast.Name | ast.Attribute):
+            text = ast.unparse(one)
+            if names.setdefault(text, ast.unparse(other)) != ast.unparse(other):
+                return None
+    return names if any(name != text for name, text in names.items()) else None
+
+
+def _with(problem: Problem, choice: ast.expr, names: dict[str, str]) -> str:
+    """The text of an expression with other names in it, all else as it is written."""
+    start, end = problem.source.span(choice)
+    text = problem.source.text[start:end]
+    places: list[tuple[int, int, str]] = []
+    waiting: list[ast.AST] = [choice]
+    while waiting:
+        node = waiting.pop()
+        other = names.get(ast.unparse(node)) if isinstance(node, ast.Name | ast.Attribute) else None
+        if other is None:
+            waiting.extend(ast.iter_child_nodes(node))
+        else:
+            places.append((*problem.source.span(node), other))  # type: ignore[arg-type]
+    for first, last, other in sorted(places, reverse=True):
+        text = text[: first - start] + other + text[last - start :]
+    return text
