@@ -1,24 +1,43 @@
 """Recorded calls as checks: what failed has to return, what passed has to do what it did.
 
 Arguments are built anew for each run. Calls that were recorded with answers of the outside world are no checks here:
-giving those back changes modules for all that comes after.
+giving those back changes modules for all that comes after. Nor are those that look at the clock.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 from typing import Any
 
 from .checks import Check
+
+_SECONDS = 2
 
 
 def checks(said: dict[str, Any]) -> list[Check]:
     child = _load(said["tools"])
     job = said["job"]
     target = child._find(job)
-    return [_check(child, job, target, call, said["outcomes"][call["id"]], said["types"]) for call in job["calls"]]
+    outcomes = {call["id"]: said["outcomes"][call["id"]] for call in job["calls"]}
+    found = [_check(child, job, target, call, outcomes[call["id"]], said["types"]) for call in job["calls"]]
+    return [one for one in found if outcomes[one.name][0] == "raised" or _holds(one)]
+
+
+def _holds(check: Check) -> bool:
+    """Whether a call that passed goes the same way again here, where its clock is not set."""
+    pid = os.fork()
+    if pid == 0:
+        ended = 1
+        try:
+            signal.alarm(_SECONDS)
+            check.run()
+            ended = 0
+        finally:
+            os._exit(ended)
+    return os.waitpid(pid, 0)[1] == 0
 
 
 def _load(folder: str) -> Any:
