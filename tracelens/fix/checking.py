@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tracelens.fix.evidence import Evidence, Replayable
-from tracelens.fix.invented import makes_up
+from tracelens.fix.invented import leaves_out, makes_up
 from tracelens.fix.patch import Patch
 from tracelens.fix.related_tests import RelatedTests
 from tracelens.replay.rerun import Outcome, RecordedCall, replay
@@ -30,7 +30,10 @@ _CALLS_OF_CALLER = 3
 
 STOPS = "stops the failure; result not checked"
 MADE_UP = "it makes up what to do instead"
+LEFT_OUT = "it leaves out what failed"
 NO_PASSING = "no passing call was recorded to compare with"
+_FAR = 0.25
+"""How much less likely a patch is that says nothing against another."""
 RIVAL = "another small edit stops it too, and gives another result"
 
 
@@ -107,7 +110,7 @@ class Check:
                 return replace(verdict, kind=kind, words=words)
             doubt = self._other_types(held, after.by_id())
             if doubt:
-                return _doubted(verdict, f"{doubt} in {one.unit.qualname}, which called it")
+                return doubted(verdict, f"{doubt} in {one.unit.qualname}, which called it")
         return verdict
 
     def check(self, patch: Patch) -> Checked:
@@ -129,7 +132,9 @@ class Check:
         if verdict.kind == "fixed":
             verdict = self._above(patch, verdict)
         types = frozenset(one.type for one in failing if one.kind == "returned")
-        made_up = makes_up(self.evidence.source.tree, ast.parse(patch.content), self.evidence.node)
+        trees = self.evidence.source.tree, ast.parse(patch.content)
+        dropped = patch.path == self.evidence.source.path and leaves_out(*trees)
+        made_up = dropped or makes_up(*trees, self.evidence.node)
         checked = Checked(patch, verdict, tuple(map(_gives, failing)), types, made_up=made_up)
         if verdict.kind not in ("fixed", "stops"):
             return checked
@@ -137,11 +142,11 @@ class Check:
         if judged is not None:
             return replace(checked, verdict=judged, by_tests=judged.kind == "fixed")
         if made_up:
-            verdict = _doubted(verdict, MADE_UP)
+            verdict = doubted(verdict, LEFT_OUT if dropped else MADE_UP)
         elif not verdict.matrix.passing_same:
-            verdict = _doubted(verdict, NO_PASSING)
+            verdict = doubted(verdict, NO_PASSING)
         elif doubt := self._other_types(self.held, outcomes):
-            verdict = _doubted(verdict, doubt)
+            verdict = doubted(verdict, doubt)
         return replace(checked, verdict=verdict)
 
     def _other_types(self, held: Oracle, outcomes: dict[str, Outcome]) -> str:
@@ -162,22 +167,26 @@ class Check:
         return self.held.calls
 
 
-def settled(found: Sequence[Checked]) -> list[Verdict]:
+def settled(found: Sequence[tuple[Checked, float]]) -> list[Verdict]:
     """The verdicts of patches that were checked, in their order, each held against the others.
 
-    Where several stop the failure, none makes anything up, and they do not give the same, nothing says which is meant,
-    unless tests do.
+    found: with how likely each is meant, 0 to 1. Where several of about the same likelihood stop the failure, none
+    makes anything up, and they do not give the same, nothing says which is meant, unless tests do.
     """
-    stopping = [one for one in found if one.verdict.kind in ("fixed", "stops") and not one.made_up and one.results]
-    if any(one.by_tests for one in stopping) or len({one.results for one in stopping}) < 2:
-        return [one.verdict for one in found]
-    return [
-        _doubted(one.verdict, RIVAL) if one.verdict.kind == "fixed" and not one.by_tests else one.verdict
-        for one in found
-    ]
+    stopping = [one for one in found if one[0].verdict.kind in ("fixed", "stops") and not one[0].made_up]
+    most = max((likely for _, likely in stopping), default=0.0)
+    rivals = {one.results for one, likely in stopping if likely > most - _FAR and one.results}
+    if any(one.by_tests for one, _ in stopping):
+        return [one.verdict for one, _ in found]
+    verdicts = []
+    for one, likely in found:
+        unclear = one.verdict.kind == "fixed" and (len(rivals) > 1 or likely <= most - _FAR)
+        verdicts.append(doubted(one.verdict, RIVAL) if unclear else one.verdict)
+    return verdicts
 
 
-def _doubted(verdict: Verdict, doubt: str) -> Verdict:
+def doubted(verdict: Verdict, doubt: str) -> Verdict:
+    """A verdict of "fixed" that nothing speaks for."""
     return replace(verdict, kind="stops", words=f"{STOPS}: {doubt}")
 
 

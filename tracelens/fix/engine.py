@@ -122,7 +122,9 @@ def propose(
     found, made = _from_templates(evidence, check, progress, cancelled)
     if not made:
         statements.append(_why_no_template(evidence))
-    proved_already = any(verdict.kind == "fixed" for verdict in settled([one.checked for one in found]))
+    proved_already = any(
+        verdict.kind == "fixed" for verdict in settled([(one.checked, one.preference) for one in found])
+    )
     if seconds and not proved_already and not cancelled():
         more = searched(check, seconds, progress, cancelled)
         found += [_Proposal(title, "template", checked, preference) for title, checked, preference in more]
@@ -134,7 +136,7 @@ def propose(
         found += answers
         made += len(answers)
         statements += said
-    verdicts = settled([one.checked for one in found])
+    verdicts = settled([(one.checked, one.preference) for one in found])
     fixes = [one.fix(verdict, evidence.ids) for one, verdict in zip(found, verdicts, strict=True)]
     ranked = rank(fixes)
     proved = [(one.title, str(one.verdict.matrix)) for one in ranked if one.verdict.kind == "fixed"]

@@ -20,6 +20,24 @@ def makes_up(before: ast.AST, after: ast.AST, function: ast.AST | None = None) -
     return bool(_decisions(after, usual) - _decisions(before, set()))
 
 
+def leaves_out(before: ast.AST, after: ast.AST) -> bool:
+    """Whether the second uses some names less often and none more often, nor calls or compares more: it only drops."""
+    now, then = _uses(after), _uses(before)
+    return bool(then - now) and not now - then
+
+
+def _uses(tree: ast.AST) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            found[node.id] += 1
+        elif isinstance(node, ast.Attribute):
+            found["." + node.attr] += 1
+        elif isinstance(node, ast.Call | ast.Compare | ast.BinOp | ast.Subscript):
+            found[type(node).__name__] += 1
+    return found
+
+
 def decides(node: ast.AST) -> bool:
     """Whether an expression chooses between values: `a or b`, `a if c else b`, `d.get(k, a)`."""
     if isinstance(node, ast.Call):
