@@ -222,6 +222,21 @@ CASES: dict[str, tuple[str, str, list[Any], str]] = {
         [({}, (1,)), ({}, [1])],
         "seen[tuple(key)]",
     ),
+    "what the function does with its other values": (
+        """
+        class Url:
+            def __init__(self, user, port):
+                self.user = user
+                self.port = port
+        def show(url):
+            shown = ":" + url.port if url.port else ""
+            shown += url.user + "@"
+            return shown
+        """,
+        "show",
+        [lambda m: (m.Url("u", "1"),), lambda m: (m.Url("v", ""),), lambda m: (m.Url(None, "2"),)],
+        'shown += url.user + "@" if url.user else ""',
+    ),
     "a method with its object": (
         """
         class Account:

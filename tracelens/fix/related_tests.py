@@ -39,6 +39,11 @@ class RelatedTests:
         """Whether each passes with the code as it is; {} when there are none, or they cannot be run."""
         return self._run(None)
 
+    @property
+    def failing(self) -> bool:
+        """Whether one of them fails with the code as it is: then they say what is wanted."""
+        return not all(self.before.values())
+
     def judge(self, patch: Patch, verdict: Verdict) -> Verdict | None:
         """What they say of a patch that stops the failure; None when none of them failed before and none fails now."""
         if not self.before:

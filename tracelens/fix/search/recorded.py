@@ -1,4 +1,4 @@
-"""The search for small edits with recorded calls as the oracle, for what no template repairs.
+"""The search for small edits with recorded calls as the oracle, or the tests they were made in, where no template does.
 
 What it finds goes through the same check as a template, and is held for proved only where tests say so, or where a name
 that does not exist becomes one that is like it: of all small edits some always stop a failure.
@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 
 from tracelens.fix.checking import Check, Checked, doubted
 from tracelens.fix.evidence import Evidence
-from tracelens.fix.search.oracle import MadeAgain
+from tracelens.fix.search.oracle import CollectedTests, MadeAgain, Oracle
 from tracelens.fix.search.repair import Repair, repair
 from tracelens.replay.rerun import RecordedCall
 
@@ -36,13 +36,15 @@ def searched(
     calls = [one for one in (*held.failing, *held.passing[:_MOST_PASSING]) if not _took_something(one)]
     if check.through is None or not any(one.outcome for one in calls):
         return []
-    oracle = MadeAgain(
+    oracle: Oracle = MadeAgain(
         check.through.place,
         tuple(calls),
         held.before,
         frozenset(held.before[one.id].type for one in held.passing),
         check.unwrap,
     )
+    if check.tests.failing:
+        oracle = CollectedTests(tuple(check.tests.before))
     progress("searching small edits")
     report = repair(
         check.root,
