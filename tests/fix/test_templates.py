@@ -237,6 +237,16 @@ CASES: dict[str, tuple[str, str, list[Any], str]] = {
         [lambda m: (m.Url("u", "1"),), lambda m: (m.Url("v", ""),), lambda m: (m.Url(None, "2"),)],
         'shown += url.user + "@" if url.user else ""',
     ),
+    "an argument that the function passes elsewhere": (
+        """
+        def pair(text):
+            low = int(text[2:], 16)
+            return int(text[:2]), low
+        """,
+        "pair",
+        [("0920",), ("0512",), ("0b0a",)],
+        "return int(text[:2], 16), low",
+    ),
     "a method with its object": (
         """
         class Account:

@@ -39,9 +39,9 @@ def _uses(tree: ast.AST) -> Counter[str]:
 
 
 def decides(node: ast.AST) -> bool:
-    """Whether an expression chooses between values: `a or b`, `a if c else b`, `d.get(k, a)`."""
+    """Whether an expression chooses between values: `a or b`, `a if c else b`, `d.get(k, a)`, `int(a, 16)`."""
     if isinstance(node, ast.Call):
-        return isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "setdefault", "pop")
+        return bool(node.keywords or len(node.args) > 1)
     return isinstance(node, ast.IfExp | ast.BoolOp)
 
 
@@ -52,6 +52,10 @@ def way(node: ast.AST) -> str:
             branch = getattr(node, name)
             if isinstance(branch, ast.Constant):
                 return f"{name} {branch.value!r} {shape(node.test)}"
+    if isinstance(node, ast.Call):
+        called = ast.unparse(node.func) if isinstance(node.func, ast.Name) else "." + getattr(node.func, "attr", "")
+        more = [ast.unparse(one) for one in node.args[1:]] + sorted(map(ast.unparse, node.keywords))
+        return f"{called} {more}"
     return shape(node)
 
 
@@ -83,6 +87,8 @@ def _decisions(tree: ast.AST, usual: set[str]) -> Counter[str]:
             found[type(node).__name__] += 1
         elif isinstance(node, ast.Constant):
             found[f"constant {node.value!r}"] += 1
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and len(node.args) == 2:
+            found[f"default of {node.func.attr}"] += node.func.attr in ("get", "setdefault", "pop")
         elif isinstance(node, ast.List | ast.Dict | ast.Set | ast.Tuple) and not list(ast.iter_child_nodes(node))[1:]:
             found[f"empty {type(node).__name__}"] += 1
         waiting.extend(ast.iter_child_nodes(node))

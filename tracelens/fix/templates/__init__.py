@@ -32,12 +32,15 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "IndexError": (siblings.candidates, indexes.candidates, comparisons.candidates),
     "AttributeError": (siblings.candidates, nones.candidates, attributes.candidates, types.candidates),
     "TypeError": (siblings.candidates, nones.candidates, types.candidates, comparisons.candidates),
-    "ValueError": (conversions.candidates, comparisons.candidates),
+    "ValueError": (siblings.candidates, conversions.candidates, comparisons.candidates),
     "UnboundLocalError": (names.candidates,),
     "NameError": (names.candidates,),
     "RecursionError": (comparisons.candidates,),
     "AssertionError": (comparisons.candidates,),
-    "UnicodeDecodeError": (conversions.candidates,),
+    "UnicodeDecodeError": (
+        siblings.candidates,
+        conversions.candidates,
+    ),
     "RuntimeError": (keys.candidates,),
 }
 

@@ -32,6 +32,29 @@ def candidates(problem: Problem) -> Iterator[Candidate]:
                 edits = problem.replace(part, text if alone else f"({text})")
                 found.setdefault((part, text), Candidate(title, edits, _WORTH - 0.05 * len(found)))
     yield from list(found.values())[:_MOST]
+    yield from _arguments(problem, here)
+
+
+def _arguments(problem: Problem, here: set[int]) -> Iterator[Candidate]:
+    """What the function passes elsewhere, to the same function, beyond what it passes here: `int(b, 16)` beside it."""
+    calls = [one for one in ast.walk(problem.function) if isinstance(one, ast.Call) and id(one) not in here]
+    for node in problem.parts:
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        for other in calls:
+            more: list[ast.expr | ast.keyword] = [*other.args[len(node.args) :], *other.keywords]
+            same = ast.unparse(other.func) == ast.unparse(node.func) and not node.keywords
+            if not same or not more or not all(isinstance(_value(one), ast.Constant) for one in more):
+                continue
+            added = ", ".join(ast.unparse(one) for one in more)
+            inside = problem.source.of(node)[:-1].rstrip().rstrip(",")
+            title = f"pass {added} as well, as in line {other.lineno}"
+            yield Candidate(title, problem.replace(node, f"{inside}, {added})"), _WORTH)
+            break
+
+
+def _value(node: ast.expr | ast.keyword) -> ast.expr:
+    return node.value if isinstance(node, ast.keyword) else node
 
 
 def _instead(problem: Problem, choice: ast.IfExp | ast.BoolOp, part: ast.expr) -> Iterator[str]:
