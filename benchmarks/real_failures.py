@@ -66,10 +66,7 @@ def tracelens(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def failures(given: argparse.Namespace) -> dict[str, Any]:
     """Of the corpus, or every so manieth entry: the class, the first patch's verdict, whether that one is right."""
-    corpus: list[dict[str, Any]] = tomllib.loads((HERE / "corpus.toml").read_text())["failure"]
-    chosen = [one for one in corpus if not given.only or one["name"] in given.only.split(",")]
-    chosen = chosen[:: given.first] if given.first else chosen
-    told = [_failure(entry) for entry in chosen]
+    told = [_failure(entry) for entry in corpus(given)]
     told = [one for one in told if one is not None]
     verified = [one for one in told if one["verdict"] == "fixed"]
     stopped = [one for one in told if one["verdict"] in ("fixed", "stops")]
@@ -82,6 +79,57 @@ def failures(given: argparse.Namespace) -> dict[str, Any]:
         "failures_stopped": _share(len(stopped), len(told)),
         "failures_first_right": _share(sum(one["right"] for one in stopped), len(told)),
     }
+
+
+def generated(given: argparse.Namespace) -> dict[str, Any]:
+    """Tests made of failures of the corpus, where the package as it was is the repair: do they tell the two apart, and
+    how many small wrong versions of the function do they notice."""
+    made = before = mutants_seen = noticed = 0
+    chosen = corpus(given)
+    for entry in chosen:
+        with tempfile.TemporaryDirectory() as name:
+            root = workspace(Path(name), entry, "work")
+            file = root / entry["file"]
+            right = file.read_text()
+            if right.count(entry["find"]) != 1:
+                continue
+            file.write_text(right.replace(entry["find"], entry["put"]))
+            _commit(root)
+            tracelens(root, "record", "--exact", "--python", sys.executable, "--", "python", "driver.py")
+            listed = json.loads(tracelens(root, "failures", "--json").stdout or "[]")
+            mine = [one for one in listed if one["type"].rpartition(".")[2] == entry["raises"]]
+            file.write_text(right)
+            if not mine:
+                continue
+            done = tracelens(root, "test", mine[0]["id"], "--python", sys.executable, "--json")
+            said = json.loads(done.stdout) if done.stdout else {"problem": done.stderr[-200:], "tests": []}
+            why = said["problem"]
+            if not why:
+                made += 1
+                before += said["fails_before"] is True
+                mutants_seen += said["mutants"]
+                noticed += said["noticed"]
+                why = f"{len(said['tests'])} tests, {said['noticed']} of {said['mutants']} wrong versions noticed"
+            print(f"{entry['name']:26} {why[:120]}", flush=True)
+    return {
+        "tests_fail_pass": _share(before, made),
+        "tests_made_for": [made, len(chosen)],
+        "mutation_score": _share(noticed, mutants_seen),
+    }
+
+
+def _commit(root: Path) -> None:
+    """What stands there becomes git's HEAD: the code that fails, which a test has to fail with."""
+    (root / ".gitignore").write_text(".tracelens\n__pycache__\n")
+    who = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@example.org"]
+    for words in (["init", "-q"], ["add", "-A"], [*who, "commit", "-q", "-m", "as recorded"]):
+        subprocess.run(["git", *words], cwd=root, check=True, capture_output=True)
+
+
+def corpus(given: argparse.Namespace) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tomllib.loads((HERE / "corpus.toml").read_text())["failure"]
+    chosen = [one for one in found if not given.only or one["name"] in given.only.split(",")]
+    return chosen[:: given.first] if given.first else chosen
 
 
 def _share(part: int, whole: int) -> float | None:

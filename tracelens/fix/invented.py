@@ -59,6 +59,13 @@ def way(node: ast.AST) -> str:
     return shape(node)
 
 
+def _beside(node: ast.AST) -> list[ast.AST]:
+    """The parts of a choice that its `way` does not hold."""
+    if isinstance(node, ast.IfExp):
+        return [one for one in (node.body, node.orelse) if not isinstance(one, ast.Constant)]
+    return [node.func, *node.args[:1]] if isinstance(node, ast.Call) else []
+
+
 def shape(node: ast.AST) -> str:
     """An expression without its names: equal for what is written in the same form of other variables."""
     return ast.dump(_Nameless().visit(ast.parse(ast.unparse(node), mode="eval")))
@@ -79,7 +86,10 @@ def _decisions(tree: ast.AST, usual: set[str]) -> Counter[str]:
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.Compare | ast.Slice) or (usual and decides(node) and way(node) in usual):
+        if isinstance(node, ast.Compare | ast.Slice):
+            continue
+        if usual and decides(node) and way(node) in usual:
+            waiting += _beside(node)
             continue
         if isinstance(node, ast.Return):
             found["return"] += 1
