@@ -90,6 +90,7 @@ def test_edits_with_other_results_are_rivals_unless_tests_decide_or_one_is_far_l
         ('def f(u):\n    x = u.a or ""\n    x += u.b', 'def f(u):\n    x = u.a or ""\n    x += u.b or "-"', True),
         ("c = 0 if a is None else a[1]\nd = b[1]", "c = 0 if a is None else a[1]\nd = 0 if b is None else b[1]", False),
         ("c = f(a, 1)\nd = f(b, 1)", "c = f(a, 1)\nd = f(b or [], 1)", True),
+        ("c = [a] if a else []\nd.append(1)", "c = [a] if a else []\n(d or []).append(1)", True),
         ("c = int(a, 16)\nd = int(b)", "c = int(a, 16)\nd = int(b, 16)", False),
         ("c = a.get(b, 0)\nd = a[1]", "c = a.get(b, 0)\nd = a.pop(1, 7)", True),
     ],

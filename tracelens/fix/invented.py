@@ -17,7 +17,7 @@ def makes_up(before: ast.AST, after: ast.AST, function: ast.AST | None = None) -
     function: the one that is edited, as it was: forms of expressions that stand in it already are its own way.
     """
     usual = {way(node) for node in ast.walk(function) if decides(node)} if function is not None else set()
-    return bool(_decisions(after, usual) - _decisions(before, set()))
+    return bool(_decisions(after, usual) - _decisions(before, usual))
 
 
 def leaves_out(before: ast.AST, after: ast.AST) -> bool:
