@@ -147,6 +147,11 @@ def _failure(entry: dict[str, Any]) -> dict[str, Any] | None:
             print(f"{entry['name']:26} skipped: {entry['package']} {version} does not have the text", flush=True)
             return None
         file.write_text(text.replace(entry["find"], entry["put"]))
+        if entry["raises"] not in ran(root):
+            print(
+                f"{entry['name']:26} skipped: {entry['package']} {version} does not raise {entry['raises']}", flush=True
+            )
+            return None
         recorded = tracelens(root, "record", "--exact", "--python", sys.executable, "--", "python", "driver.py")
         listed = json.loads(tracelens(root, "failures", "--json").stdout or "[]")
         mine = [one for one in listed if one["type"].rpartition(".")[2] == entry["raises"]]

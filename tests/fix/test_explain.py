@@ -36,6 +36,7 @@ from tracelens.replay.sandbox import NoSandbox
         ("NameError", "name 'x' is not defined", "eval(text)", "security"),
         ("sqlite3.OperationalError", "near x: syntax error", "db.execute(f'select {x}')", "security"),
         ("shop.OrderError", "quantity -1", "raise OrderError('x')", "bad input"),
+        ("UnicodeDecodeError", "'ascii' codec can't decode", "raise ValueError(b.decode('ascii'))", "encoding"),
         ("RuntimeError", "dictionary changed size during iteration", "for k in d: pass", "logic"),
         ("RecursionError", "maximum recursion depth exceeded", "return f(n)", "logic"),
         ("ModuleNotFoundError", "No module named 'yaml'", "import yaml", "configuration"),

@@ -15,22 +15,30 @@ from tracelens.fix.templates.problem import Candidate, Problem
 _MOST = 4
 _WORTH = 0.95
 """The function's own way comes before what is usual elsewhere."""
+_LESS = 0.65
+"""For a smaller part, where the function's own way fits a larger one."""
 
 
 def candidates(problem: Problem) -> Iterator[Candidate]:
-    parts = [one for one in problem.parts if isinstance(one, ast.Name | ast.Attribute | ast.Subscript | ast.BinOp)]
+    kinds = (ast.Attribute, ast.Subscript, ast.BinOp, *([ast.Name] if "NoneType" in problem.message else []))
+    parts = [one for one in problem.parts if isinstance(one, kinds)]
     here = {id(node) for node in ast.walk(problem.statement)}
+    choices = [
+        one
+        for one in ast.walk(problem.function)
+        if id(one) not in here
+        and (isinstance(one, ast.IfExp) or (isinstance(one, ast.BoolOp) and isinstance(one.op, ast.Or)))
+    ]
     found: dict[tuple[ast.expr, str], Candidate] = {}
-    for choice in ast.walk(problem.function):
-        if id(choice) in here or not isinstance(choice, ast.IfExp | ast.BoolOp):
-            continue
-        # The larger the part that is the same, the better it fits.
-        for part in reversed(parts):
+    # The larger the part that is the same, the better it fits.
+    for part in reversed(parts):
+        alone = problem.parents.get(part) is problem.statement
+        worth = _WORTH if alone or not found else _LESS
+        for choice in choices:
             for text in dict.fromkeys([*_instead(problem, choice, part), *_guarded(problem, choice, part)]):
-                alone = problem.parents.get(part) is problem.statement
                 title = f"{text}, as in line {choice.lineno}"
                 edits = problem.replace(part, text if alone else f"({text})")
-                found.setdefault((part, text), Candidate(title, edits, _WORTH - 0.05 * len(found)))
+                found.setdefault((part, text), Candidate(title, edits, worth - 0.01 * len(found)))
     yield from list(found.values())[:_MOST]
     yield from _arguments(problem, here)
 
@@ -57,7 +65,7 @@ def _value(node: ast.expr | ast.keyword) -> ast.expr:
     return node.value if isinstance(node, ast.keyword) else node
 
 
-def _instead(problem: Problem, choice: ast.IfExp | ast.BoolOp, part: ast.expr) -> Iterator[str]:
+def _instead(problem: Problem, choice: ast.expr, part: ast.expr) -> Iterator[str]:
     """The choice with the part's names, where it chooses from something of the part's form."""
     for inner in _chosen(choice):
         names = _renaming(inner, part)
@@ -65,7 +73,7 @@ def _instead(problem: Problem, choice: ast.IfExp | ast.BoolOp, part: ast.expr) -
             yield _with(problem, choice, names)
 
 
-def _guarded(problem: Problem, choice: ast.IfExp | ast.BoolOp, part: ast.expr) -> Iterator[str]:
+def _guarded(problem: Problem, choice: ast.expr, part: ast.expr) -> Iterator[str]:
     """The part under the choice's condition, with its constant: `":" + a if a else ""` makes `b + "@" if b else ""`."""
     if not isinstance(choice, ast.IfExp) or not isinstance(part, ast.BinOp | ast.Subscript):
         return
@@ -82,9 +90,11 @@ def _guarded(problem: Problem, choice: ast.IfExp | ast.BoolOp, part: ast.expr) -
                 yield f"{problem.source.of(choice.body)} if {test} else {problem.source.of(part)}"
 
 
-def _chosen(choice: ast.IfExp | ast.BoolOp) -> list[ast.expr]:
+def _chosen(choice: ast.expr) -> list[ast.expr]:
     """The values that it chooses from, constants apart."""
-    values = [choice.body, choice.orelse] if isinstance(choice, ast.IfExp) else choice.values[:1]
+    values = choice.values[:1] if isinstance(choice, ast.BoolOp) else []
+    if isinstance(choice, ast.IfExp):
+        values = [choice.body, choice.orelse]
     return [one for one in values if not isinstance(one, ast.Constant)]
 
 
