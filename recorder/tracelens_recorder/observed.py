@@ -14,9 +14,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from tracelens_recorder import payloads
+from tracelens_recorder.classes import is_enum, type_name
 from tracelens_recorder.code import Function
 from tracelens_recorder.redact import REDACTED, is_secret_name
-from tracelens_recorder.values import is_enum, observe, type_name
+from tracelens_recorder.values import observe
 
 if TYPE_CHECKING:
     from tracelens_recorder.counters import Call, ThreadState

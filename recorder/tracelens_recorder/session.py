@@ -24,6 +24,7 @@ from tracelens_recorder import current_test, payloads
 from tracelens_recorder.accelerated import accelerate
 from tracelens_recorder.boundaries import Boundaries
 from tracelens_recorder.captures import Captures
+from tracelens_recorder.classes import type_name
 from tracelens_recorder.code import FUNCTION, INLINE, NEVER, Function
 from tracelens_recorder.context import Context
 from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState, Unwinding
@@ -37,7 +38,7 @@ from tracelens_recorder.observed import ObservedValues
 from tracelens_recorder.parking import Parking
 from tracelens_recorder.scope import Scope
 from tracelens_recorder.sites import Sites, around
-from tracelens_recorder.values import message_of, type_name
+from tracelens_recorder.values import message_of
 from tracelens_recorder.writing import RecordingFile
 
 EARLY = 16

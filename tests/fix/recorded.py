@@ -25,7 +25,7 @@ from tracelens_indexer.store.answers import (
     Profile,
     UnitRecord,
 )
-from tracelens_recorder import values
+from tracelens_recorder import classes, values
 from tracelens_recorder.replayable import encode_arguments
 
 
@@ -149,7 +149,7 @@ class Program:
                 list(returned)
                 returned = None
         except Exception as error:
-            outcome = values.type_name(type(error))
+            outcome = classes.type_name(type(error))
             message = values.message_of(error)[0]
             place = error.__traceback__
             while place is not None:

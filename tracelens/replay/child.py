@@ -268,7 +268,7 @@ def _wait(pid: int, deadline: float) -> int | None:
 
 def _outcome(job: dict[str, Any], target: _Target, call: dict[str, Any]) -> dict[str, Any]:
     """Make one call and say what came of it."""
-    from tracelens_recorder import replayable, values
+    from tracelens_recorder import classes, replayable, values
     from tracelens_recorder.replayable import outside
 
     roots = tuple(job["roots"])
@@ -293,7 +293,7 @@ def _outcome(job: dict[str, Any], target: _Target, call: dict[str, Any]) -> dict
         message, _ = values.message_of(error)
         return {
             "kind": "raised",
-            "type": values.type_name(type(error)),
+            "type": classes.type_name(type(error)),
             "message": message,
             "line": _line(error, job),
             "seconds": _clock() - begun,

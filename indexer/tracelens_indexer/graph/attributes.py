@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TypeAlias
 
@@ -52,7 +53,7 @@ def stored_names(code: list[flow.Node], words: list[str]) -> list[str]:
     return [words[parts[2]] for parts in code if parts[0] == flow.STORE_ATTRIBUTE]
 
 
-class Attributes(Containers):
+class Attributes(Containers, ABC):
     """Adds classes, modules and attributes to nodes and edges."""
 
     def __init__(self, program: Program) -> None:
@@ -77,14 +78,13 @@ class Attributes(Containers):
                 found.update(stored_names(code, file.flow.words))
         return found
 
-    # Made by calls.py
-
+    @abstractmethod
     def call_implicitly(self, place: Place, callee: int, given: tuple[int, ...], result: int) -> None:
-        raise NotImplementedError
+        """Call what is at a node, at a place where no call is written."""
 
+    @abstractmethod
     def node_of(self, unit: int, node: int) -> int:
         """The node of a unit's code, as it is without any context."""
-        raise NotImplementedError
 
     # Sources
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tracelens_indexer.graph.attributes import Place
-from tracelens_indexer.graph.calls import Call, Calls
+from tracelens_indexer.graph.calls import Calls
 from tracelens_indexer.graph.classes import DYNAMIC_BASE
 from tracelens_indexer.graph.containers import ANY
 from tracelens_indexer.graph.models import EXTERNALS
+from tracelens_indexer.graph.outside import Call
 from tracelens_indexer.graph.program import File, Program
 from tracelens_indexer.graph.values import (
     BUILT,

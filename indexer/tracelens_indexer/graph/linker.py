@@ -10,10 +10,10 @@ import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tracelens_indexer.graph.calls import Call
 from tracelens_indexer.graph.link import work_allowed
 from tracelens_indexer.graph.links import FileLinks, Links
 from tracelens_indexer.graph.outcome import Outcome
+from tracelens_indexer.graph.outside import Call
 from tracelens_indexer.graph.program import File, Program
 from tracelens_indexer.graph.revision import Revision, revise
 from tracelens_indexer.graph.tracking import TrackedFrames

@@ -28,7 +28,6 @@ from tracelens_indexer.store.answers import (
     ObservedEdge,
     ObservedPair,
     Profile,
-    RunRecord,
     SiteValues,
     UnitRecord,
 )
@@ -37,6 +36,7 @@ from tracelens_indexer.store.database import open_for_reading
 from tracelens_indexer.store.facets import Facets
 from tracelens_indexer.store.facets import not_superseded as _current
 from tracelens_indexer.store.layout import Layout
+from tracelens_indexer.store.runs import json_object
 from tracelens_indexer.traces.records import Counting
 
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ class Index(Facets):
     """A read-only view of one workspace's store. Cheap to open; used by one thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection, root: Path, *, owns: bool = True) -> None:
-        super().__init__(connection, root)
-        self._owns = owns
-        self._current: tuple[int, tuple[int, ...]] | None = None
+        super().__init__(connection, root, owns=owns)
         self._bases: dict[tuple[int, tuple[int, ...]], _Base] = {}
 
     @classmethod
@@ -82,59 +80,7 @@ class Index(Facets):
         if self._owns:
             self._connection.close()
 
-    @property
-    def generation(self) -> int:
-        """Changes whenever another process has committed."""
-        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
-
-    # -- runs --------------------------------------------------------------------------------------------------
-
-    def runs(self) -> list[RunRecord]:
-        rows = self._connection.execute(
-            "SELECT runs.*, (SELECT count(*) FROM anchors WHERE anchors.run = runs.id AND anchors.unit IS NOT NULL)"
-            " AS units FROM runs ORDER BY max(started_ns, imported_ns) DESC, id DESC"
-        )
-        return [
-            RunRecord(
-                id=row["id"],
-                name=row["name"],
-                tool=row["tool"],
-                file=row["file"],
-                started_ns=row["started_ns"],
-                imported_ns=row["imported_ns"],
-                duration_ns=row["duration_ns"],
-                command=row["command"],
-                commit=row["commit"],
-                interpreter=row["interpreter"],
-                environment=row["environment"],
-                service=row["service"],
-                redacted=row["redacted"],
-                sample_weight=row["sample_weight"],
-                sample_unit=row["sample_unit"],
-                joined=_object(row["joined"]),
-                notes=row["notes"],
-                units=row["units"],
-            )
-            for row in rows
-        ]
-
-    def current_runs(self) -> tuple[int, ...]:
-        """Ids of the runs that are meant when none is named: the latest of each name and tool."""
-        generation = self.generation
-        if self._owns and self._current and self._current[0] == generation:
-            return self._current[1]
-        rows = self._connection.execute(
-            "SELECT id, name, tool FROM runs ORDER BY max(started_ns, imported_ns) DESC, id DESC"
-        )
-        latest: dict[tuple[str, str], int] = {}
-        for run_id, name, tool in rows:
-            latest.setdefault((name, tool), run_id)
-        chosen = tuple(latest.values())
-        self._current = (generation, chosen)
-        return chosen
-
-    def _chosen(self, runs: Sequence[int] | None) -> tuple[int, ...]:
-        return self.current_runs() if runs is None else tuple(runs)
+    # -- profiles ----------------------------------------------------------------------------------------------
 
     def _base(self, runs: tuple[int, ...]) -> _Base:
         key = (self.generation, runs)
@@ -157,8 +103,6 @@ class Index(Facets):
         base = _Base(weight[1] if weight else 0.0, {tool: int(n or 0) for tool, n in self_ns.items()})
         self._bases = {key: base}
         return base
-
-    # -- profiles ----------------------------------------------------------------------------------------------
 
     def profile(self, unit_id: int, runs: Sequence[int] | None = None) -> Profile | None:
         """All that the runs say about a unit, or None when they say nothing."""
@@ -580,7 +524,7 @@ def _failure(parts: list[sqlite3.Row]) -> FailureRecord:
 
 
 def _capture(row: CaptureRow, number: int, unit: UnitRecord, run: int, body_hash: str) -> CaptureRecord:
-    detail = _object(row.detail)
+    detail = json_object(row.detail)
     result, caller = detail.get("result"), detail.get("caller")
     return CaptureRecord(
         id=f"c:{number:x}",
@@ -600,8 +544,3 @@ def _capture(row: CaptureRow, number: int, unit: UnitRecord, run: int, body_hash
         replay=json.loads(row.replay) if row.replay else None,
         body_hash=body_hash,
     )
-
-
-def _object(text: str) -> dict[str, Any]:
-    value = json.loads(text) if text else {}
-    return value if isinstance(value, dict) else {}
