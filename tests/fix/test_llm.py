@@ -13,6 +13,7 @@ from tests.fix import endpoint
 from tests.fix.recorded import Program
 from tracelens.fix import propose
 from tracelens.fix.answer import Refused, patch_from
+from tracelens.fix.checking import STOPS
 from tracelens.fix.engine import FixReport
 from tracelens.fix.evidence import find_function, gather
 from tracelens.fix.llm import ask
@@ -62,7 +63,8 @@ def test_a_good_answer_is_verified(program: Any, streamed: bool) -> None:
         report = run(program, server.settings())
         assert server.keys == ["Bearer k-123"]
     assert report.best is not None and report.best.strategy == "llm", report.statements
-    assert report.best.verdict.words == "re-ran: no longer raises"
+    # It is the model's own idea to return nothing: the calls cannot say whether that is wanted.
+    assert report.best.verdict.words.startswith(STOPS) and not report.best.sure
     assert str(report.best.verdict.matrix) == "failing 1/1 fixed · passing 2/2 same"
     assert program.file.read_text().count("return {}") == 0
 
@@ -94,7 +96,7 @@ def test_a_wrong_answer_gets_its_verdict_back_and_another_round(program: Any) ->
         assert len(server.requests) == 3
         assert "same" in server.requests[1]["messages"][-1]["content"]
         assert "regressed" in server.requests[2]["messages"][-1]["content"]
-    assert [one.verdict.kind for one in report.fixes] == ["fixed", "same", "regressed"]
+    assert [one.verdict.kind for one in report.fixes] == ["stops", "same", "regressed"]
 
 
 @needs_sandbox

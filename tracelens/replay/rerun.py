@@ -17,8 +17,6 @@ from tracelens.replay.workspace_copy import TooLarge, copy_workspace
 
 _CHILD = Path(__file__).with_name("child.py")
 _RECORDER = Path(tracelens_recorder.__file__).parent
-_RECORDER_FILES = ("__init__.py", "redact.py", "values.py")
-
 _NO_CACHES = shutil.ignore_patterns("__pycache__")
 
 OutcomeKind = Literal["returned", "raised", "timed out", "died", "not called"]
@@ -152,8 +150,8 @@ def copy_tools(folder: Path) -> None:
     """Put what makes recorded calls again into a new folder: `child.py`, and the recorder's decoder."""
     (folder / "tracelens_recorder").mkdir(parents=True)
     shutil.copytree(_RECORDER / "replayable", folder / "tracelens_recorder" / "replayable", ignore=_NO_CACHES)
-    for name in _RECORDER_FILES:
-        shutil.copyfile(_RECORDER / name, folder / "tracelens_recorder" / name)
+    for file in _RECORDER.glob("*.py"):  # all of them: which of them the decoder needs is the recorder's own concern
+        shutil.copyfile(file, folder / "tracelens_recorder" / file.name)
     shutil.copyfile(_CHILD, folder / _CHILD.name)
 
 
