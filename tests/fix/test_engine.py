@@ -65,7 +65,7 @@ def test_a_call_without_arguments_needs_no_recording_of_them(tmp_path: Path) -> 
     program = Program(tmp_path, "PRICES = {}\n\ndef first():\n    return PRICES['a']\n")
     failure = program.record("first", (), replayable=False)
     report = propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
-    assert report.best and report.best.verdict.kind == "fixed"
+    assert report.best and report.best.verdict.kind == "stops"
 
 
 @needs_sandbox
@@ -81,7 +81,7 @@ def test_a_caller_up_the_stack_can_prove_it(tmp_path: Path) -> None:
     failure = program.record("outer", ([1.0, 3.0],), ([],))
     report = propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
     assert report.unit.scope == "inner"
-    assert report.best and report.best.verdict.kind == "fixed", report.statements
+    assert report.best and report.best.verdict.kind == "stops", report.statements
     assert any("re-ran through program.outer" in one for one in report.statements)
 
 

@@ -53,7 +53,9 @@ def program(tmp_path: Path) -> Any:
 
 
 def run(program: Any, llm: LlmEndpoint, **more: Any) -> FixReport:
-    return propose(program.index, program.failure, workspace=program.root, python=sys.executable, llm=llm, **more)
+    return propose(
+        program.index, program.failure, workspace=program.root, python=sys.executable, llm=llm, seconds=0, **more
+    )
 
 
 @needs_sandbox

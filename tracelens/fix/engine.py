@@ -125,7 +125,9 @@ def propose(
     proved_already = any(
         verdict.kind == "fixed" for verdict in settled([(one.checked, one.preference) for one in found])
     )
-    if seconds and not proved_already and not cancelled():
+    problem = Problem.of(evidence)
+    meant = problem is not None and problem.raised_on_purpose and not check.tests.failing
+    if seconds and not proved_already and not meant and not cancelled():
         more = searched(check, seconds, progress, cancelled)
         found += [_Proposal(title, "template", checked, preference) for title, checked, preference in more]
         made += len(more)
