@@ -126,7 +126,7 @@ def main() -> int:
 def escapes() -> dict[str, Any]:
     """The tests of the sandbox that try to get out of it, on each rung: the share that is held."""
     probes = "outside or network or signalled or environment or forking or survives or full_scratch"
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-k", probes]
+    command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-p", "no:cacheprovider", "-k", probes]
     file = HERE.parent / "tests" / "replay" / "test_sandbox.py"
     done = subprocess.run([*command, str(file)], cwd=HERE.parent, capture_output=True, text=True, check=False)
     counted = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|skipped|error)", done.stdout)}
