@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,10 @@ import numpy
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "indexer"), str(ROOT / "recorder")]
 
-from tracelens.rescoring import CANDIDATES  # noqa: E402
+from tracelens.rescoring import CANDIDATES, scored_again  # noqa: E402
 from tracelens_indexer.embedding.sentence_transformer import SentenceTransformerEmbedder  # noqa: E402
 from tracelens_indexer.embedding.static import StaticEmbedder  # noqa: E402
-from tracelens_indexer.embedding.text import search_words, unit_text  # noqa: E402
+from tracelens_indexer.embedding.text import question_words, search_words, unit_text  # noqa: E402
 from tracelens_indexer.indexing import Indexer, index_workspace  # noqa: E402
 from tracelens_indexer.source.facts import unit_id  # noqa: E402
 from tracelens_indexer.source.lower import lower  # noqa: E402
@@ -95,15 +96,17 @@ def rank(ids: Any, answer: int) -> float:
     return next((1.0 / place for place, unit in enumerate(list(ids)[:10], 1) if unit == answer), 0.0)
 
 
+def best_first(scores: Mapping[int, float]) -> list[int]:
+    return sorted(scores, key=lambda unit: (-scores[unit], unit))
+
+
 def default(ranked: Ranked) -> list[int]:
     """What `tracelens search` gives."""
-    scores = fused(ranked)
-    return sorted(scores, key=lambda unit: (-scores[unit], unit))
+    return best_first(fused(ranked))
 
 
 def by_rank(*rankings: Any) -> list[int]:
-    scores = reciprocal_rank_fusion(*rankings)
-    return sorted(scores, key=lambda unit: (-scores[unit], unit))
+    return best_first(reciprocal_rank_fusion(*rankings))
 
 
 def measure(wheel: Path, queries: int, minilm: bool, stage2: int) -> dict[str, float]:
@@ -125,7 +128,7 @@ def measure(wheel: Path, queries: int, minilm: bool, stage2: int) -> dict[str, f
         found, times, cpus = [], [], []
         for question, _ in pairs:
             start, cpu = time.perf_counter(), time.process_time()
-            found.append(table.search(search_words(question), embedder.embed([question])[0], LISTED))
+            found.append(table.search(question_words(question), embedder.embed([question])[0], LISTED))
             times.append(1_000 * (time.perf_counter() - start))
             cpus.append(1_000 * (time.process_time() - cpu))
         words = [[unit for unit in ranked.words if unit in kept] for ranked in found]
@@ -138,18 +141,17 @@ def measure(wheel: Path, queries: int, minilm: bool, stage2: int) -> dict[str, f
         }
         if minilm:
             near = _minilm(texts, [question for question, _ in pairs])
-            systems["minilm"] = near
+            systems["minilm"] = [best_first(cosines) for cosines in near]
             systems["minilm_bm25"] = [
-                by_rank(*both) for both in zip(words, [row[:LISTED] for row in near], strict=True)
+                by_rank(*both) for both in zip(words, [row[:LISTED] for row in systems["minilm"]], strict=True)
             ]
-            first = systems[""]
-            systems["stage2"] = [by_rank(*both) for both in zip(first, _again(first, near), strict=True)]
+            systems["stage2"] = _again([fused(ranked) for ranked in found], near)
         elif stage2:
             first = systems[""][:stage2]
             wanted = {unit for ids in first for unit in ids[:CANDIDATES]}
             some = {unit: texts[unit] for unit in sorted(wanted)}
             near = _minilm(some, [question for question, _ in pairs[:stage2]])
-            systems["stage2"] = [by_rank(*both) for both in zip(first, _again(first, near), strict=True)]
+            systems["stage2"] = _again([fused(ranked) for ranked in found[:stage2]], near)
             systems["of_stage2"] = first
         mrr = {
             f"mrr_{system}".rstrip("_"): round(
@@ -177,17 +179,21 @@ def _texts(root: Path) -> dict[int, str]:
     return texts
 
 
-def _minilm(texts: dict[int, str], questions: list[str]) -> list[list[int]]:
-    """All units by MiniLM, for each question the nearest first."""
+def _minilm(texts: dict[int, str], questions: list[str]) -> list[dict[int, float]]:
+    """For each question, unit to its cosine by MiniLM."""
     model = SentenceTransformerEmbedder(MINILM)
     ids = sorted(texts, key=lambda unit: len(texts[unit]))
     near = model.embed(questions) @ model.embed([texts[unit] for unit in ids]).T
-    return [[ids[place] for place in numpy.argsort(-row, kind="stable")] for row in near]
+    return [dict(zip(ids, row.tolist(), strict=True)) for row in near]
 
 
-def _again(first: list[list[int]], near: list[list[int]]) -> list[list[int]]:
-    """What the second stage gives: the first 50 in the order of MiniLM."""
-    return [[unit for unit in row if unit in set(one[:CANDIDATES])] for one, row in zip(first, near, strict=True)]
+def _again(first: list[Mapping[int, float]], near: list[dict[int, float]]) -> list[list[int]]:
+    """What the second stage gives: the first 50 of those that MiniLM was asked about, scored again."""
+    ranked = []
+    for scores, cosines in zip(first, near, strict=True):
+        known = {unit: score for unit, score in scores.items() if unit in cosines}
+        ranked.append(best_first(scored_again(known, {unit: cosines[unit] for unit in best_first(known)[:CANDIDATES]})))
+    return ranked
 
 
 def cosqa(folder: Path, stage2: int) -> dict[str, float]:
@@ -211,20 +217,22 @@ def cosqa(folder: Path, stage2: int) -> dict[str, float]:
         index_workspace(root, embedder)
         table = SearchTable(root / ".tracelens" / "code.lance")
         first: list[list[int]] = []
+        fusions: list[Mapping[int, float]] = []
         scores: dict[str, list[float]] = {"cosqa_mrr_bm25": [], "cosqa_mrr_static": [], "cosqa_mrr": []}
         for question, answer in questions:
-            found = table.search(search_words(question), embedder.embed([question])[0], LISTED)
+            found = table.search(question_words(question), embedder.embed([question])[0], LISTED)
             lists = (found.words, found.meaning, default(found))
             for key, ids in zip(list(scores), lists, strict=True):
                 scores[key].append(rank([places[unit] for unit in ids if unit in places], answer))
             first.append([unit for unit in default(found) if unit in places])
+            fusions.append(fused(found))
         if stage2:
             asked = questions[:: max(1, len(questions) // stage2)]
             listed = first[:: max(1, len(questions) // stage2)]
             texts = _texts(root)
             some = {unit: texts[unit] for unit in sorted({unit for ids in listed for unit in ids[:CANDIDATES]})}
             near = _minilm(some, [question for question, _ in asked])
-            again = [by_rank(*both) for both in zip(listed, _again(listed, near), strict=True)]
+            again = _again(fusions[:: max(1, len(questions) // stage2)], near)
             for key, ranked in (("cosqa_mrr_stage2", again), ("cosqa_mrr_of_stage2", listed)):
                 scores[key] = [
                     rank([places[unit] for unit in ids], answer) for ids, (_, answer) in zip(ranked, asked, strict=True)

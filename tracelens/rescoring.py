@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CANDIDATES = 50
+_WEIGHT = 5.0
+"""As much as the first stage's own cosine. On a development project (100 questions, MiniLM) .575 became .591, where
+reciprocal ranks of both orders gave .572: the first stage is the better of the two by now."""
+
+
+def scored_again(first: Mapping[int, float], cosines: Mapping[int, float]) -> Mapping[int, float]:
+    """The scores of both stages; what was not scored again counts as the least like of what was."""
+    least = min(cosines.values(), default=0.0)
+    return {unit: score + _WEIGHT * cosines.get(unit, least) for unit, score in first.items()}
 
 
 class Rescorer:
@@ -31,8 +40,8 @@ class Rescorer:
         self._embedder = embedder
         self._model = f"{embedder.name}-{embedder.version}"
 
-    def ranked(self, query: str, units: Sequence[UnitRecord]) -> list[int]:
-        """The ids of the units, the most like the query first. The code is read from the files as they are now."""
+    def cosines(self, query: str, units: Sequence[UnitRecord]) -> Mapping[int, float]:
+        """Unit id to how much it is like the query. The code is read from the files as they are now."""
         texts = self._texts(units)
         hashes = {
             unit: blake2b(text.encode(errors="replace"), digest_size=12).hexdigest() for unit, text in texts.items()
@@ -45,8 +54,7 @@ class Rescorer:
             self._cache.put(self._model, made)
             known |= made
         vector = self._embedder.embed([query])[0]
-        scores = {unit: float(known[text] @ vector) for unit, text in hashes.items()}
-        return sorted(scores, key=lambda unit: (-scores[unit], unit))
+        return {unit: float(known[text] @ vector) for unit, text in hashes.items()}
 
     def _texts(self, units: Sequence[UnitRecord]) -> Mapping[int, str]:
         lines: dict[str, list[str]] = {}

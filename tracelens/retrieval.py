@@ -6,23 +6,23 @@ Heavy (LanceDB, perhaps a transformer): for the command line and the search work
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracelens import facets
 from tracelens.context.near import is_test
 from tracelens.facets import Allowed
-from tracelens.rescoring import CANDIDATES, Rescorer
+from tracelens.rescoring import CANDIDATES, Rescorer, scored_again
 from tracelens.settings import Settings
 from tracelens_indexer.embedding.choose import embedder_for
 from tracelens_indexer.embedding.endpoint import Endpoint
 from tracelens_indexer.embedding.protocol import Embedder
-from tracelens_indexer.embedding.text import SEARCHED_KINDS, search_words
+from tracelens_indexer.embedding.text import SEARCHED_KINDS, question_words
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index, Layout
 from tracelens_indexer.store.answers import SearchHit, UnitRecord
-from tracelens_indexer.store.vectors import MOST_IDS, Ranked, SearchTable, fused, reciprocal_rank_fusion
+from tracelens_indexer.store.vectors import MOST_IDS, Ranked, SearchTable, fused
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -33,9 +33,9 @@ _LISTED = 100
 _LONGEST_QUERY = 2_000
 _FILTERED_LATER = 2_000
 """How many are listed where a filter is too large for the table and is applied to what it found."""
-_WEIGHT_OF_HOTNESS = 0.05
+_WEIGHT_OF_HOTNESS = 0.12
 """A weak prior for what used the most time, where something was recorded: a cosine counts forty times as much."""
-_LESS_FOR_TESTS = 0.2
+_LESS_FOR_TESTS = 0.5
 """Tests say in their names what others do in their code; who does not ask for tests wants the code."""
 
 
@@ -96,7 +96,7 @@ class Searcher:
         if self._rescorer:
             again = self._rescored(query, [units[unit] for unit in best if unit in units][:CANDIDATES])
             if again:
-                scores = dict(reciprocal_rank_fusion(best, again))
+                scores = dict(scored_again(scores, again))
             best.sort(key=lambda unit: (-scores[unit], unit))
         words, meaning = set(ranked.words), set(ranked.meaning)
         hits = [
@@ -108,10 +108,10 @@ class Searcher:
         vector = self._vector(query)
         listed = max(_LISTED, limit)
         if allowed is None:
-            return self._table.search(search_words(query), vector, listed)
+            return self._table.search(question_words(query), vector, listed)
         if len(allowed.ids) <= MOST_IDS:
-            return self._table.search(search_words(query), vector, listed, allowed.ids, inverted=allowed.inverted)
-        return _left(self._table.search(search_words(query), vector, _FILTERED_LATER), allowed)
+            return self._table.search(question_words(query), vector, listed, allowed.ids, inverted=allowed.inverted)
+        return _left(self._table.search(question_words(query), vector, _FILTERED_LATER), allowed)
 
     def _vector(self, query: str) -> NDArray[float32] | None:
         """Of the query; None, with a line that says why, where search is by words alone."""
@@ -135,14 +135,14 @@ class Searcher:
         )
         return None
 
-    def _rescored(self, query: str, candidates: Sequence[UnitRecord]) -> Sequence[int]:
+    def _rescored(self, query: str, candidates: Sequence[UnitRecord]) -> Mapping[int, float]:
         assert self._rescorer is not None
         try:
-            return self._rescorer.ranked(query, candidates)
+            return self._rescorer.cosines(query, candidates)
         except TraceLensError as error:
             # The first stage has answered already: a model that is missing or down costs its part only.
             self.notes.append(f"not scored again: {error}")
-            return ()
+            return {}
 
 
 def _how(words: bool, meaning: bool) -> tuple[str, ...]:

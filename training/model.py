@@ -15,6 +15,7 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraine
 from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss, MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
+from tracelens_indexer.embedding.static import MOST_PIECES
 from training.pairs import Pair
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
-MOST_PIECES = 512
 _DROPPED = 0.3
 """Share of the pieces of a text that a training step does not see: no single word may decide."""
 
@@ -45,7 +45,7 @@ class _Mean(torch.autograd.Function):
 
 class RememberedPieces(StaticEmbedding):
     """Every piece counts as often as it stands there: what a body repeats is what it is about (counting each once
-    cost .06 MRR on the development projects)."""
+    cost .06 MRR on the development projects). Here all count alike; embedding/static.py weighs them by their place."""
 
     def __init__(self, tokenizer: Tokenizer, weights: NDArray[float32], seed: int) -> None:
         super().__init__(tokenizer, embedding_weights=weights.copy())

@@ -66,7 +66,9 @@ def test_the_calls_of_a_failure_are_those_that_failed(index: IndexSnapshot) -> N
 def test_why_nothing_is_shown_always_ends_with_what_to_do(index: IndexSnapshot, tmp_path: Path) -> None:
     told = nothing.why(index, "a.py", index.index.find("a.g")[0])
     assert told.line == "a.g (a.py:5): no calls in 1 run. tracelens record -- pytest"
-    assert nothing.why(index, "b.py", None).todo == "tracelens index"
+    assert nothing.why(index, "b.py", None).line == (
+        "b.py: there is no such file in this workspace. name it from the root of the workspace"
+    )
     assert nothing.why(index, "a.py", index.index.find("a.f")[0]).todo == ""
     empty = recorded.write(tmp_path / "empty", FILES)
     with pytest.raises(NoIndex) as error:

@@ -180,3 +180,14 @@ def test_the_shell_completes_commands_units_and_runs(recorded_shop: Path, tracel
     assert "shop.pricing.apply_discount" in completed("show", "shop.pricing.")
     assert "pytest" in completed("hot", "--run", "py")
     assert completed("show", "nothing_like_it") == []
+
+
+def test_runs_are_chosen_by_what_they_are(recorded_shop: Path, tracelens: Run) -> None:
+    def named(*arguments: str) -> list[str]:
+        listed = tracelens("runs", "--json", *arguments, cwd=recorded_shop)
+        return [run["name"] for run in json.loads(listed.stdout)] if listed.returncode == 0 else [listed.stderr]
+
+    assert named("--run", "tool:tracelens since:1d test:test_shop.py") == ["pytest"]
+    assert "the latest began" in named("--run", "until:2020-01-01")[0]
+    assert "no run is env:moon" in tracelens("hot", "--run", "env:moon", cwd=recorded_shop).stderr
+    assert "shop." in tracelens("hot", "--run", "current tool:tracelens", cwd=recorded_shop).stdout

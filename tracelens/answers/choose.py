@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tracelens.answers import words
+from tracelens.answers.selecting import BadChoice, selected, word
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index
@@ -21,23 +22,14 @@ class NotFound(TraceLensError):
     exit_code = 1
 
 
-def runs_named(index: Index, names: Sequence[str]) -> tuple[int, ...] | None:
-    """Ids of the runs of these ids or names, "latest" for the last; None, the current ones, when none is named.
+def runs_named(index: Index, choices: Sequence[str]) -> tuple[int, ...] | None:
+    """Ids of the runs that are meant by any of these (selecting.py); None, the current ones, when none is given.
 
-    Raises TraceLensError for an unknown one.
+    Raises TraceLensError for what no run is.
     """
-    if not names:
+    if not choices:
         return None
-    ids: list[int] = []
-    runs = index.runs()
-    for name in names:
-        found = [run.id for run in runs if str(run.id) == name] or [run.id for run in runs if run.name == name][:1]
-        if not found and name == "latest":
-            found = [run.id for run in runs[:1]]
-        if not found:
-            raise TraceLensError(f"there is no run {name!r}. `tracelens runs` lists them")
-        ids += found
-    return tuple(ids)
+    return tuple(dict.fromkeys(run for choice in choices for run in selected(index, choice)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +37,7 @@ class Choice:
     """Some of the runs, as a person chooses them."""
 
     id: str
-    """"" the current ones, "all", "latest", "environment:NAME" or "run:ID"."""
+    """"" the current ones, else in the grammar of selecting.py: "all", "latest", "env:staging", "run:3"."""
     title: str
     detail: str
 
@@ -59,7 +51,7 @@ def choices(index: Index) -> list[Choice]:
         found.append(Choice("all", "All runs", f"{len(runs):,} runs"))
     for name in dict.fromkeys(run.environment for run in runs if run.environment):
         n = sum(run.environment == name for run in runs)
-        found.append(Choice(f"environment:{name}", f"Environment {words.clean(name)}", f"{n:,} run{'s'[: n != 1]}"))
+        found.append(Choice(word("env", name), f"Environment {words.clean(name)}", f"{n:,} run{'s'[: n != 1]}"))
     return found + [
         Choice(f"run:{run.id}", words.clean(run.name, words.LONGEST_NAME), _run_detail(run)) for run in runs[:_LISTED]
     ]
@@ -67,20 +59,10 @@ def choices(index: Index) -> list[Choice]:
 
 def chosen(index: Index, choice: str) -> tuple[int, ...] | None:
     """The ids of the runs of a choice; None, the current ones, also when what was chosen is there no more."""
-    runs = index.runs() if choice else []
-    kind, _, name = choice.partition(":")
-    match kind:
-        case "all":
-            ids = [run.id for run in runs]
-        case "latest":
-            ids = [run.id for run in runs[:1]]
-        case "environment":
-            ids = [run.id for run in runs if run.environment == name]
-        case "run":
-            ids = [run.id for run in runs if str(run.id) == name]
-        case _:
-            ids = []
-    return tuple(ids) or None
+    try:
+        return selected(index, choice) if choice else None
+    except BadChoice:
+        return None
 
 
 def told(snapshot: IndexSnapshot, now_ns: int = 0) -> str:

@@ -57,7 +57,8 @@ runs_option = click.option(
     multiple=True,
     metavar="RUN",
     shell_complete=complete_runs,
-    help="Only this run: an id or a name of `tracelens runs`.",
+    help="Only these runs: an id or a name of `tracelens runs`, or words that must all hold: env:staging since:2d "
+    "until:DATE commit:3fa9 test:ID tool:T service:S latest. Given again, it adds more runs.",
 )
 progress_option = click.option(
     "--progress",
@@ -99,7 +100,7 @@ def open_index(root: Path, *, taking_up: bool = True) -> Iterator[Index]:
 
 
 def chosen_runs(index: Index, names: tuple[str, ...]) -> tuple[int, ...] | None:
-    """Ids of the runs that --run names; None for the current ones. Raises TraceLensError for an unknown one."""
+    """Ids of the runs that --run means; None for the current ones. Raises TraceLensError where there is none."""
     from tracelens.answers.choose import runs_named
 
     return runs_named(index, names)

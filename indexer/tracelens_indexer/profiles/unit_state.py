@@ -95,6 +95,36 @@ class _Site:
 class UnitState:
     """All that is being collected about one unit."""
 
+    __slots__ = (
+        "_calls",
+        "_captured",
+        "_counted",
+        "_counting",
+        "_durations",
+        "_edge_counting",
+        "_edges",
+        "_errors",
+        "_failures",
+        "_keeping",
+        "_last_resumed",
+        "_max_ns",
+        "_min_ns",
+        "_ran",
+        "_resumes",
+        "_scrub",
+        "_sites",
+        "_slots",
+        "_tests",
+        "_timed",
+        "_total_ns",
+        "_valued",
+        "key",
+        "samples_self",
+        "samples_total",
+        "self_ns",
+        "unit",
+    )
+
     def __init__(self, key: AnchorKey, unit: UnitLike, scrub: Scrubber) -> None:
         self.key = key
         self.unit = unit
@@ -160,14 +190,13 @@ class UnitState:
             told = raised or any(value.text for _, value in arguments)
             if type(outcome) is Returned and outcome.value is not None and not resume:
                 told = told or bool(outcome.value.text)
-        elif arguments:
+        else:
+            if type(outcome) is Returned and not resume:
+                if outcome.value is not None:
+                    arguments = (*arguments, (RESULT, outcome.value))
+            elif not raised and call.replay is None and not arguments:
+                return
             told = self._slots.add(arguments, ended, weight, call.duration_ns) or raised
-        elif not raised and call.replay is None and type(outcome) is not Returned:
-            return
-        if call.valued and type(outcome) is Returned and not resume:
-            result = outcome.value
-            if result is not None:
-                told = self._slots.add(((RESULT, result),), "", weight, call.duration_ns) or told
         if not told:
             # Types alone are no call to look at.
             return

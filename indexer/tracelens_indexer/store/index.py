@@ -12,7 +12,7 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,7 +141,10 @@ class Index(Facets):
         for failure in self.failures(chosen, path=path):
             failures.setdefault(failure.unit.id, []).append(failure)
         return {
-            profile.unit.id: replace(profile, failures=tuple(failures.get(profile.unit.id, ())))
+            # Few have any, and making a record again takes longer than reading it.
+            profile.unit.id: replace(profile, failures=tuple(failures[profile.unit.id]))
+            if profile.unit.id in failures
+            else profile
             for profile, _ in self._profiles(units, chosen)
         }
 
@@ -201,11 +204,18 @@ class Index(Facets):
         not_added = tuple(row["run"] for row in every if row not in parts)
 
         def total(column: str) -> Any:
-            return sum(row[column] for row in (every if column in _BESIDE else parts))
+            added = every if column in _BESIDE else parts
+            return added[0][column] if len(added) == 1 else sum(row[column] for row in added)
 
-        durations: Counter[int] = Counter()
-        for row in parts:
-            durations.update(packing.durations(row["durations"]))
+        durations: Mapping[int, int]
+        if len(parts) == 1:
+            durations = packing.durations(parts[0]["durations"])
+        else:
+            merged = Counter[int]()
+            for row in parts:
+                merged.update(packing.durations(row["durations"]))
+            durations = merged
+        p50, p95 = histogram.quantiles(durations, 0.5, 0.95)
         counted = [row["counting"] for row in parts if row["calls"] or row["resumes"]]
         counting: Counting = max(counted, key=_WORST.__getitem__, default="exact")
         # A log that only names a failure of the unit does not make its calls unverified.
@@ -240,8 +250,8 @@ class Index(Facets):
             self_ns=self_ns,
             min_ns=min(low, default=None),
             max_ns=max(high, default=None),
-            p50_ns=histogram.quantile(durations, 0.5),
-            p95_ns=histogram.quantile(durations, 0.95),
+            p50_ns=p50,
+            p95_ns=p95,
             samples_total=samples_total,
             samples_self=samples_self,
             total_share=total_share,

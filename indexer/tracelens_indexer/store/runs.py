@@ -1,4 +1,4 @@
-"""The runs that an index holds, and which of them are meant."""
+"""The runs of a store: which there are, which are meant when none is named, and which tests ran in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tracelens_indexer.store.code import CodeIndex
 
 
 class Runs(CodeIndex):
-    """Adds runs to the code of an index. `owns`: whether the connection is this one's to close."""
+    """Adds runs to the code of an index; `runs` None means the current ones: the latest of each name and tool. `owns`:
+    whether the connection is this one's to close."""
 
     def __init__(self, connection: sqlite3.Connection, root: Path, *, owns: bool) -> None:
         super().__init__(connection, root)
@@ -72,8 +73,56 @@ class Runs(CodeIndex):
     def _chosen(self, runs: Sequence[int] | None) -> tuple[int, ...]:
         return self.current_runs() if runs is None else tuple(runs)
 
+    def counts_calls(self, run: int) -> bool:
+        """Whether a run counted calls; one of samples alone did not."""
+        found = self._connection.execute(
+            "SELECT 1 FROM anchors JOIN profile_units ON anchor = anchors.id"
+            " WHERE run = ? AND calls + resumes > 0 LIMIT 1",
+            (run,),
+        )
+        return found.fetchone() is not None
+
+    def tests_named(self, named: str) -> list[str]:
+        """Ids of the tests that are meant: by the id, or by as much of it as says it: its file, its last part, its name
+        without the parameters in brackets."""
+        rows = self._connection.execute(
+            "SELECT test FROM profile_tests UNION SELECT test FROM profile_failures WHERE test != '' ORDER BY test"
+        )
+        return [row[0] for row in rows if _is_test(row[0], named)]
+
+    def runs_of_test(self, named: str) -> frozenset[int]:
+        """Ids of the runs in which such a test ran units of this workspace."""
+        tests = json.dumps(self.tests_named(named))
+        rows = self._connection.execute(
+            "SELECT run FROM profile_tests JOIN anchors ON anchors.id = anchor"
+            " WHERE test IN (SELECT value FROM json_each(?1))"
+            " UNION SELECT run FROM profile_failures JOIN anchors ON anchors.id = anchor"
+            " WHERE test IN (SELECT value FROM json_each(?1))",
+            (tests,),
+        )
+        return frozenset(row[0] for row in rows)
+
+    def tests_of(self, runs: Sequence[int] | None = None, limit: int = 1_000) -> list[str]:
+        """Ids of the tests in which units of this workspace ran, in order of their names."""
+        chosen = self._chosen(runs)
+        rows = self._connection.execute(
+            "SELECT DISTINCT test FROM profile_tests JOIN anchors ON anchors.id = anchor"
+            f" WHERE run IN ({','.join('?' * len(chosen))}) ORDER BY test LIMIT ?",
+            (*chosen, limit),
+        )
+        return [row[0] for row in rows]
+
+
+def _is_test(test: str, named: str) -> bool:
+    names = test, test.partition("[")[0], test.partition("::")[0]
+    return (
+        named in names
+        or test.startswith(f"{named}::")
+        or any(name.endswith((f"::{named}", f".{named}", f"/{named}")) for name in names)
+    )
+
 
 def json_object(text: str) -> dict[str, Any]:
-    """An object that a column holds; empty when it holds none."""
+    """An object that the store wrote; {} for anything else."""
     value = json.loads(text) if text else {}
     return value if isinstance(value, dict) else {}
