@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -94,10 +95,11 @@ def _resumes(resumes: int) -> str:
 def _errors(profile: Profile) -> str:
     from tracelens.answers import words
 
-    origins = [failure for failure in profile.failures if failure.origin]
-    if not origins:
-        return "–"
-    return ", ".join(f"{failure.n:,} {words.type_name(failure.type)}" for failure in origins[:3])
+    by_type: Counter[str] = Counter()
+    for failure in profile.failures:
+        if failure.origin:
+            by_type[words.type_name(failure.type)] += failure.n
+    return ", ".join(f"{n:,} {type_}" for type_, n in by_type.most_common(3)) or "–"
 
 
 def _legend(profiles: list[Profile], runs: list[RunRecord]) -> str:
