@@ -195,6 +195,7 @@ class Program:
             statement_hash="",
             n=1,
             calls=number,
+            counting="exact",
             last_ns=0,
             origin=True,
             state="fresh",

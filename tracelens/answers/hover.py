@@ -309,7 +309,7 @@ def _kept(profile: Profile) -> str:
     """How much of what happened the values stand on."""
     if not profile.captured or not any(o.values for o in profile.observations):
         return ""
-    if profile.captured >= profile.calls:
+    if profile.captured >= profile.calls and profile.counting == "exact":
         return "values from every call"
     failing = max((values.outcome_count(o.values) for o in profile.observations if o.slot != RESULT), default=0)
     every = " and every failure" if 0 < profile.errors <= failing else ""

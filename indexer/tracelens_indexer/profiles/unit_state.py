@@ -364,16 +364,23 @@ class UnitState:
 
     # -- rows --------------------------------------------------------------------------------------------------
 
-    def profile(self) -> UnitProfile:
-        errors, counting = self._errors, self._counting
+    def profile(self, *, samples_are_seconds: bool) -> UnitProfile:
+        errors, counting, calls = self._errors, self._counting, self._calls
         if not self._counted and self._failures:
             errors, counting = sum(found.n for found in self._failures.values()), "at least"
         elif not self._counted and self._ran:
             counting = "at least"
+        if calls and counting == "at least":
+            calls = max(calls, errors)  # exceptions are counted on where calls are not any more
+        samples_total, samples_self = self.samples_total, self.samples_self
+        if samples_are_seconds and counting == "exact" and calls and self._timed == calls and not self._resumes:
+            # Of few samples one more or less is much; no function took longer than its calls.
+            samples_total = min(samples_total, self._total_ns / 1e9)
+            samples_self = min(samples_self, self.self_ns / 1e9)
         values, slots = self._slots.rows()
         return UnitProfile(
             UnitRow(
-                calls=self._calls,
+                calls=calls,
                 counting=counting,
                 resumes=self._resumes,
                 errors=errors,
@@ -382,8 +389,8 @@ class UnitState:
                 self_ns=self.self_ns,
                 min_ns=self._min_ns,
                 max_ns=self._max_ns,
-                samples_total=self.samples_total,
-                samples_self=self.samples_self,
+                samples_total=samples_total,
+                samples_self=samples_self,
                 captured=max(self._captured, self._calls) if self._valued else self._captured,
             ),
             durations=self._durations,

@@ -352,7 +352,8 @@ class Index(Facets):
             conditions.append("failure >= ? AND failure < ?")
             values += [name, name + "g"]
         rows = self._connection.execute(
-            f"SELECT {UNIT}, anchors.run, anchors.state, profile_failures.*, profile_units.calls AS unit_calls"
+            f"SELECT {UNIT}, anchors.run, anchors.state, profile_failures.*, profile_units.calls AS unit_calls,"
+            " profile_units.counting AS unit_counting"
             " FROM profile_failures JOIN anchors ON anchors.id = profile_failures.anchor"
             " JOIN units ON units.id = anchors.unit JOIN files ON files.id = units.file"
             " LEFT JOIN profile_units ON profile_units.anchor = anchors.id"
@@ -529,6 +530,7 @@ def _failure(parts: list[sqlite3.Row]) -> FailureRecord:
         statement_hash=last["statement_hash"],
         n=sum(row["n"] for row in parts),
         calls=sum(calls.values()),
+        counting=max((row["unit_counting"] or "exact" for row in parts), key=_WORST.__getitem__),
         last_ns=last["last_ns"],
         origin=any(row["origin"] for row in parts),
         # Seen once on the code as it is, it is a failure of the code as it is.
