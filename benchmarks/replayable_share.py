@@ -37,20 +37,25 @@ def main() -> None:
     given = parser.parse_args()
     if not given.python:
         parser.error("no python3.13 or python3.12 on PATH: name one with --python")
-    python = prepare(given.folder, given.python)
-    rung = sandbox.probe(python) if given.again else NoSandbox("not asked for")
+    print(json.dumps(measure(given.python, given.folder, given.again)))
+
+
+def measure(wanted: str, folder: Path, most: int) -> dict[str, float]:
+    """The shares of each program and their means, with a line printed for each."""
+    python = prepare(folder, wanted)
+    rung = sandbox.probe(python) if most else NoSandbox("not asked for")
     shares: dict[str, float] = {}
     same: dict[str, float] = {}
     for name in WARM:
-        project = given.folder / name
+        project = folder / name
         (project / "pyperf.py").touch()  # richards and deltablue import it, and use it when they are measured alone
         ran, calls = record(python, project, name)
         able = {key: call for call in calls if call.replay and (key := (call.frame.path, call.frame.name)) in ran}
         shares[name] = len(able) / max(1, len(ran))
         line = f"{name:10} {len(able):5} of {len(ran):5} functions that ran: {shares[name]:6.1%}"
         if isinstance(rung, Rung) and able:
-            every = max(1, len(able) // given.again)
-            went, why = again(python, project, list(able.values())[::every][: given.again], rung)
+            every = max(1, len(able) // most)
+            went, why = again(python, project, list(able.values())[::every][:most], rung)
             same[name] = went.count("") / max(1, len(went))
             line += f"   made again: {went.count('')} of {len(went)} the same"
             line += "".join(f"\n{'':14}{n} × {what}" for what, n in why.most_common(4))
@@ -60,7 +65,7 @@ def main() -> None:
     found["replayable_mean"] = round(statistics.mean(shares.values()), 3)
     if same:
         found["same_mean"] = round(statistics.mean(same.values()), 3)
-    print(json.dumps(found))
+    return found
 
 
 def record(python: str, project: Path, name: str) -> tuple[set[tuple[str, str]], list[Call]]:

@@ -12,6 +12,7 @@
              '((python-mode python-ts-mode)
                . ("tracelens-lsp" :initializationOptions
                   (:inlayHints "hot"              ; "off", "hot" or "all"
+                   :documentSymbols "all"         ; imenu has no other source in this buffer
                    :diagnostics (:enabled t)))))
 
 ;; Where there is no version control, the index says where the project begins (Emacs 29 or newer).

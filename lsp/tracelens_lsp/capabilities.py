@@ -34,6 +34,11 @@ class Client:
     has_configuration: bool = False
     watches_files: bool = False
     action_literals: bool = False
+    nested_symbols: bool = False
+    creates_files: bool = False
+    """By an edit."""
+    tags_actions: bool = False
+    """Tells apart what a language model made."""
 
 
 def of(params: lsp.InitializeParams, encoding: Encoding) -> Client:
@@ -64,6 +69,10 @@ def of(params: lsp.InitializeParams, encoding: Encoding) -> Client:
         refreshes_diagnostics=bool(_at(workspace, "diagnostics", "refresh_support")),
         has_configuration=bool(_at(workspace, "configuration")),
         watches_files=bool(_at(workspace, "did_change_watched_files", "dynamic_registration")),
+        creates_files=bool(_at(workspace, "workspace_edit", "document_changes"))
+        and lsp.ResourceOperationKind.Create in (_at(workspace, "workspace_edit", "resource_operations") or ()),
+        tags_actions=lsp.CodeActionTag.LlmGenerated in (_at(text, "code_action", "tag_support", "value_set") or ()),
+        nested_symbols=bool(_at(text, "document_symbol", "hierarchical_document_symbol_support")),
         action_literals=_at(text, "code_action", "code_action_literal_support") is not None,
     )
 

@@ -6,16 +6,18 @@ Answers count columns in bytes of UTF-8; a client counts in units of UTF-8, UTF-
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import quote, unquote, urlsplit
 
 from lsprotocol import types as lsp
 
-from tracelens.answers.call_hierarchy import Call, Item
+from tracelens.answers import words
+from tracelens.answers.call_hierarchy import Call, Item, Open
 from tracelens.answers.diagnostics import Diagnostic
 from tracelens.answers.document import DocumentSnapshot, Position, Span
-from tracelens.answers.symbols import Symbol
+from tracelens.answers.symbols import Listed, Symbol
 from tracelens_indexer.source.facts import UnitKind
 from tracelens_indexer.store.answers import UnitRecord
 
@@ -149,6 +151,31 @@ def symbol(found: Symbol, root: Path, encoding: Encoding) -> lsp.SymbolInformati
     )
 
 
+def listed(found: Listed, document: DocumentSnapshot, uri: str, encoding: Encoding) -> lsp.DocumentSymbol:
+    """A function or class of a document, with those in it."""
+    unit = found.unit
+    last = unit.end_line - 1
+    end = Position(last, len(document.line(last)))
+    return lsp.DocumentSymbol(
+        name=unit.name or "?",
+        kind=_SYMBOL_KINDS[unit.kind],
+        range=range_(document, Span(Position(unit.first_line - 1, 0), end), encoding),
+        selection_range=range_(document, document.name_span(unit), encoding),
+        detail=found.detail or None,
+        children=[listed(child, document, uri, encoding) for child in found.inside] or None,
+    )
+
+
+def flat(found: Listed, document: DocumentSnapshot, uri: str, encoding: Encoding) -> list[lsp.SymbolInformation]:
+    """The same for a client that knows no symbols inside of others: what was seen stands behind the name."""
+    unit = found.unit
+    name = f"{unit.name} ({found.detail})" if found.detail else unit.name
+    scope = unit.scope.rpartition(".")[0].removesuffix(".<locals>")
+    at = lsp.Location(uri, range_(document, document.name_span(unit), encoding))
+    own = lsp.SymbolInformation(name=name, kind=_SYMBOL_KINDS[unit.kind], location=at, container_name=scope or None)
+    return [own, *(one for child in found.inside for one in flat(child, document, uri, encoding))]
+
+
 def hierarchy_item(item: Item, root: Path, encoding: Encoding) -> lsp.CallHierarchyItem:
     unit = item.unit
     start = lsp.Position(max(unit.name_line - 1, 0), unit.name_column if unit.kind != "module" else 0)
@@ -164,7 +191,20 @@ def hierarchy_item(item: Item, root: Path, encoding: Encoding) -> lsp.CallHierar
     )
 
 
-def call_ranges(call: Call, caller: UnitRecord, lines: list[str], encoding: Encoding) -> list[lsp.Range]:
+def open_item(found: Open, caller: UnitRecord, root: Path, ranges: list[lsp.Range]) -> lsp.CallHierarchyItem:
+    """A call that is not resolved, as an item that leads to where it is written."""
+    return lsp.CallHierarchyItem(
+        name=words.clean(found.callee, words.LONGEST_NAME),
+        kind=lsp.SymbolKind.Null,
+        uri=uri_of(root / caller.path),
+        range=ranges[0],
+        selection_range=ranges[0],
+        detail=f"not resolved: {words.clean(found.reason, words.LONGEST_NAME)}",
+        data={"root": str(root)},
+    )
+
+
+def call_ranges(call: Call | Open, caller: UnitRecord, lines: list[str], encoding: Encoding) -> list[lsp.Range]:
     """The places of calls in the caller's file, of which `lines` are the lines on disk."""
     ranges = []
     for number, byte_column in call.places:
@@ -182,33 +222,42 @@ def call_ranges(call: Call, caller: UnitRecord, lines: list[str], encoding: Enco
 
 
 def workspace_edit(
-    edits: dict[str, list[lsp.TextEdit]], versions: dict[str, int | None], *, document_changes: bool
+    edits: dict[str, list[lsp.TextEdit]],
+    versions: dict[str, int | None],
+    created: Sequence[str] = (),
+    *,
+    document_changes: bool,
 ) -> lsp.WorkspaceEdit:
+    """`created`: files that are made first; only for a client that can, which has document changes."""
     if not document_changes:
         return lsp.WorkspaceEdit(changes=edits)
     return lsp.WorkspaceEdit(
         document_changes=[
-            lsp.TextDocumentEdit(
-                text_document=lsp.OptionalVersionedTextDocumentIdentifier(uri=uri, version=versions.get(uri)),
-                edits=cast(Any, of_file),
-            )
-            for uri, of_file in edits.items()
+            *(lsp.CreateFile(uri=uri) for uri in created),
+            *(
+                lsp.TextDocumentEdit(
+                    text_document=lsp.OptionalVersionedTextDocumentIdentifier(uri=uri, version=versions.get(uri)),
+                    edits=cast(Any, of_file),
+                )
+                for uri, of_file in edits.items()
+            ),
         ]
     )
 
 
-def to_confirm(edit: lsp.WorkspaceEdit, label: str, description: str) -> lsp.WorkspaceEdit:
-    """The same edit, which the client shows as a diff and applies when it is confirmed."""
-    annotation = lsp.ChangeAnnotation(label=label, needs_confirmation=True, description=description)
+def annotated(edit: lsp.WorkspaceEdit, label: str, description: str, *, confirm: bool) -> lsp.WorkspaceEdit:
+    """The same edit with what speaks for it, which the client shows in its preview; `confirm`: always shows first."""
+    annotation = lsp.ChangeAnnotation(label=label, needs_confirmation=confirm, description=description)
     changes = [
         lsp.TextDocumentEdit(
             text_document=change.text_document,
-            edits=[lsp.AnnotatedTextEdit("fix", one.range, one.new_text) for one in cast(Any, change.edits)],
+            edits=[lsp.AnnotatedTextEdit("made", one.range, one.new_text) for one in cast(Any, change.edits)],
         )
         for change in edit.document_changes or ()
         if isinstance(change, lsp.TextDocumentEdit)
     ]
-    return lsp.WorkspaceEdit(document_changes=changes, change_annotations={"fix": annotation})
+    made = [change for change in edit.document_changes or () if isinstance(change, lsp.CreateFile)]
+    return lsp.WorkspaceEdit(document_changes=[*made, *changes], change_annotations={"made": annotation})
 
 
 def _line(number: int) -> lsp.Range:

@@ -30,7 +30,8 @@ class OpenDocument:
         text = snapshot.text
         for change in changes:
             if isinstance(change, lsp.TextDocumentContentChangePartial):
-                at = DocumentSnapshot(snapshot.path, text)
+                # Of the snapshot the lines are known already.
+                at = snapshot if text is snapshot.text else DocumentSnapshot(snapshot.path, text)
                 start, end = _offset(at, change.range.start, encoding), _offset(at, change.range.end, encoding)
                 text = text[:start] + _encoded(change.text) + text[max(start, end) :]
             else:

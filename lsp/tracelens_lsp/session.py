@@ -100,6 +100,7 @@ class Session:
 
     def choose(self, choice: str) -> None:
         """Which runs every surface shows."""
+        self.workspaces.choice = choice
         for workspace in self.workspaces.known():
             workspace.choose(choice)
         self.look_at_indexes()
@@ -203,5 +204,7 @@ class Session:
         """Take over what a client says of the section `tracelens`."""
         before = self.settings
         self.settings = updated(self.settings, said[0] if said else None)
+        if self.settings.run != before.run:
+            self.choose(self.settings.run)
         if self.settings != before:
             self.on_changed()

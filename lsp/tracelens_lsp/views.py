@@ -32,13 +32,7 @@ class Views:
         """Open a text; `name` is what the person sees as its file name."""
         session = self._session
         if session.client.shows_documents:
-            if self._folder is None:
-                # Made by this process for this user alone (mode 0700).
-                self._folder = Path(tempfile.mkdtemp(prefix="tracelens-"))
-                # A client that is killed says no goodbye.
-                atexit.register(self.remove)
-            file = self._folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)[:80]}.txt"
-            file.write_text(text, encoding="utf-8", errors="replace")
+            file = self.keep(f"{name}.txt", text.encode("utf-8", "replace"))
             shown = await session.server.window_show_document_async(
                 lsp.ShowDocumentParams(uri=convert.uri_of(file), take_focus=True)
             )
@@ -47,6 +41,18 @@ class Views:
         lines = text.strip().splitlines()
         more = f"\n… {len(lines) - _MESSAGE_LINES} more lines" if len(lines) > _MESSAGE_LINES else ""
         self.say("\n".join(lines[:_MESSAGE_LINES]) + more)
+
+    def keep(self, name: str, content: bytes) -> Path:
+        """A file of the private folder, which goes when the server ends."""
+        if self._folder is None:
+            # Made by this process for this user alone (mode 0700).
+            self._folder = Path(tempfile.mkdtemp(prefix="tracelens-"))
+            # A client that is killed says no goodbye.
+            atexit.register(self.remove)
+        stem, dot, suffix = name.rpartition(".")
+        file = self._folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', stem)[:80]}{dot}{suffix}"
+        file.write_bytes(content)
+        return file
 
     def say(self, text: str, kind: lsp.MessageType = lsp.MessageType.Info) -> None:
         self._session.server.window_show_message(lsp.ShowMessageParams(kind, text))

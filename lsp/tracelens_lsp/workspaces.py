@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from tracelens import settings
-from tracelens.answers.choose import chosen
+from tracelens.answers.choose import seen_through
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index, Layout, workspace_root
@@ -20,7 +20,7 @@ _RETRY_SECONDS = 1.0
 class Workspace:
     """One root with its index, if there is one yet. Used by the event loop's thread alone."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, choice: str = "") -> None:
         self.root = root
         self.problem = ""
         """Why there is no index to ask, as the store says it; "" when there is one."""
@@ -29,9 +29,9 @@ class Workspace:
         self._identity: tuple[int, int] | None = None
         self._snapshot: IndexSnapshot | None = None
         self._tried = 0.0
-        self.choice = ""
+        self.choice = choice
         """Which runs are shown, as in answers/choose.py."""
-        self._ignore: tuple[object, tuple[str, ...]] = (None, ())
+        self._settings: tuple[object, settings.Settings] = (None, settings.Settings())
         self._told: tuple[object, ...] = ()
 
     def snapshot(self) -> IndexSnapshot | None:
@@ -54,25 +54,22 @@ class Workspace:
                 self.problem = str(error)
                 return None
         if self._snapshot is None or self._snapshot.generation != self._index.generation:
-            self._snapshot = IndexSnapshot(self._index, chosen(self._index, self.choice))
+            self._snapshot = seen_through(self._index, self.choice)
         return self._snapshot
 
     def choose(self, choice: str) -> None:
         self.choice, self._snapshot = choice, None
 
-    def ignore(self) -> tuple[str, ...]:
-        """The diagnostics that the project's and the user's settings leave out; read again when the file changes."""
-        try:
-            stamp: object = (self.root / "pyproject.toml").stat().st_mtime_ns
-        except OSError:
-            stamp = 0
-        if self._ignore[0] != stamp:
+    def configured(self) -> settings.Settings:
+        """The project's and the user's settings; read again when one of their files changes."""
+        stamp = tuple(_changed_ns(file) for file in (self.root / "pyproject.toml", settings.user_file()))
+        if self._settings[0] != stamp:
             try:
-                self._ignore = (stamp, settings.load(self.root).ignore)
+                self._settings = (stamp, settings.load(self.root))
             except TraceLensError as error:
                 _log.warning("%s", error)
-                self._ignore = (stamp, ())
-        return self._ignore[1]
+                self._settings = (stamp, settings.Settings())
+        return self._settings[1]
 
     def changed(self) -> bool:
         """Whether the index is another than when this was last asked; cheap enough for a timer."""
@@ -101,6 +98,8 @@ class Workspaces:
     def __init__(self) -> None:
         self.folders: list[Path] = []
         """What the client opened; empty when it opened single files."""
+        self.choice = ""
+        """Which runs a workspace shows that is met from now on."""
         self._by_root: dict[Path, Workspace] = {}
         self._root_of_folder: dict[Path, Path] = {}
 
@@ -118,7 +117,7 @@ class Workspaces:
         return self.at(root), path.relative_to(root).as_posix()
 
     def at(self, root: Path) -> Workspace:
-        return self._by_root.setdefault(root, Workspace(root))
+        return self._by_root.setdefault(root, Workspace(root, self.choice))
 
     def open_folders(self, folders: list[Path]) -> None:
         self.folders = [_real(folder) for folder in folders]
@@ -136,3 +135,10 @@ def _real(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError, ValueError):
         return path
+
+
+def _changed_ns(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0

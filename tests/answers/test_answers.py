@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,14 @@ def test_units_after_edits_are_those_of_the_text_alone(edits: list[tuple[int, in
             assert document.units
     found = [unit for unit in document.units if unit not in document.kept]
     assert found == [unit for unit in outline(text.encode()) if unit not in document.kept]
+
+
+def test_the_lines_of_an_edited_document_begin_where_those_of_a_new_one_would() -> None:
+    draw = random.Random(3)
+    document = DocumentSnapshot("a.py", b"a\nbc\n\n d\ne")
+    for version in range(2_000):
+        text = document.text.decode()
+        start = draw.randrange(len(text) + 1)
+        edited = text[:start] + draw.choice(["", "\n", "x", "\n\n", "q\nz", "é"]) + text[start + draw.randrange(4) :]
+        document = following(document, edited[:40].encode(), version)
+        assert document.line_starts == DocumentSnapshot("a.py", document.text).line_starts

@@ -26,7 +26,7 @@ def test_a_failure_is_fixed_and_proved(recorded: Path, tracelens: Run) -> None:
     told = json.loads(proposed.stdout)
     best = told["fixes"][0]
     assert best["verdict"]["kind"] == "fixed", told
-    assert best["verdict"]["words"] == "re-ran: no longer raises"
+    assert best["verdict"]["words"].startswith("re-ran: no longer raises, and tests/") and best["sure"]
     fixed, failing = best["verdict"]["failing"]
     assert fixed == failing > 0
     assert any("no endpoint configured" in note for note in told["notes"])
@@ -42,6 +42,21 @@ def test_a_failure_is_fixed_and_proved(recorded: Path, tracelens: Run) -> None:
     again = tracelens("record", "--python", sys.executable, "--", "pytest", "-q", "-p", "no:cacheprovider")
     assert again.returncode == 0, "the test that failed passes"
     assert "ZeroDivisionError" not in tracelens("failures").stdout
+
+
+def test_what_only_stops_a_failure_is_applied_when_it_is_chosen_alone(tmp_path: Path, tracelens: Run) -> None:
+    (tmp_path / "stats.py").write_text("def mean(values):\n    return sum(values) / len(values)\n")
+    (tmp_path / "main.py").write_text("from stats import mean\nprint(mean([1.0, 3.0]))\nprint(mean([]))\n")
+    where = ("--root", str(tmp_path))
+    tracelens("record", *where, "--python", sys.executable, "--", "python", str(tmp_path / "main.py"))
+    before = (tmp_path / "stats.py").read_bytes()
+    asked = ("fix", "mean", *where, "--python", sys.executable, "--seconds", "0", "--apply")
+    refused = tracelens(*asked)
+    assert refused.returncode == 2 and "result not checked: it makes up what to do instead" in refused.stderr
+    assert (tmp_path / "stats.py").read_bytes() == before
+    chosen = tracelens(*asked, "--choose", "1")
+    assert chosen.returncode == 0, chosen.stderr
+    assert "if values else 0.0" in (tmp_path / "stats.py").read_text()
 
 
 def test_the_prompt_can_be_seen_without_sending_it(recorded: Path, tracelens: Run) -> None:

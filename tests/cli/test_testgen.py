@@ -44,6 +44,9 @@ def test_tests_of_a_unit_are_appended_in_the_files_style(shop: Path, tracelens: 
     assert file.read_text() == before, "nothing is written unless asked for"
     assert any("ZeroDivisionError" in one["why"] for one in told["left_out"]), "a defect is not set down as wanted"
 
+    seen = json.loads(tracelens("test", "apply_discount", *PYTHON, "--strategies", "--json").stdout)
+    assert "price=st.floats(" in seen["text"] and seen["result"] == "passed", seen
+
     written = tracelens("test", "apply_discount", *PYTHON, "--write")
     assert written.returncode == 0 and "appended to tests/test_shop.py" in written.stderr
     assert all(line in file.read_text().splitlines() for line in before.splitlines())

@@ -103,6 +103,8 @@ class Program:
         self.file = root / path
         self.file.write_text(textwrap.dedent(text).lstrip())
         self.index = RecordedIndex()
+        self.test = ""
+        """In which the calls are said to have been made."""
 
     @contextlib.contextmanager
     def loaded(self) -> Iterator[Any]:
@@ -117,8 +119,9 @@ class Program:
         finally:
             del sys.modules[name]
 
-    def record(self, scope: str, *argument_lists: Any, replayable: bool = True) -> str:
+    def record(self, scope: str, *argument_lists: Any, replayable: bool = True, test: str = "") -> str:
         """Call a function once per tuple of arguments. Returns the id of the last failure, "" when there was none."""
+        self.test = test
         found = ""
         with self.loaded() as module:
             for arguments in argument_lists:
@@ -175,7 +178,7 @@ class Program:
             message=message,
             line=line,
             caller=None,
-            test="",
+            test=self.test,
             replay=encoded,
             body_hash="",
         )

@@ -77,6 +77,19 @@ def test_tests_that_pytest_collects_are_the_oracle(tmp_path: Path) -> None:
 
 
 @needs_sandbox
+def test_what_a_test_case_of_unittest_raises_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "least.py").write_text("def least(a, b):\n    return a if a > b else b\n")
+    (tmp_path / "test_least.py").write_text(
+        "import unittest\nfrom least import least\n\n\nclass LeastTest(unittest.TestCase):\n"
+        "    def test_first(self):\n        self.assertEqual(least(1, 2), 1)\n\n"
+        "    def test_same(self):\n        self.assertEqual(least(2, 2), 2)\n"
+    )
+    report = repair(tmp_path, sys.executable, CollectedTests(), cpu_seconds=2)
+    assert report.failing == ["test_least.py::LeastTest::test_first"] and report.passing == 1, report.problem
+    assert report.repairs
+
+
+@needs_sandbox
 def test_tests_that_lean_on_each_other_keep_their_order(tmp_path: Path) -> None:
     (tmp_path / "total.py").write_text("def add(seen, n):\n    seen.append(n)\n    return sum(seen) - n\n")
     (tmp_path / "test_total.py").write_text(

@@ -18,6 +18,7 @@ import pytest
 METHODS = [
     "textDocument/hover", "textDocument/codeLens", "codeLens/resolve", "textDocument/inlayHint", "inlayHint/resolve",
     "textDocument/codeAction", "codeAction/resolve", "workspace/symbol", "textDocument/diagnostic",
+    "textDocument/documentSymbol",
     "textDocument/prepareCallHierarchy", "callHierarchy/incomingCalls", "callHierarchy/outgoingCalls",
     "workspace/executeCommand", "tracelens/runs", "tracelens/heat", "tracelens/overview", "tracelens/flameGraph",
     "textDocument/definition", "no/such", "$/unknown", "", "initialize",
@@ -28,7 +29,7 @@ TOLD = [
     "$/cancelRequest", "$/setTrace", "$/progress", "window/workDoneProgress/cancel", "no/such",
 ]  # fmt: skip
 COMMANDS = ["tracelens.show", "tracelens.showCalls", "tracelens.why", "tracelens.explain", "tracelens.showCallers",
-            "tracelens.chooseRun", "no.such"]  # fmt: skip
+            "tracelens.chooseRun", "tracelens.make", "tracelens.replay", "no.such"]  # fmt: skip
 
 
 class Server:
@@ -191,6 +192,38 @@ def test_a_file_of_two_hundred_thousand_lines(server: Server) -> None:
     assert "error" not in server.answer("huge", 60)
     assert "error" not in server.answer("lens", 60)
     assert server.lives()
+
+
+def test_a_thousand_open_files_and_a_server_that_is_killed_under_them(server: Server, tmp_path: Path) -> None:
+    """All are edited, each is answered; the client of a killed server starts another, which answers the same."""
+    text = (server.root / "pricing.py").read_text()
+    uris = [(server.root / "pricing.py").as_uri()]
+    uris += [(server.root / f"many_{n}.py").as_uri() for n in range(999)]
+    end = {"line": 10_000, "character": 0}
+    told = []
+    for start in range(2):
+        for number, uri in enumerate(uris):
+            document = {"uri": uri, "languageId": "python", "version": 1, "text": text}
+            server.send({"method": "textDocument/didOpen", "params": {"textDocument": document}})
+            change = {"range": {"start": end, "end": end}, "text": f"# {number}\n"}
+            document = {"uri": uri, "version": 2}
+            server.send({"method": "textDocument/didChange", "params": {
+                "textDocument": document, "contentChanges": [change],
+            }})  # fmt: skip
+        for number in (0, 1, 500, 999):
+            place = {"textDocument": {"uri": uris[number]}, "position": {"line": 5, "character": 6}}
+            server.send({"id": f"h{number}", "method": "textDocument/hover", "params": place})
+            found = server.answer(f"h{number}")["result"]
+            told.append(found["contents"]["value"] if found else None)
+        if not start:
+            server.process.kill()
+            server.process.wait()
+            server = Server(server.root, tmp_path / "config.toml")
+    server.process.kill()
+    server.process.wait()
+    # What is open and not indexed has nothing to show, and what is has all.
+    assert told[0] and "25 calls" in told[0] and told[1:4] == [None, None, None]
+    assert told[4:] == told[:4]
 
 
 def test_two_servers_on_one_workspace(server: Server, tmp_path: Path) -> None:

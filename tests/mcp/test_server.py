@@ -80,7 +80,7 @@ async def test_a_wrong_question_is_answered_in_words(recorded_shop: Path) -> Non
             ("profile", {"unit": "nothing_like_it"}, "nothing here is called"),
             ("calls", {"unit": "apply_discount", "where": "pric < 0"}, "neither a parameter"),
             ("calls", {"unit": "apply_discount", "where": "__import__('os')"}, "no function"),
-            ("hot_paths", {"run": "no such run"}, "there is no run"),
+            ("hot_paths", {"run": "nosuchrun"}, "there is no run"),
             ("fix", {"target": "--apply"}, "target"),
         ):
             result = await client.call_tool(name, arguments)

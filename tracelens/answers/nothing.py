@@ -32,10 +32,15 @@ class Nothing:
     """A command to run or a thing to do; "" when data is there."""
 
     @property
+    def missing(self) -> str:
+        """The first thing that is missing."""
+        return next((check.told for check in self.checks if not check.passed), "there is something to show")
+
+    @property
     def line(self) -> str:
         """The first thing that is missing and what to do, in one line."""
-        missing = next((check.told for check in self.checks if not check.passed), "there is something to show")
-        return f"{self.about}: {missing}. {self.todo}".rstrip(". ") if self.todo else f"{self.about}: {missing}"
+        about = f"{self.about}: {self.missing}"
+        return f"{about}. {self.todo}".rstrip(". ") if self.todo else about
 
     @property
     def lines(self) -> list[str]:
@@ -89,6 +94,9 @@ def why(snapshot: IndexSnapshot, path: str, unit: UnitRecord | None, now_ns: int
         return Nothing(where, tuple(checks), _RECORD)
     profiles = snapshot.profiles_in(path)
     profile = profiles.get(unit.id) if unit else None
+    if profile is None and snapshot.index.test and unit is not None:
+        checks.append(Check(False, f"not called by {words.test_name(snapshot.index.test)}, the test that is shown"))
+        return Nothing(where, tuple(checks), "choose other runs")
     if profile is None and (unit is not None or not profiles):
         missing = _unseen(snapshot, path, unit, runs, len(profiles))
         checks += missing.checks

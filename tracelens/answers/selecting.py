@@ -144,7 +144,7 @@ def _none(index: Index, runs: list[RunRecord], words: Iterable[tuple[str, str]],
     elif key == "commit":
         others = [run.commit[:8] for run in runs]
     elif key == "test":
-        others = index.tests_of(limit=_TOLD + 1)
+        others = [test for test, _ in index.tests()]
     elif key in ("since", "until"):
         latest = datetime.fromtimestamp(_when(runs[0]) / 1e9).isoformat(" ", "minutes")
         return f"no run is {said}: the latest began {latest}"

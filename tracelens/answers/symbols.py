@@ -1,15 +1,22 @@
-"""Workspace symbols: units by name, and by what they do where search is ready."""
+"""Symbols of a workspace: units by name, and by what they do where search is ready; and of a document: its functions
+and classes with what was seen of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from tracelens.answers import headline, words
+from tracelens.answers.document import DocumentSnapshot, placed, state_now
 from tracelens.answers.snapshot import IndexSnapshot
-from tracelens_indexer.source.facts import UnitKind
-from tracelens_indexer.store.answers import UnitRecord
+from tracelens_indexer.source.facts import Unit, UnitKind
+from tracelens_indexer.store.answers import Profile, UnitRecord
 
 MOST = 50
+Which = Literal["off", "seen", "all"]
+_LEAST_SHARE = 0.005
+_KINDS = ("class", "function", "method")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +55,53 @@ def symbol(unit: UnitRecord) -> Symbol:
         line=max(unit.name_line - 1, 0),
         column=unit.name_column,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A function or class of a document, with those that are defined in it."""
+
+    unit: Unit
+    detail: str
+    """ "1,884 calls · ~12 % of run · 3 failed"; "" when it was not seen."""
+    inside: tuple[Listed, ...]
+
+
+def listed(document: DocumentSnapshot, snapshot: IndexSnapshot, which: Which) -> list[Listed]:
+    """The functions and classes of a document in source order: of those seen running with what they are in, or all;
+    none where nothing of the file was seen."""
+    profiles = snapshot.profiles_in(document.path) if which != "off" else {}
+    units = placed(document, snapshot.units_in(document.path)) if profiles else {}
+    details = {id(unit): _heat(profiles[one], unit) for one, unit in units.items() if one in profiles}
+    if not details:
+        return []
+    children: dict[int, list[int]] = {}
+    for at, unit in enumerate(document.units):
+        around = unit.parent
+        # What is in a lambda or a comprehension is shown in what that is in.
+        while around > 0 and document.units[around].kind not in _KINDS:
+            around = document.units[around].parent
+        if unit.kind in _KINDS:
+            children.setdefault(max(around, 0), []).append(at)
+
+    def under(at: int) -> list[Listed]:
+        found = []
+        for child in children.get(at, ()):
+            unit = document.units[child]
+            detail, inside = details.get(id(unit), ""), tuple(under(child))
+            if which == "all" or detail or inside:
+                found.append(Listed(unit, detail, inside))
+        return found
+
+    return under(0)
+
+
+def _heat(profile: Profile, unit: Unit) -> str:
+    """How often, how much of the run, how many failed: what ranks it among its neighbours."""
+    parts = [headline.how_often(profile)]
+    if profile.self_share and profile.self_share >= _LEAST_SHARE:
+        parts.append(headline.own_share(profile))
+    if profile.errors:
+        parts.append(f"{words.count(profile.errors, profile.counting)} failed")
+    told = " · ".join(part for part in parts if part)
+    return f"was {told}" if told and state_now(profile, unit) == "stale" else told

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from tracelens.answers import words
+from tracelens.answers import headline, words
 from tracelens.answers.text import Bars, Line, Piece, code, joined, line
 from tracelens_indexer.profiles.rows import RESULT
 from tracelens_indexer.store.answers import CaptureRecord, FailureRecord, Observation, Profile, UnitRecord, Value
@@ -68,6 +68,31 @@ def slot_line(observation: Observation, annotation: str = "", returned_only: boo
     if observation.slot != RESULT and contradicted(annotation, observation):
         pieces += [Piece("   (annotated "), code(words.clean(annotation)), Piece(")")]
     return line(*pieces, label=label)
+
+
+def short(observation: Observation, some_only: bool = False) -> str:
+    """ "0.0 … 120.5", "'gold' 62 %", "always 3", "None ~1 %", "len 0 … 12": the one thing most worth knowing of a
+    parameter, for the end of a parameter; "" when there is none. `some_only`: not every call's values are known."""
+    totals = _totals(observation, some_only)
+    whole = sum(totals.values())
+    known = [key for key in totals if key[1] is not None]
+    none = sum(n for (kind, _), n in totals.items() if kind in NONE)
+    found = [r for r in observation.ranges if r.low is not None and r.high is not None and r.type != "bool"]
+    text = words.clean(known[0][1] or "", headline.LONGEST_HINT) if known else ""
+    about = "~" if some_only else ""
+    if len(totals) == 1 and known:
+        return f"{'seen' if some_only else 'always'} {text}"
+    nones = f"None {about}{words.percentage(none, whole)}".replace("~<", "<") if none else ""
+    if len(found) == 1 and found[0].measures == "value" and found[0].low != found[0].high:
+        low, high = (words.number(one, found[0].type) for one in (found[0].low or 0.0, found[0].high or 0.0))
+        return f"{low} … {high}{f', {nones}' if nones else ''}"
+    if nones and none < whole:
+        return nones
+    if known and whole and totals[known[0]] / whole >= _USUAL:
+        return f"{text} {about}{words.percentage(totals[known[0]], whole)}"
+    if len(found) == 1 and found[0].low != found[0].high:
+        return f"len {words.number(found[0].low or 0.0)} … {words.number(found[0].high or 0.0)}"
+    return ""
 
 
 def histogram(observation: Observation, returned_only: bool = False) -> Bars:

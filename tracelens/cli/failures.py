@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from tracelens.cli.workspace import (
-    chosen_runs,
     complete_units,
     find_root,
     json_option,
@@ -17,6 +16,8 @@ from tracelens.cli.workspace import (
     print_json,
     root_option,
     runs_option,
+    shown,
+    test_option,
 )
 from tracelens_indexer.store.answers import FailureRecord
 
@@ -26,6 +27,7 @@ from tracelens_indexer.store.answers import FailureRecord
 @click.option("--limit", "-n", default=20, show_default=True, help="How many failures.")
 @click.option("--all", "everything", is_flag=True, help="Also where exceptions only passed through.")
 @runs_option
+@test_option
 @root_option
 @json_option
 def command(
@@ -33,6 +35,7 @@ def command(
     limit: int,
     everything: bool,
     run_names: tuple[str, ...],
+    test: str,
     root_path: Path | None,
     as_json: bool,
 ) -> None:
@@ -46,9 +49,9 @@ def command(
     from tracelens.answers.snapshot import on_purpose
 
     root = find_root(root_path)
-    with open_index(root) as index:
-        runs = chosen_runs(index, run_names)
-        of_unit = one_unit(index, unit).id if unit else None
+    with open_index(root) as whole:
+        index, runs = shown(whole, run_names, test)
+        of_unit = one_unit(whole, unit).id if unit else None
         found = [f for f in index.failures(runs, unit_id=of_unit) if everything or f.origin]
         # What the code raises on purpose comes after what it does not.
         found.sort(key=on_purpose)

@@ -29,10 +29,14 @@ def repair_tests(
     apply_it: bool,
     branch: bool,
     request: bool,
+    choose: int,
     as_json: bool,
     progress: str,
 ) -> None:
-    """Search for a repair of what tests fail on, show what was found, and deliver it where that was asked for."""
+    """Search for a repair of what tests fail on, show what was found, and deliver it where that was asked for.
+
+    choose: the number of the one that is meant, from 1, also when it is not sure; 0 the first, if it is sure.
+    """
     from tracelens.fix import ledger
     from tracelens.fix.search.oracle import CollectedTests
     from tracelens.fix.search.repair import repair
@@ -48,8 +52,9 @@ def repair_tests(
             progress=lambda line: update(line, 0, 0),
         )
     entry = None
-    if report.repairs:
-        best = report.repairs[0]
+    wanted = report.repairs[max(choose - 1, 0) :][:1]
+    best = wanted[0] if wanted else None
+    if best is not None:
         entry = ledger.proposed(
             f"tests: {command}",
             "search",
@@ -72,14 +77,14 @@ def repair_tests(
             raise TraceLensError(report.problem)
         return
     if apply_it or branch or request:
-        if entry is None:
+        if entry is None or best is None:
             raise TraceLensError("nothing was applied: no repair was found")
-        if not report.repairs[0].sure:
+        if not best.sure and not choose:
             raise TraceLensError(
                 "nothing was applied: several repairs pass the tests and do different things. Add a test that says "
-                "which is meant, or choose by hand"
+                "which is meant, or take one by its number: --choose 2"
             )
-        deliver(root, report.repairs[0].patch, entry, report.repairs[0].title, branch=branch, request=request)
+        deliver(root, best.patch, entry, best.title, branch=branch, request=request)
 
 
 def deliver(

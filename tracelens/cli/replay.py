@@ -32,6 +32,12 @@ OTHER, UNDETERMINED = 1, 3
 @click.argument("unit", shell_complete=complete_units)
 @click.option("--call", "ids", multiple=True, metavar="ID", help="Only this call (c:…); more than once for several.")
 @click.option("--with", "changes", multiple=True, metavar="NAME=VALUE", help="Pass this value instead: a literal.")
+@click.option(
+    "--text",
+    "text_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take this file's content for that of the unit's file: what an editor has not saved yet.",
+)
 @click.option("--all", "all_calls", is_flag=True, help="Show each call, also those that give the same.")
 @click.option("--limit", "-n", default=50, show_default=True, type=click.IntRange(1, 200), help="How many calls.")
 @click.option("--seconds", default=5.0, show_default=True, type=click.FloatRange(0.1, 60), help="For each call.")
@@ -48,6 +54,7 @@ def command(
     unit: str,
     ids: tuple[str, ...],
     changes: tuple[str, ...],
+    text_file: Path | None,
     all_calls: bool,
     limit: int,
     seconds: float,
@@ -94,6 +101,7 @@ def command(
                 only=ids,
                 runs=chosen_runs(index, run_names),
                 instead=instead,
+                patch={found.path: text_file.read_bytes()} if text_file else None,
                 limit=limit,
                 seconds=seconds,
             )
@@ -114,6 +122,7 @@ def _plain(again: Again) -> dict[str, Any]:
     return {
         "unit": again.unit.qualname,
         "headline": replayed.headline(again),
+        "lines": replayed.lines(again, all_calls=True),
         "same": again.count("same"),
         "other": again.count("other"),
         "undetermined": again.count("undetermined"),

@@ -60,6 +60,13 @@ runs_option = click.option(
     help="Only these runs: an id or a name of `tracelens runs`, or words that must all hold: env:staging since:2d "
     "until:DATE commit:3fa9 test:ID tool:T service:S latest. Given again, it adds more runs.",
 )
+test_option = click.option(
+    "--test",
+    "test",
+    default="",
+    metavar="TEST",
+    help="Only what this test did: its id, or an end of it.",
+)
 progress_option = click.option(
     "--progress",
     type=click.Choice(["auto", "none", "json"]),
@@ -104,6 +111,17 @@ def chosen_runs(index: Index, names: tuple[str, ...]) -> tuple[int, ...] | None:
     from tracelens.answers.choose import runs_named
 
     return runs_named(index, names)
+
+
+def shown(index: Index, run_names: tuple[str, ...], test: str) -> tuple[Index, tuple[int, ...] | None]:
+    """What --run and --test choose: the index, as one test saw it where one is named, and the runs to ask it about.
+
+    Raises TraceLensError for an unknown one.
+    """
+    from tracelens.answers.choose import during
+
+    runs = chosen_runs(index, run_names)
+    return during(index, test, runs) if test else (index, runs)
 
 
 def one_unit(index: Index, text: str) -> UnitRecord:

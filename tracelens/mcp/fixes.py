@@ -22,7 +22,10 @@ def about(report: Mapping[str, Any], target: str) -> Answer:
     if fixes:
         sandbox = f", sandbox: {report['sandbox']}" if report["sandbox"] else ""
         title = f"{report['failure']} {words.type_name(report['type'])} {where}: {len(proved)} proposed{sandbox}"
-        after = f"nothing was applied: edit the file, or let the user run: tracelens fix {report['failure']} --apply"
+        how = "" if proved[0]["verdict"]["kind"] == "fixed" else " --choose 1"
+        after = (
+            f"nothing was applied: edit the file, or let the user run: tracelens fix {report['failure']} --apply{how}"
+        )
     else:
         title = (
             f"{report['failure']} {words.type_name(report['type'])} {where}: no fix was found ({report['tried']} tried)"

@@ -17,8 +17,6 @@ from tracelens.replay.workspace_copy import TooLarge, copy_workspace
 
 _CHILD = Path(__file__).with_name("child.py")
 _RECORDER = Path(tracelens_recorder.__file__).parent
-_RECORDER_FILES = ("__init__.py", "redact.py", "values.py")
-
 _NO_CACHES = shutil.ignore_patterns("__pycache__")
 
 OutcomeKind = Literal["returned", "raised", "timed out", "died", "not called"]
@@ -125,32 +123,16 @@ def replay(
             for path, content in (patch or {}).items():
                 _write(copy, path, content)
             tools = scratch / "replay"
-            (tools / "tracelens_recorder").mkdir(parents=True)
-            shutil.copytree(_RECORDER / "replayable", tools / "tracelens_recorder" / "replayable", ignore=_NO_CACHES)
-            for name in _RECORDER_FILES:
-                shutil.copyfile(_RECORDER / name, tools / "tracelens_recorder" / name)
-            shutil.copyfile(_CHILD, tools / _CHILD.name)
+            copy_tools(tools)
         except (OSError, TooLarge) as error:
             return Replayed((), f"the workspace cannot be copied: {error}", rung.name)
         nonce = secrets.token_hex(16)
         job = {
             "nonce": nonce,
-            "roots": [str(copy)],
             "sys_path": [str(copy / one) for one in import_folders(workspace, unit, calls)],
             "recorder": str(tools / "tracelens_recorder"),
-            "unit": {"module": unit.module, "path": unit.path, "scope": unit.scope},
-            "unwrap": unwrap,
             "import_seconds": 20.0,
-            "calls": [
-                {
-                    "id": call.id,
-                    "arguments": dict(call.arguments),
-                    "instead": dict(call.instead) if call.instead else None,
-                    "names": [name for name, _ in call.arguments.get("arguments", [])],
-                    "seconds": seconds,
-                }
-                for call in calls
-            ],
+            **job_of(copy, unit, calls, seconds, unwrap=unwrap),
         }
         finished = sandbox.run(
             [python, "-B", str(tools / _CHILD.name), "{answer}"],
@@ -162,6 +144,34 @@ def replay(
             layers=rung.asked,
         )
     return _read(finished, nonce, rung)
+
+
+def copy_tools(folder: Path) -> None:
+    """Put what makes recorded calls again into a new folder: `child.py`, and the recorder's decoder."""
+    (folder / "tracelens_recorder").mkdir(parents=True)
+    shutil.copytree(_RECORDER / "replayable", folder / "tracelens_recorder" / "replayable", ignore=_NO_CACHES)
+    for file in _RECORDER.glob("*.py"):  # all of them: which of them the decoder needs is the recorder's own concern
+        shutil.copyfile(file, folder / "tracelens_recorder" / file.name)
+    shutil.copyfile(_CHILD, folder / _CHILD.name)
+
+
+def job_of(copy: Path, unit: Place, calls: Sequence[RecordedCall], seconds: float, *, unwrap: bool) -> dict[str, Any]:
+    """The part of a job that says which calls are made of what."""
+    return {
+        "roots": [str(copy)],
+        "unit": {"module": unit.module, "path": unit.path, "scope": unit.scope},
+        "unwrap": unwrap,
+        "calls": [
+            {
+                "id": call.id,
+                "arguments": dict(call.arguments),
+                "instead": dict(call.instead) if call.instead else None,
+                "names": [name for name, _ in call.arguments.get("arguments", [])],
+                "seconds": seconds,
+            }
+            for call in calls
+        ],
+    }
 
 
 def _write(copy: Path, path: str, content: bytes) -> None:

@@ -25,6 +25,7 @@ from tracelens.testgen.earlier import versions_before
 from tracelens.testgen.literals import Unwritable
 from tracelens.testgen.minimise import minimised, without_redactions
 from tracelens.testgen.mutants import mutants
+from tracelens.testgen.strategies import property_test
 from tracelens.testgen.versions import Tried, run_versions
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store.answers import CaptureRecord, FailureRecord, UnitRecord
@@ -142,6 +143,35 @@ def generate(
         fails_before=None if before is None else True,
         fix=fix,
     )
+
+
+def generate_property(
+    index: FixIndex, unit: UnitRecord, root: Path, python: str, *, rung: Rung | NoSandbox | None = None
+) -> tuple[str, str, str]:
+    """(path, text, what became of it) of a property test with hypothesis, run once in the sandbox. Writes nothing.
+
+    The last is "passed", or what it found, or why it was not run. Raises TraceLensError when none can be made.
+    """
+    source = Source.read(root, unit.path)
+    node = find_function(source, unit.scope, unit.ordinal)
+    if node is None:
+        raise TraceLensError(f"{unit.qualname} is not a function in the source now")
+    found = [one for one in map(recorded_call, index.captures(unit.id, None, "", 200)) if one is not None]
+    try:
+        text, name = property_test(unit, node, found)
+    except Unwritable as why:
+        raise TraceLensError(f"no property test can be made of the recorded calls: {why}") from None
+    path = place.new_file(root, unit).replace("_recorded.py", "_properties.py")
+    python = sandbox.real_interpreter(python, root)
+    rung = rung if rung is not None else sandbox.probe(python)
+    if isinstance(rung, NoSandbox):
+        return path, text, f"not run: no sandbox on this machine: {rung.reason}"
+    folders = import_folders(root, Place(unit.module, unit.path, unit.scope), ())
+    tried = run_versions(root, python, path, text, [{}], folders, rung=rung, seconds=60.0)
+    if tried.problem or not tried.versions:
+        return path, text, f"not run: {tried.problem}"
+    said = tried.versions[0]
+    return path, text, said.get(name) or f"not run: {said.get('', 'it came to no end')}"
 
 
 def _distinct(captures: Sequence[CaptureRecord]) -> list[RecordedCall]:

@@ -9,9 +9,10 @@ import {
   RevealOutputChannelOn,
   type LanguageClientOptions,
 } from 'vscode-languageclient/node';
-import type { Asks } from './api';
+import type { Asks, Proposed } from './api';
 import { findServer, type Command } from './lookup';
 import { probe, thisMachine } from './machine';
+import type { Preview } from './preview';
 import type { PythonExtension } from './pythonExtension';
 import { folders, readSettings, SECTION } from './settings';
 import type { Status } from './status';
@@ -55,6 +56,7 @@ export class Server implements vscode.Disposable, Asks {
     private readonly log: vscode.LogOutputChannel,
     private readonly status: Status,
     private readonly python: PythonExtension,
+    private readonly preview: Preview,
   ) {}
 
   /** Stop the server if it runs, and start it from today's settings. */
@@ -198,6 +200,10 @@ export class Server implements vscode.Disposable, Asks {
     }
     running = true;
     client.onNotification('tracelens/changed', () => this.changed.fire());
+    client.onRequest('tracelens/preview', async (proposed: Proposed) => {
+      const edit = await client.protocol2CodeConverter.asWorkspaceEdit(proposed.edit);
+      return { applied: edit !== undefined && (await this.preview.show(proposed.title, proposed.evidence, edit)) };
+    });
     const info = client.initializeResult?.serverInfo;
     this.status.show({ kind: 'ready', server: [info?.name, info?.version].filter(Boolean).join(' ') || 'ready' });
     this.changed.fire();

@@ -11,6 +11,8 @@ export interface Settings {
   /** Absolute; empty when unset. */
   readonly projectInterpreter: string;
   readonly inlayHints: 'off' | 'hot' | 'all';
+  readonly parameterHints: 'off' | 'hot' | 'all';
+  readonly documentSymbols: 'off' | 'seen' | 'all';
   readonly codeLens: { readonly enabled: boolean };
   readonly diagnostics: { readonly enabled: boolean; readonly unreached: boolean };
   readonly indexOnSave: boolean;
@@ -24,6 +26,8 @@ export function readSettings(): Settings {
     projectInterpreter:
       projectInterpreter && expand(projectInterpreter, folders()[0], { platform: process.platform, home: os.homedir() }),
     inlayHints: section.get('inlayHints', 'hot'),
+    parameterHints: section.get('parameterHints', 'hot'),
+    documentSymbols: section.get('documentSymbols', 'seen'),
     codeLens: { enabled: section.get('codeLens.enabled', true) },
     diagnostics: {
       enabled: section.get('diagnostics.enabled', true),

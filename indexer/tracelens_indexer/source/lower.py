@@ -167,7 +167,7 @@ class _Draft:
 
 
 class Known:
-    """The units of functions that were read before, by their text: what stands unchanged is not read again.
+    """The units of functions and classes that were read before, by their text: what stands unchanged is not read again.
 
     Of each version of a buffer only what it holds is kept for the next.
     """
@@ -175,10 +175,27 @@ class Known:
     def __init__(self) -> None:
         self.before: dict[_Key, list[_Draft]] = {}
         self.now: dict[_Key, list[_Draft]] = {}
+        self.inside: dict[_Key, list[_Key]] = {}
+        """Of a class its functions, for when it is edited later."""
 
     def next(self) -> None:
         """What was read up to now is what another version is compared with."""
         self.before, self.now = self.now, {}
+        self.inside = {key: inside for key, inside in self.inside.items() if key in self.before}
+
+    def remember(self, key: _Key, drafts: list[_Draft]) -> None:
+        self.now[key] = drafts
+        top = drafts[0]
+        if top.kind == "class":
+            last = top.index + len(drafts)
+            self.inside[key] = [one for one, found in self.now.items() if top.index < found[0].index < last]
+
+    def recall(self, key: _Key) -> list[_Draft] | None:
+        drafts = self.now.get(key) or self.before.get(key)
+        if drafts is not None:
+            # Where they stood when they were read does not matter: they are moved from there.
+            self.now.update((one, self.before[one]) for one in self.inside.get(key, ()) if one in self.before)
+        return drafts
 
 
 class Lowering(TokenWalk):
@@ -377,7 +394,7 @@ class Lowering(TokenWalk):
         self._push_header(node, name_node, body, decorators)
 
     def _recalled(self, known: Known, name: str, whole: Node, body: Node, *, method: bool) -> bool:
-        """Take over the units of a function that stood there before, else have them remembered once they are read."""
+        """Take over the units of a function or class that stood there before, else have them remembered once read."""
         around = self._drafts[self._current]
         start = whole.start_byte
         # A `yield` in a default value would be one of the unit around; broken text may be read otherwise elsewhere.
@@ -390,7 +407,7 @@ class Lowering(TokenWalk):
         line, column = whole.start_point
         key = (self.source[start : whole.end_byte], column, around.local_prefix, method, name in self._scope.globals)
         first = len(self._drafts)
-        drafts = known.now.get(key) or known.before.get(key)
+        drafts = known.recall(key)
         if drafts is None:
             self._stack.append((self._remember, known, key, first))
             return False
@@ -408,7 +425,7 @@ class Lowering(TokenWalk):
         return True
 
     def _remember(self, known: Known, key: _Key, first: int) -> None:
-        known.now[key] = self._drafts[first:]
+        known.remember(key, self._drafts[first:])
 
     def _class(self, node: Node, whole: Node | None = None, decorators: list[Node] | None = None) -> None:
         whole, decorators = whole or node, decorators or []
@@ -417,6 +434,8 @@ class Lowering(TokenWalk):
             self._children(node)
             return
         name = text(self.source, name_node)
+        if self._known is not None and self._recalled(self._known, name, whole, body, method=False):
+            return
         unit = self._open(name, "class", whole)
         docstring = self._describe(unit, node, whole, decorators, body)
         bases = node.child_by_field_id(_SUPERCLASSES)

@@ -52,7 +52,7 @@ _STATES: dict[str, int] = {"fresh": 0, "moved": 1, "unverified": 2, "stale": 3}
 
 
 @dataclass(frozen=True, slots=True)
-class _Base:
+class Base:
     """What shares are shares of, over the chosen runs."""
 
     sample_weight: float
@@ -65,7 +65,9 @@ class Index(Facets):
 
     def __init__(self, connection: sqlite3.Connection, root: Path, *, owns: bool = True) -> None:
         super().__init__(connection, root, owns=owns)
-        self._bases: dict[tuple[int, tuple[int, ...]], _Base] = {}
+        self.test = ""
+        """The test that is looked through; "" all that ran (store/during.py)."""
+        self._bases: dict[tuple[int, tuple[int, ...]], Base] = {}
 
     @classmethod
     def open(cls, root: Path) -> Index:
@@ -82,7 +84,7 @@ class Index(Facets):
 
     # -- profiles ----------------------------------------------------------------------------------------------
 
-    def _base(self, runs: tuple[int, ...]) -> _Base:
+    def _base(self, runs: tuple[int, ...]) -> Base:
         key = (self.generation, runs)
         if self._owns and key in self._bases:
             return self._bases[key]
@@ -100,7 +102,7 @@ class Index(Facets):
                 runs,
             ).fetchall()
         )
-        base = _Base(weight[1] if weight else 0.0, {tool: int(n or 0) for tool, n in self_ns.items()})
+        base = Base(weight[1] if weight else 0.0, {tool: int(n or 0) for tool, n in self_ns.items()})
         self._bases = {key: base}
         return base
 
@@ -197,7 +199,7 @@ class Index(Facets):
         return found
 
     @staticmethod
-    def _merged(unit: UnitRecord, every: list[sqlite3.Row], base: _Base) -> Profile:
+    def _merged(unit: UnitRecord, every: list[sqlite3.Row], base: Base) -> Profile:
         tool = counting_tool((row["tool"], row["counting"]) for row in every if row["calls"] or row["resumes"])
         # Another tool's counts of the same unit are most likely of the same program, seen twice.
         parts = [row for row in every if not (row["calls"] or row["resumes"]) or row["tool"] == tool]
@@ -327,6 +329,7 @@ class Index(Facets):
         unit_id: int | None = None,
         path: str | None = None,
         name: str | None = None,
+        test: str = "",
     ) -> list[FailureRecord]:
         if not runs:
             return []
@@ -342,6 +345,9 @@ class Index(Facets):
             ).fetchall()
             conditions.append(f"anchors.unit IN ({','.join('?' * len(ids))})")
             values += [row[0] for row in ids]
+        if test:
+            conditions.append("test = ?")
+            values.append(test)
         if name is not None:
             conditions.append("failure >= ? AND failure < ?")
             values += [name, name + "g"]

@@ -70,6 +70,16 @@ class Runs(CodeIndex):
         self._current = (generation, chosen)
         return chosen
 
+    def tests(self, runs: Sequence[int] | None = None) -> list[tuple[str, int]]:
+        """The tests of the runs by name, each with the number of units that it ran."""
+        chosen = self._chosen(runs)
+        rows = self._connection.execute(
+            "SELECT test, count(DISTINCT anchors.unit) FROM profile_tests JOIN anchors ON anchors.id = anchor"
+            f" WHERE run IN ({','.join('?' * len(chosen))}) AND anchors.unit IS NOT NULL GROUP BY test ORDER BY test",
+            chosen,
+        )
+        return [(row[0], row[1]) for row in rows]
+
     def _chosen(self, runs: Sequence[int] | None) -> tuple[int, ...]:
         return self.current_runs() if runs is None else tuple(runs)
 
@@ -101,16 +111,6 @@ class Runs(CodeIndex):
             (tests,),
         )
         return frozenset(row[0] for row in rows)
-
-    def tests_of(self, runs: Sequence[int] | None = None, limit: int = 1_000) -> list[str]:
-        """Ids of the tests in which units of this workspace ran, in order of their names."""
-        chosen = self._chosen(runs)
-        rows = self._connection.execute(
-            "SELECT DISTINCT test FROM profile_tests JOIN anchors ON anchors.id = anchor"
-            f" WHERE run IN ({','.join('?' * len(chosen))}) ORDER BY test LIMIT ?",
-            (*chosen, limit),
-        )
-        return [row[0] for row in rows]
 
 
 def _is_test(test: str, named: str) -> bool:

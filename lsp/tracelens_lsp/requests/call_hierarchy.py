@@ -44,14 +44,18 @@ async def outgoing(
     caller = index.index.unit(unit_id) if index else None
     if index is None or caller is None:
         return None
-    encoding = session.client.encoding
-    return [
+    encoding, lines = session.client.encoding, index.lines_of(caller.path)
+    found = [
         lsp.CallHierarchyOutgoingCall(
             to=convert.hierarchy_item(call.item, index.root, encoding),
-            from_ranges=convert.call_ranges(call, caller, index.lines_of(caller.path), encoding),
+            from_ranges=convert.call_ranges(call, caller, lines, encoding),
         )
         for call in answers.outgoing(index, unit_id)
     ]
+    for site in answers.unresolved(index, unit_id):
+        ranges = convert.call_ranges(site, caller, lines, encoding)
+        found.append(lsp.CallHierarchyOutgoingCall(convert.open_item(site, caller, index.root, ranges), ranges))
+    return found
 
 
 def _named(session: Session, item: lsp.CallHierarchyItem) -> tuple[IndexSnapshot | None, int]:

@@ -7,13 +7,13 @@ from lsprotocol import types as lsp
 from tracelens.answers import actions as answers
 from tracelens.answers.document import DocumentSnapshot
 from tracelens_lsp import convert
-from tracelens_lsp.fixing import proposed
+from tracelens_lsp.making import made
 from tracelens_lsp.session import Session
 
 _KINDS = {
     "fix": lsp.CodeActionKind.QuickFix,
     "ignore": lsp.CodeActionKind.QuickFix,
-    "edit": lsp.CodeActionKind.RefactorRewrite,
+    "make": lsp.CodeActionKind.RefactorRewrite,
     "show": lsp.CodeActionKind.Empty,
 }
 
@@ -26,7 +26,10 @@ async def code_action(session: Session, params: lsp.CodeActionParams) -> list[ls
         return None
     by_hand = params.context.trigger_kind is not lsp.CodeActionTriggerKind.Automatic
     if asked is not None:
-        found = answers.actions(asked.document, asked.index, selection, asked=by_hand)
+        workspace = session.workspace(uri)
+        endpoint = workspace.configured().llm if workspace else None
+        model = endpoint.model if endpoint else ""
+        found = answers.actions(asked.document, asked.index, selection, asked=by_hand, model=model)
     else:
         found = answers.without_index(document, selection, uri) if by_hand else []
     if by_hand:
@@ -40,10 +43,10 @@ async def code_action(session: Session, params: lsp.CodeActionParams) -> list[ls
 
 
 async def resolve(session: Session, action: lsp.CodeAction) -> lsp.CodeAction:
-    """Work out the edit of a fix: in a worker, with progress; cancelling the request stops it."""
+    """Work out the edit: in a worker, with progress; cancelling the request stops it."""
     data = action.data if isinstance(action.data, dict) else {}
-    if action.edit is None and data.get("failure"):
-        action.edit = await proposed(session, str(data.get("uri", "")), str(data["failure"]))
+    if action.edit is None and data.get("make"):
+        action.edit = await made(session, str(data.get("uri", "")), str(data["make"]), str(data.get("about", "")))
     return action
 
 
@@ -87,9 +90,12 @@ def _converted(
     if action.kind == "show":
         return lsp.CodeAction(title=action.title, kind=_KINDS["show"], command=command)
     about = [d for d in context.diagnostics if isinstance(d.data, dict) and d.data.get("failure") == action.failure]
-    made = lsp.CodeAction(title=action.title, kind=_KINDS["fix"], diagnostics=about or None)
+    offered = lsp.CodeAction(title=action.title, kind=_KINDS[action.kind], diagnostics=about or None)
+    if action.by_model and session.client.tags_actions:
+        offered.tags = [lsp.CodeActionTag.LlmGenerated]
     if session.client.resolves_edits:
-        made.data = {"uri": uri, "failure": action.failure}
+        what, subject = action.arguments
+        offered.data = {"uri": uri, "make": what, "about": subject}
     else:
-        made.command = command
-    return made
+        offered.command = command
+    return offered

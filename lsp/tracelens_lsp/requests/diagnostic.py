@@ -33,7 +33,7 @@ def _found(session: Session, uri: str) -> list[lsp.Diagnostic]:
     if asked is None:
         return []
     workspace = session.workspace(uri)
-    ignore = workspace.ignore() if workspace else ()
+    ignore = workspace.configured().ignore if workspace else ()
     related = session.client.related_information
     return [
         convert.diagnostic(asked.document, found, asked.index.root, session.client.encoding, related=related)

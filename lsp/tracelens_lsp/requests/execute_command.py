@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from tracelens.answers import explain as explaining
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.store.answers import FailureRecord, UnitRecord
 from tracelens_lsp import convert, worker
-from tracelens_lsp.fixing import proposed
+from tracelens_lsp.making import made
 from tracelens_lsp.progress import showing
 from tracelens_lsp.session import Session
 from tracelens_lsp.workspaces import Workspace
 
+PREVIEW = "tracelens/preview"
+"""Asked of our own VS Code client: a diff with the evidence as its title, and whether it was applied."""
 _MOST_ASKED = 8
 """Choices that are offered in a message."""
 
@@ -131,16 +134,46 @@ async def choose_run(session: Session, choice: Any = None) -> None:
 
 async def fix(session: Session, about: Any = None) -> None:
     """tracelens.fix: propose a fix of a failure and have the client apply it."""
+    await make(session, "fix", about)
+
+
+async def make(session: Session, what: Any = None, about: Any = None) -> None:
+    """tracelens.make: what a code action resolves to, applied by the client; `what` is one of making.MAKERS."""
     index, found = _find(session, about)
-    if index is None or not isinstance(found, FailureRecord):
-        session.views.say(f"TraceLens: the failure {words.clean(str(about))} is not known any more")
+    if index is None or found is None:
+        session.views.say(f"TraceLens: nothing is known of {words.clean(str(about))} any more")
         return
-    edit = await proposed(session, convert.uri_of(index.root / found.unit.path), found.id)
+    unit = found.unit if isinstance(found, FailureRecord) else found
+    edit = await made(session, convert.uri_of(index.root / unit.path), str(what), str(about), confirm=True)
     if edit is not None:
-        label = f"Fix {words.type_name(found.type)} in {words.clean(found.unit.name)}"
-        if session.client.previews and edit.document_changes:
-            edit = convert.to_confirm(edit, label, "tried against the recorded calls")
+        label = f"TraceLens: {words.clean(unit.name)}"
+        if session.client.command_links and edit.change_annotations:
+            [told] = edit.change_annotations.values()
+            proposed = {"title": told.label, "evidence": told.description, "edit": edit}
+            await session.server.protocol.send_request_async(PREVIEW, proposed)
+            return
         await session.server.workspace_apply_edit_async(lsp.ApplyWorkspaceEditParams(edit=edit, label=label))
+
+
+async def replay(session: Session, about: Any = None) -> None:
+    """tracelens.replay: make the recorded calls of a unit again, with the code as it is in the editor, saved or not."""
+    index, found = _find(session, about)
+    if index is None or not isinstance(found, UnitRecord):
+        session.views.say(f"TraceLens: nothing is known of {words.clean(str(about))} any more")
+        return
+    arguments = ["replay", str(about), "--json", "--root", str(index.root), "--progress", "json"]
+    opened = session.opened(index.root).get(found.path)
+    if opened is not None:
+        arguments += ["--text", str(session.views.keep(f"unsaved-{found.name}.py", opened.text))]
+    async with showing(session, f"Making recorded calls of {words.clean(found.name)} again") as progress:
+        finished = await worker.run(index.root, arguments, progress, session.settings.project_python)
+    try:
+        told = json.loads(finished.output)
+        session.views.say(f"TraceLens: {words.clean(found.name)}: {told['headline']}")
+        if told["other"]:
+            await session.views.show(f"{found.name} again", "\n".join(told["lines"]) + "\n")
+    except (ValueError, KeyError, TypeError):
+        session.views.say(f"TraceLens: {finished.said or 'the calls could not be made again'}", lsp.MessageType.Warning)
 
 
 async def index(session: Session, *_: Any) -> None:

@@ -24,10 +24,12 @@ async def hover(session: Session, params: lsp.HoverParams) -> lsp.Hover | None:
     )
 
 
-def markup(session: Session, answer: answers.UnitAnswer | answers.ParameterAnswer) -> lsp.MarkupContent:
+def markup(
+    session: Session, answer: answers.UnitAnswer | answers.ParameterAnswer | answers.NothingAnswer
+) -> lsp.MarkupContent:
     """An answer as the client can show it."""
     bars = answer.bars if isinstance(answer, answers.ParameterAnswer) else None
-    links = answer.links if isinstance(answer, answers.UnitAnswer) else ()
+    links = () if isinstance(answer, answers.ParameterAnswer) else answer.links
     if session.client.markdown:
         text = render.markdown(answer.blocks, bars, links, commands=session.client.command_links)
         return lsp.MarkupContent(lsp.MarkupKind.Markdown, text)

@@ -13,6 +13,7 @@ def initialize(session: Session, params: lsp.InitializeParams) -> None:
     encoding = session.server.protocol.workspace.position_encoding
     session.client = capabilities.of(params, convert.encoding_named(encoding))
     session.settings = updated(session.settings, params.initialization_options, initial=True)
+    session.workspaces.choice = session.settings.run
     uris = [folder.uri for folder in params.workspace_folders or ()]
     if not uris and params.root_uri:
         uris = [params.root_uri]

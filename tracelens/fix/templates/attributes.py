@@ -50,8 +50,15 @@ def candidates(problem: Problem) -> Iterator[Candidate]:
 
 
 def _attributes_of(problem: Problem, kind: str) -> list[str]:
-    """Names that are used as attributes in the file, those of the class first when it is defined there."""
-    own: list[str] = []
+    """Names of attributes: those that recorded values of the class show, of the class where it is in the file, and all
+    others that are used there."""
+    own = [
+        name
+        for call in problem.evidence.failing
+        for _, seen, text in call.arguments
+        if seen.rpartition(".")[2] == kind
+        for name in re.findall(r"[(,] ?(\w+)=", text)
+    ]
     for node in ast.walk(problem.source.tree):
         if isinstance(node, ast.ClassDef) and node.name == kind:
             own += [one.name for one in node.body if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]

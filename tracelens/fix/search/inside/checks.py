@@ -193,9 +193,14 @@ def _by_protocol(item: Any) -> Callable[[], None]:
         if not getattr(item, "_request", True):
             item._initrequest()
         hooks = item.ihook
+        if hasattr(item, "_excinfo"):
+            item._excinfo = None
         try:
             hooks.pytest_runtest_setup(item=item)
             hooks.pytest_runtest_call(item=item)
+            # What a unittest.TestCase raised, pytest keeps for the report that is not made here.
+            for kept in getattr(item, "_excinfo", None) or ():
+                raise kept.value
         finally:
             try:
                 hooks.pytest_runtest_teardown(item=item, nextitem=None)

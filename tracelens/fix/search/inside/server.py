@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import checks as checking
-from . import inputs, instrument, watching
+from . import inputs, instrument, recorded, watching
 
 _WALL = 60.0
 """Seconds after which a fork that says nothing is ended."""
@@ -52,6 +52,8 @@ class Server:
         try:
             if job["oracle"]["kind"] == "pytest":
                 problem = checking.with_pytest(job["oracle"]["arguments"], self.serve)
+            elif job["oracle"]["kind"] == "recorded":
+                self.serve(recorded.checks(job["oracle"]))
             else:
                 module = _import(job["oracle"]["module"], job["oracle"]["path"])
                 self.serve(checking.from_statements(job["oracle"], module))

@@ -1,0 +1,13 @@
+"""What all tests share: signals as a terminal has them, and a recorder that a busy machine does not make stingy."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a script, Ctrl-C would mean nothing to the programs that tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+os.environ.setdefault("TRACELENS_BUDGET", "50%")

@@ -1,0 +1,113 @@
+"""When a patch counts as fixed: what was written or recorded speaks for its result. Else it only stops the failure."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fix.recorded import Program
+from tracelens.fix import propose
+from tracelens.fix.checking import MADE_UP, RIVAL, STOPS, Checked, settled
+from tracelens.fix.invented import leaves_out, makes_up
+from tracelens.fix.patch import Patch
+from tracelens.replay import sandbox
+from tracelens.replay.sandbox import NoSandbox
+from tracelens.replay.verdict import Matrix, Verdict
+
+needs_sandbox = pytest.mark.skipif(
+    isinstance(sandbox.probe(sys.executable), NoSandbox), reason="no sandbox on this machine"
+)
+MEAN = "def mean(values):\n    return sum(values) / len(values)\n"
+TESTS = """
+import pytest
+from program import mean
+
+def test_some():
+    assert mean([1.0, 2.0]) == 1.5
+
+def test_nothing():
+    assert mean([]) == 0.0
+
+def test_refused():
+    with pytest.raises(TypeError):
+        mean(None)
+"""
+
+
+@needs_sandbox
+def test_tests_of_the_workspace_say_which_result_is_meant(tmp_path: Path) -> None:
+    program = Program(tmp_path, MEAN)
+    program.record("mean", ([1.0, 2.0],), test="test_program.py::test_some")
+    failure = program.record("mean", ([],), test="test_program.py::test_nothing")
+    alone = propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
+    assert alone.best is not None and alone.best.verdict.kind == "stops" and not alone.best.sure
+    assert alone.best.verdict.words == f"{STOPS}: {MADE_UP}"
+
+    (tmp_path / "test_program.py").write_text(TESTS)
+    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
+    best = report.best
+    assert best is not None and best.sure and "0.0" in best.patch.diff, [one.verdict for one in report.fixes]
+    assert best.verdict.words == "re-ran: no longer raises, and test_program.py::test_nothing passes"
+    assert "tests 2/2" in str(best.verdict.matrix)
+
+    (tmp_path / "test_program.py").write_text(TESTS.replace("mean([]) == 0.0", "mean([]) == 'nothing'"))
+    other = propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
+    assert other.fixes and not any(one.sure for one in other.fixes)
+    assert "test_nothing still fails" in other.fixes[0].verdict.words
+
+    refused = "def test_nothing():\n    with pytest.raises(ZeroDivisionError):\n        mean([])\n"
+    (tmp_path / "test_program.py").write_text(TESTS.partition("def test_nothing")[0] + refused)
+    wanted = propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
+    assert {one.verdict.kind for one in wanted.fixes} == {"regressed"}, "a test wants the exception"
+
+
+def checked(kind: str, *results: str, made_up: bool = False, by_tests: bool = False) -> Checked:
+    verdict = Verdict(kind, "re-ran: no longer raises", Matrix(1, 1, 2, 2))  # type: ignore[arg-type]
+    return Checked(Patch("p.py", "", b"", ""), verdict, results, frozenset(), by_tests, made_up)
+
+
+def test_edits_with_other_results_are_rivals_unless_tests_decide_or_one_is_far_less_likely() -> None:
+    one, other = checked("fixed", "a"), checked("fixed", "b")
+    assert [each.kind for each in settled([(one, 0.8), (other, 0.7)])] == ["stops", "stops"]
+    assert RIVAL in settled([(one, 0.8), (other, 0.7)])[0].words
+    assert [each.kind for each in settled([(one, 0.8), (checked("fixed", "a"), 0.7)])] == ["fixed", "fixed"]
+    assert [each.kind for each in settled([(one, 0.9), (other, 0.4)])] == ["fixed", "stops"]
+    assert [each.kind for each in settled([(one, 0.8), (checked("stops", "b", made_up=True), 0.8)])] == [
+        "fixed",
+        "stops",
+    ]
+    by_tests = checked("fixed", "b", by_tests=True)
+    assert [each.kind for each in settled([(by_tests, 0.3), (checked("stops", "a"), 0.9)])] == ["fixed", "stops"]
+
+
+@pytest.mark.parametrize(
+    ("function", "after", "expected"),
+    [
+        ('def f(u):\n    x = u.a or ""\n    x += u.b', 'def f(u):\n    x = u.a or ""\n    x += u.b or ""', False),
+        ('def f(u):\n    x = u.a or ""\n    x += u.b', 'def f(u):\n    x = u.a or ""\n    x += u.b or "-"', True),
+        ("c = 0 if a is None else a[1]\nd = b[1]", "c = 0 if a is None else a[1]\nd = 0 if b is None else b[1]", False),
+        ("c = f(a, 1)\nd = f(b, 1)", "c = f(a, 1)\nd = f(b or [], 1)", True),
+        ("c = [a] if a else []\nd.append(1)", "c = [a] if a else []\n(d or []).append(1)", True),
+        ("c = int(a, 16)\nd = int(b)", "c = int(a, 16)\nd = int(b, 16)", False),
+        ("c = a.get(b, 0)\nd = a[1]", "c = a.get(b, 0)\nd = a.pop(1, 7)", True),
+    ],
+)  # fmt: skip
+def test_what_the_function_does_elsewhere_is_not_made_up(function: str, after: str, expected: bool) -> None:
+    before = ast.parse(function)
+    assert makes_up(before, ast.parse(after), before) is expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ('x = u.b or ""', 'x = ""', True),
+        ("x = f(a[1])", "x = f(a)", True),
+        ("x = f(a)", "x = f(b)", False),
+        ("for k in d: f(k)", "for k in list(d): f(k)", False),
+    ],
+)
+def test_leaving_out_what_failed_is_no_repair(before: str, after: str, expected: bool) -> None:
+    assert leaves_out(ast.parse(before), ast.parse(after)) is expected
