@@ -88,7 +88,7 @@ def test_a_watched_folder_is_imported_as_files_appear(shop: Path, tmp_path: Path
                 assert f"{name} (traceback)" in out.read_text()
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 130
+            assert process.wait(60) == 130
 
 
 def test_a_repair_agents_result_is_noted_as_a_fix_once_and_never_applied(

@@ -238,7 +238,7 @@ def connect(workspace: Path, tmp_path: Path) -> Connect:
             editor = Editor(client, root, answer)
             editor.refreshed, editor.shown = refreshed, shown
             yield editor
-            await asyncio.wait_for(client.shutdown_session(), 10)
+            await asyncio.wait_for(client.shutdown_session(), 60)
         finally:
             if client._server and client._server.returncode is None:
                 client._server.kill()

@@ -246,4 +246,4 @@ def test_the_server_ends_when_its_client_is_gone(server: Server) -> None:
     assert server.process.stdin and server.process.stdout
     server.process.stdin.close()
     server.process.stdout.close()
-    assert server.process.wait(20) is not None
+    assert server.process.wait(60) is not None

@@ -178,7 +178,7 @@ async def test_symbols_are_found_by_what_they_do_once_search_is_warm(connect: Co
     async with connect("neovim") as editor:
         ask = lsp.WorkspaceSymbolParams("price after the discount")
         assert not await editor.client.workspace_symbol_async(ask)
-        for _ in range(100):
+        for _ in range(600):
             if found := await editor.client.workspace_symbol_async(ask):
                 break
             await asyncio.sleep(0.1)

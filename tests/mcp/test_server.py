@@ -145,7 +145,7 @@ def served(recorded_shop: Path) -> Iterator[str]:
     assert match is not None and TOKEN not in line, line
     yield match[0]
     process.terminate()
-    process.wait(10)
+    process.wait(60)
 
 
 async def test_over_http_with_the_token(served: str) -> None:
