@@ -23,7 +23,7 @@ async def save(editor: Editor, name: str, text: str) -> None:
     editor.client.text_document_did_save(lsp.DidSaveTextDocumentParams(lsp.TextDocumentIdentifier(editor.uri(name))))
 
 
-async def known(editor: Editor, name: str, seconds: float = 20.0) -> None:
+async def known(editor: Editor, name: str, seconds: float = 60.0) -> None:
     """Wait until a unit can be found by its name."""
     for _ in range(int(seconds / 0.1)):
         found = await editor.client.workspace_symbol_async(lsp.WorkspaceSymbolParams(name))
@@ -61,6 +61,7 @@ async def test_one_process_takes_in_every_save(connect: Connect) -> None:
         await save(editor, "service.py", "def second():\n    return 1\n")
         await known(editor, "second")
         assert index_processes(editor) == [process]
+        assert os.getpriority(os.PRIO_PROCESS, process) > os.getpriority(os.PRIO_PROCESS, editor.client._server.pid)
 
 
 @linux
