@@ -7,6 +7,8 @@ took few.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -26,8 +28,8 @@ _LEAST_NS = 20_000
 _FEW_TIMED = 5
 _FEW_RATIO = 2.0
 _FEW_VALUES = 6
-_LEAST_SHARE = 0.1
-"""Of the calls, where they were drawn by lot: what is rarer is missed by chance."""
+_LEAST_CHANCE = 0.001
+"""What is more likely to come about by the drawing of calls is not told."""
 _LEAST_SEEN = 5
 """Kept calls from which on an earlier run is said to show what values there are."""
 
@@ -208,15 +210,21 @@ def changed_values(old: Profile | None, new: Profile | None) -> list[ChangedValu
         if after.slot in before and after.slot not in ("self", "cls"):
             slot = "→" if after.slot == RESULT else after.slot
             drawn = any(0 < profile.captured < profile.calls for profile in (old, new))
-            found += [ChangedValue(new.unit, slot, told) for told in _slot(before[after.slot], after, drawn)]
+            kept = (old.captured, new.captured) if drawn else None
+            found += [ChangedValue(new.unit, slot, told) for told in _slot(before[after.slot], after, kept)]
     return found
 
 
-def _slot(before: Observation, after: Observation, drawn: bool) -> list[str]:
-    """`drawn`: not all calls were kept, so that the ends of a range, and which values of many there are, are chance."""
+def _slot(before: Observation, after: Observation, kept: tuple[int, int] | None) -> list[str]:
+    """`kept`: of how many calls values are known in each run, where these were drawn: the ends of a range, and which
+    values of many there are, are chance then."""
     told = []
+    drawn = kept is not None
+    kept_before, kept_after = kept or (0, 0)
     types_before, types_after = _types(before), _types(after)
-    new_types = sorted(name for name in types_after - types_before if not drawn or _share(after, name) >= _LEAST_SHARE)
+    new_types = sorted(
+        name for name in types_after - types_before if not drawn or not _missed(_share(after, name), kept_before)
+    )
     told += [f"{'None' if name == 'NoneType' else words.type_name(name)} is new" for name in new_types]
     old_ranges = {found.type: found for found in before.ranges}
     for found in after.ranges:
@@ -228,22 +236,40 @@ def _slot(before: Observation, after: Observation, drawn: bool) -> list[str]:
         if drawn and not chance:
             # One value, of calls that were drawn: that another was drawn now says nothing.
             continue
-        if found.high > known.high + max(0.1 * abs(known.high), chance):
+        above = not drawn or not _missed(_share_between(after, known.high, math.inf), kept_before)
+        below = not drawn or not _missed(_share_between(after, -math.inf, known.low), kept_before)
+        if above and found.high > known.high + max(0.1 * abs(known.high), chance):
             told.append(
                 f"{what}up to {words.number(found.high, found.type)}, was {words.number(known.high, found.type)}"
             )
-        if found.low < known.low - max(0.1 * abs(known.low), chance):
+        if below and found.low < known.low - max(0.1 * abs(known.low), chance):
             told.append(f"{what}from {words.number(found.low, found.type)}, was {words.number(known.low, found.type)}")
     listed_before, listed_after = _texts(before), _texts(after)
     if listed_before is not None and listed_after is not None:
         fresh = [text for text in listed_after if text not in listed_before and text != "None"]
         gone = [text for text in listed_before if text not in listed_after and text != "None"]
         if drawn:
-            fresh = [text for text in fresh if _text_share(after, text) >= _LEAST_SHARE]
-            gone = [text for text in gone if _text_share(before, text) >= _LEAST_SHARE]
+            fresh = [text for text in fresh if not _missed(_text_share(after, text), kept_before)]
+            gone = [text for text in gone if not _missed(_text_share(before, text), kept_after)]
         told += [f"{words.clean(text)} is new" for text in fresh[:3]]
         told += [f"{words.clean(text)} is gone" for text in gone[:3]]
     return told
+
+
+def _missed(share: float, kept: int) -> bool:
+    """Whether what this share of the calls has may well be in none of so many that were drawn. Early calls are kept one
+    and all, and are often alike: only half of them count."""
+    return math.pow(1 - min(share, 1.0), kept / 2) > _LEAST_CHANCE
+
+
+def _share_between(observation: Observation, low: float, high: float) -> float:
+    """Of the calls, those whose value is a number between these two, neither included."""
+    found = 0.0
+    for value in observation.values:
+        with contextlib.suppress(TypeError, ValueError):
+            if low < float(value.text or "") < high:
+                found += value.n
+    return found / max(1, observation.n)
 
 
 def _share(observation: Observation, kind: str) -> float:
