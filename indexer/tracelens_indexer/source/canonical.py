@@ -54,7 +54,7 @@ class TokenWalk:
         )  # fmt: skip
         while stack:
             item = stack.pop()
-            if item.__class__ is tuple:
+            if isinstance(item, tuple):
                 item[0](*item[1:])
                 continue
             number = item.kind_id
