@@ -14,12 +14,14 @@ from tracelens.cli.edits import plain_edit
 from tracelens.cli.progress import showing
 from tracelens.cli.workspace import (
     find_root,
+    interpreter,
     json_option,
     load_settings,
     one_unit,
     open_index,
     print_json,
     progress_option,
+    python_option,
     root_option,
 )
 from tracelens_indexer.errors import TraceLensError
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("--seconds", type=float, help="CPU seconds of trying small edits (default: 6, with --test 30; 0 none).")
 @click.option("--no-ai", is_flag=True, help="Templates alone, even when an endpoint is configured.")
 @click.option("--show-prompt", is_flag=True, help="Print what would be sent to the endpoint, and send nothing.")
-@click.option("--python", "python_name", default="", help="Interpreter to re-run calls with (default: the project's).")
+@python_option("to re-run calls with")
 @root_option
 @json_option
 @progress_option
@@ -102,7 +104,7 @@ def command(
         repair_tests(
             root,
             test,
-            python_name or load_settings(root).project_python,
+            interpreter(root, python_name),
             30.0 if seconds is None else seconds,
             apply_it=apply_it,
             branch=branch,
