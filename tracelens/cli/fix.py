@@ -176,6 +176,8 @@ def command(
             read = "" if report.best.sure else " --choose 1   (after reading it: its result is not checked)"
             click.echo(f"next: tracelens fix {report.failure.id} --apply{read}")
     if apply_it or branch or request:
+        if choose and best is None:
+            raise TraceLensError(f"nothing was applied: there is no fix {choose}, only {len(shown(report))}")
         if entry is None or best is None or best.verdict.kind not in ("fixed", "stops"):
             raise TraceLensError("nothing was applied: no fix was proved")
         if not best.sure and not (force or choose):

@@ -76,6 +76,8 @@ def repair_tests(
             raise TraceLensError(report.problem)
         return
     if apply_it or branch or request:
+        if report.repairs and best is None:
+            raise TraceLensError(f"nothing was applied: there is no repair {choose}, only {len(report.repairs)}")
         if entry is None or best is None:
             raise TraceLensError("nothing was applied: no repair was found")
         if not best.sure and not choose:
