@@ -62,10 +62,12 @@ def word(key: str, value: str) -> str:
 
 def _words(text: str) -> list[tuple[str, str]]:
     """(key, value), those that narrow by number last; none where the text is no choice at all."""
+    if len(text) > _LONGEST:
+        raise BadChoice(f"run: a choice of more than {_LONGEST:,} characters")
     try:
-        parts = shlex.split(text[:_LONGEST])
+        parts = shlex.split(text)
     except ValueError as error:
-        raise BadChoice(f"run: {error} in {text[:_LONGEST]!r}") from error
+        raise BadChoice(f"run: {error} in {text!r}") from error
     found: list[tuple[str, str]] = []
     for part in parts:
         key, colon, value = part.partition(":")
