@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ast
 import random
+import struct
 import zlib
 from base64 import b64decode
 from collections.abc import Mapping
-from struct import unpack
 from typing import Any
 
 from tracelens.fix.evidence import Function
@@ -55,7 +55,7 @@ def _random(node: Function, state: Any) -> list[str]:
         drawn = [
             getattr(source, next(iter(names)))(*arguments) for _ in range(_MANY if _in_loop(node, sites[0]) else 1)
         ]
-    except (ValueError, TypeError, zlib.error) as error:
+    except (ValueError, TypeError, OverflowError, struct.error, zlib.error) as error:
         raise Unwritable(f"what it draws cannot be written down ({error})") from None
     name = f"random.{next(iter(names))}"
     if len(drawn) == 1:
@@ -65,7 +65,7 @@ def _random(node: Function, state: Any) -> list[str]:
 
 def _unpacked(version: int, packed: str, rest: float | None) -> tuple[Any, ...]:
     data = zlib.decompressobj().decompress(b64decode(packed), _MAX_STATE)
-    return int(version), tuple(unpack(f"<{len(data) // 4}I", data)), rest
+    return int(version), tuple(struct.unpack(f"<{len(data) // 4}I", data)), rest
 
 
 def _calls(node: Function) -> list[ast.Call]:
