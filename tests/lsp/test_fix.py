@@ -72,7 +72,7 @@ async def test_a_fix_finds_its_place_beside_what_was_typed_and_not_saved(connect
             assert (await editor.client.code_action_resolve_async(action)).edit is None
 
 
-async def test_a_fix_that_a_link_asked_for_is_shown_before_it_isapplied(connect: Connect, workspace: Path) -> None:
+async def test_a_fix_that_a_link_asked_for_is_shown_before_it_is_applied(connect: Connect, workspace: Path) -> None:
     async with connect("vscode", root=workspace) as editor:
         uri = editor.open("pricing.py")
         [failure] = [d.data["failure"] for d in await editor.diagnostics(uri) if d.code == "failure"]

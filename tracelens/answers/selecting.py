@@ -148,7 +148,7 @@ def _none(index: Index, runs: list[RunRecord], words: Iterable[tuple[str, str]],
     elif key == "test":
         others = [test for test, _ in index.tests()]
     elif key in ("since", "until"):
-        latest = datetime.fromtimestamp(_when(runs[0]) / 1e9).isoformat(" ", "minutes")
+        latest = datetime.fromtimestamp(max(map(_when, runs)) / 1e9).isoformat(" ", "minutes")
         return f"no run is {said}: the latest began {latest}"
     known = list(dict.fromkeys(other for other in others if other))
     listed = ", ".join(known[:_TOLD]) + (", …" if len(known) > _TOLD else "")

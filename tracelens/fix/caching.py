@@ -2,7 +2,7 @@
 
 Both have to be shown: that it was called with the same arguments again and gave the same each time (from the kept
 calls), and that it depends on nothing else and changes nothing (from its source, as far as its own file goes; in doubt
-it does). What is proposed has made the recorded calls again before anybody sees it.
+it does). What is proposed has made those recorded calls again that can be, before anybody sees it.
 """
 
 from __future__ import annotations
