@@ -120,5 +120,5 @@ def _plain(unit: UnitRecord, made: _Proposed, root: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"unit": unit.qualname, "proposed": made.patch is not None, "told": made.told}
     if made.patch is not None:
         found |= {"diff": made.patch.diff, "sandbox": made.sandbox, "verified": made.verified}
-        found |= plain_edit(unit.path, (root / unit.path).read_bytes(), made.patch.content)
+        found |= plain_edit(root, unit.path, made.patch.made_for, made.patch.content)
     return found

@@ -254,17 +254,12 @@ def _plain(report: FixReport, root: Path) -> dict[str, Any]:
         "evidence": report.evidence,
         "cause": asdict(report.cause) if report.cause else None,
         "notes": report.statements,
-        "fixes": [plain for fix in report.fixes if (plain := _plain_fix(fix, root))],
+        "fixes": [_plain_fix(fix, root) for fix in report.fixes],
     }
 
 
-def _plain_fix(fix: Fix, root: Path) -> dict[str, Any] | None:
-    """A fix with its edit in bytes of the file it was made for; None when the file has changed meanwhile."""
-    from tracelens.fix.patch import content_hash
-
-    before = (root / fix.patch.path).read_bytes()
-    if content_hash(before) != fix.patch.made_for:
-        return None
+def _plain_fix(fix: Fix, root: Path) -> dict[str, Any]:
+    """A fix with its edit in bytes of the file it was made for."""
     matrix = fix.verdict.matrix
     return {
         "title": fix.title,
@@ -277,6 +272,6 @@ def _plain_fix(fix: Fix, root: Path) -> dict[str, Any] | None:
             "passing": [matrix.passing_same, matrix.passing],
             "notes": fix.verdict.notes,
         },
-        **plain_edit(fix.patch.path, before, fix.patch.content),
+        **plain_edit(root, fix.patch.path, fix.patch.made_for, fix.patch.content),
         "diff": fix.patch.diff,
     }

@@ -144,7 +144,6 @@ def _lines(made: Tests) -> list[str]:
 
 
 def _plain(made: Tests, root: Path) -> dict[str, Any]:
-    before = (root / made.path).read_bytes() if made.made_for else None
     return {
         "unit": made.unit.qualname,
         "problem": made.problem,
@@ -160,5 +159,5 @@ def _plain(made: Tests, root: Path) -> dict[str, Any]:
         "sandbox": made.sandbox,
         "diff": made.diff,
         "text": made.text,
-        **({} if made.problem else plain_edit(made.path, before, made.text.encode())),
+        **({} if made.problem else plain_edit(root, made.path, made.made_for, made.text.encode())),
     }
