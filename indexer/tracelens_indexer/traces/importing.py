@@ -224,7 +224,7 @@ def _import(
     modules = {**_gone(facts), **_modules(index)}
     paths = Paths(modules, str(index.root), mapping)
     anchors = Anchors(index.root, paths, facts, _indexed(index), _recorded_ns(facts, traces))
-    names = Names(modules, index.units_called, index.decorated_units, anchors.text)
+    names = Names(modules, index.units_called, index.decorated_units, anchors.text, anchors.text_now)
     joiner = Joiner(anchors.units, paths, lambda path: anchors.version(path).verified, names)
     report.wants = lambda frame: isinstance(joiner.join(frame), Joined)
     state = Aggregate(joiner, anchors, facts, report)
