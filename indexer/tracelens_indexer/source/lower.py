@@ -95,13 +95,15 @@ def lower(source: bytes) -> FileFacts:
         lowering = Lowering(source, FlowBuilder())
         lowering.run(tree)
         assert lowering.flow is not None
-        return FileFacts(
+        facts = FileFacts(
             units=lowering.units(),
             sites=tuple(lowering.sites),
             flow=flow.encode(lowering.flow.finish()),
             lines=source.count(b"\n") + (not source.endswith(b"\n") and bool(source)),
             errors=count_errors(tree),
         )
+        lowering.forget()
+        return facts
 
 
 _Key: TypeAlias = "tuple[bytes, int, str, bool, bool]"
@@ -259,6 +261,12 @@ class Lowering(TokenWalk):
 
         self.walk()
         module.body_hash = tokens.digest(module.tokens)
+
+    def forget(self) -> None:
+        """Let go of what holds this pass in turn, so that its tree goes now, not when garbage is looked for."""
+        self._handlers.clear()
+        if self._bindings is not None:
+            self._bindings.forget()
 
     def units(self) -> tuple[Unit, ...]:
         seen: dict[str, int] = {}

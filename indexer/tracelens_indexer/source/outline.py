@@ -20,7 +20,9 @@ def outline(source: bytes, tree: Tree | None = None, known: Known | None = None)
     lowering.run(tree or parse(source))
     if known is not None:
         known.next()
-    return lowering.units()
+    units = lowering.units()
+    lowering.forget()
+    return units
 
 
 def unit_at(units: tuple[Unit, ...], line: int, column: int = 0, *, source: bytes | None = None) -> int:
