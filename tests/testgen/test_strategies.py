@@ -73,6 +73,8 @@ def test_what_was_drawn_and_the_clock_are_given_again() -> None:
     with pytest.raises(Unwritable, match="draws random numbers in another way"):
         stubs(function("def f(x):\n    random.shuffle(x)"), world)
     assert stubs(function("def f(x):\n    return x"), {"clock": world["clock"]}) == []
+    for damaged in (["x", 1, 2], {"0": 1}, [1.5], 7):
+        assert stubs(function("def f():\n    return time.time()"), {"clock": damaged}) == []
     torn = [3, b64encode(zlib.compress(b"abcde")).decode(), None]
     with pytest.raises(Unwritable, match="cannot be written down"):
         stubs(function("def f():\n    return random.random()"), {"random": torn})

@@ -29,14 +29,16 @@ _CLOCKS = {"time.time": 0, "time.monotonic": 1, "time.perf_counter": 2}
 
 def stubs(node: Function, world: Mapping[str, Any]) -> list[str]:
     """Lines for `monkeypatch`. Raises Unwritable, with the reason for a person, where draws cannot be written down."""
-    return [*_clock(node, world.get("clock") or ()), *_random(node, world.get("random"))]
+    return [*_clock(node, world.get("clock")), *_random(node, world.get("random"))]
 
 
 def _clock(node: Function, clock: Any) -> list[str]:
-    lines = []
+    lines: list[str] = []
+    if type(clock) is not list or any(type(reading) is not int for reading in clock):
+        return lines
     for name in dict.fromkeys(ast.unparse(one.func) for one in _calls(node)):
         if name in _CLOCKS and len(clock) > _CLOCKS[name]:
-            seconds = (int(clock[_CLOCKS[name]]) + _TICK_NS) / 1e9
+            seconds = (clock[_CLOCKS[name]] + _TICK_NS) / 1e9
             lines.append(f'monkeypatch.setattr("{name}", lambda: {seconds!r})')
     return lines
 
