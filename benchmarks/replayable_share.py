@@ -4,8 +4,11 @@
 
 Records jinja2's test suite, sqlglot, a Flask application, richards and deltablue (fetched as benchmarks/recorder.py
 does) with default options, counts the functions that ran and those with at least one call in the replayable encoding,
-then makes a call of up to `--again` functions of each program again in the sandbox and compares with the recording.
-"Goes the same way" is of the functions that were tried. The last line is JSON.
+then makes a call of up to `--again` functions of each program again in the sandbox, as `tracelens replay` does, and
+compares with the recording. "The same" is of the functions that are called replayable. Not called so, whatever they
+give, and taken off the share in the measure of those tried: what reads globals that the program changes or what
+belongs to a request (ambient.py), what uses an argument that the recording says it does not hold, and what its name
+does not lead to any more. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -20,13 +23,17 @@ from pathlib import Path
 
 from recorder import WARM, prepare, recorder, run
 from tracelens.replay import sandbox
-from tracelens.replay.rerun import Place, RecordedCall, replay
+from tracelens.replay.past import as_recorded
+from tracelens.replay.rerun import Place, RecordedCall
 from tracelens.replay.sandbox import NoSandbox, Rung
 from tracelens.replay.verdict import difference_from_recording
 from tracelens_indexer.traces import recording
 from tracelens_indexer.traces.records import Call, Count, Raised, Returned
 from tracelens_indexer.traces.report import Report
 from tracelens_recorder.launch import Options
+
+
+USES = "it uses what was not recorded"
 
 
 def main() -> None:
@@ -55,9 +62,12 @@ def measure(wanted: str, folder: Path, most: int) -> dict[str, float]:
         line = f"{name:10} {len(able):5} of {len(ran):5} functions that ran: {shares[name]:6.1%}"
         if isinstance(rung, Rung) and able:
             every = max(1, len(able) // most)
-            went, why = again(python, project, list(able.values())[::every][:most], rung)
+            went, why, not_held = again(python, project, list(able.values())[::every][:most], rung)
+            tried = len(went) + sum(not_held.values())
+            shares[name] *= len(went) / max(1, tried)
             same[name] = went.count("") / max(1, len(went))
-            line += f"   made again: {went.count('')} of {len(went)} the same"
+            line += f"   made again {tried}: {len(went)} replayable ({shares[name]:.1%}), {went.count('')} the same"
+            line += "".join(f"\n{'':14}not replayable: {n} × {what}" for what, n in not_held.most_common(4))
             line += "".join(f"\n{'':14}{n} × {what}" for what, n in why.most_common(4))
         print(line, flush=True)
     found = {f"{name}_replayable": round(share, 3) for name, share in shares.items()}
@@ -87,10 +97,11 @@ def record(python: str, project: Path, name: str) -> tuple[set[tuple[str, str]],
         shutil.rmtree(out)
 
 
-def again(python: str, project: Path, calls: list[Call], rung: Rung) -> tuple[list[str], Counter[str]]:
-    """How each call went otherwise ("" the same), and the kinds of reasons."""
+def again(python: str, project: Path, calls: list[Call], rung: Rung) -> tuple[list[str], Counter[str], Counter[str]]:
+    """How each replayable call went otherwise ("" the same), the kinds of reasons, and why others are none."""
     went: list[str] = []
     why: Counter[str] = Counter()
+    not_held: Counter[str] = Counter()
     for call in calls:
         assert call.replay is not None
         outcome = call.outcome
@@ -104,16 +115,21 @@ def again(python: str, project: Path, calls: list[Call], rung: Rung) -> tuple[li
             (value.type, value.text) if value else None,
         )
         place = Place(module_of(call.frame.path), call.frame.path, call.frame.name)
-        done = replay(project, python, place, [made], rung=rung)
-        difference = done.problem or difference_from_recording(made, done.by_id()[call.id])
+        done = as_recorded(project, python, place, [made], rung=rung)
+        outcome_now = done.by_id().get(call.id)
+        if outcome_now is None or outcome_now.ambient or outcome_now.why.startswith(USES):
+            reads = outcome_now.ambient[0] if outcome_now and outcome_now.ambient else ""
+            not_held[f"it reads {reads}" if reads else kind_of(outcome_now.why if outcome_now else done.problem)] += 1
+            continue
+        difference = difference_from_recording(made, outcome_now)
         went.append(difference)
         if difference:
             why[kind_of(difference)] += 1
-    return went, why
+    return went, why, not_held
 
 
 def kind_of(difference: str) -> str:
-    for start in ("it uses what was not recorded", "it returns", "it raises", "its arguments cannot be rebuilt"):
+    for start in (USES, "it returns", "it raises", "its arguments cannot be rebuilt"):
         if difference.startswith(start):
             return start
     return difference[:90]

@@ -103,6 +103,22 @@ def test_tests_that_lean_on_each_other_keep_their_order(tmp_path: Path) -> None:
 
 
 @needs_sandbox
+def test_checks_that_pass_one_time_and_fail_another_are_left_out_and_told(tmp_path: Path) -> None:
+    source = (
+        "def area(a, b):\n    return a + b\n\n\n"
+        "def turn():\n    with open('turns', 'a+') as file:\n        file.seek(0)\n"
+        "        n = len(file.read())\n        file.write('x')\n    return n % 2\n"
+    )
+    wrong = ["assert area(3, 4) == 12", "assert area(1, 1) == 1", "assert area(0, 5) == 0"]
+    report = searched(tmp_path, source, *wrong, "assert turn()", "assert area(2, 2) == 4")
+    assert report.failing == ["check 0", "check 1", "check 2"] and report.by_chance == ["check 3"]
+    assert "a * b" in report.repairs[0].patch.content.decode() and "turn" not in report.repairs[0].title
+    alone = searched(tmp_path, source, "assert turn()", "assert area(2, 2) == 4")
+    assert alone.problem == "check 0 passes one time and fails another: no repair can be held against that"
+    assert not alone.repairs and not alone.tried
+
+
+@needs_sandbox
 def test_several_meanings_are_not_called_sure(tmp_path: Path) -> None:
     report = searched(tmp_path, "def f(a, b):\n    return a - b\n", "assert f(2, 2) == 4")
     assert report.repairs and not report.repairs[0].sure

@@ -132,6 +132,9 @@ def _lines(report: SearchReport) -> list[str]:
         told.append(f"{len(report.failing)} tests fail, {report.passing} pass")
         told += [f"  {name}" for name in report.failing[:5]]
         told += [f"  … and {len(report.failing) - 5} more"] if len(report.failing) > 5 else []
+    if report.by_chance and report.failing:
+        told.append(f"{len(report.by_chance)} more pass one time and fail another, and are left out:")
+        told += [f"  {name}" for name in report.by_chance[:5]]
     for number, one in enumerate(report.repairs[:_SHOWN], 1):
         words = "all tests pass"
         if number == 1:
@@ -163,6 +166,7 @@ def _plain(report: SearchReport) -> dict[str, Any]:
         "problem": report.problem,
         "failing": report.failing,
         "passing": report.passing,
+        "by_chance": report.by_chance,
         "tried": report.tried,
         "cpu_seconds": round(report.cpu, 2),
         "sandbox": report.sandbox,

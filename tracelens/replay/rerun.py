@@ -16,6 +16,7 @@ from tracelens.replay.sandbox import Limits, NoSandbox, Rung
 from tracelens.replay.workspace_copy import TooLarge, copy_workspace
 
 _CHILD = Path(__file__).with_name("child.py")
+_AMBIENT = Path(__file__).with_name("ambient.py")
 _RECORDER = Path(tracelens_recorder.__file__).parent
 _NO_CACHES = shutil.ignore_patterns("__pycache__")
 
@@ -79,6 +80,8 @@ class Outcome:
     """The value is the list of what a generator gave, which no recording holds."""
     unused: tuple[str, ...] = ()
     """Functions of other packages that it called less often than it did when it was recorded."""
+    ambient: tuple[str, ...] = ()
+    """Globals that it read and that the program changes as it runs: they are not as they were. Only with `watch`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +106,14 @@ def replay(
     limits: Limits | None = None,
     seconds: float = 5.0,
     unwrap: bool = False,
+    watch: bool = False,
     rung: Rung | NoSandbox | None = None,
 ) -> Replayed:
     """Make the calls again in a copy of the workspace; what is outside the copy is neither read nor changed.
 
     patch: new contents by path; None runs the code as it is. seconds: for each call. unwrap: call the function inside
-    its decorators instead of what its name leads to. rung: from `sandbox.probe`, asked for when it is None. Without a
+    its decorators instead of what its name leads to. watch: tell of globals that it reads and that no recording holds,
+    for some more time. rung: from `sandbox.probe`, asked for when it is None. Without a
     rung nothing is run.
     """
     python = sandbox.real_interpreter(python, workspace)
@@ -132,6 +137,7 @@ def replay(
             "sys_path": [str(copy / one) for one in import_folders(workspace, unit, calls)],
             "recorder": str(tools / "tracelens_recorder"),
             "import_seconds": 20.0,
+            "watch": watch,
             **job_of(copy, unit, calls, seconds, unwrap=unwrap),
         }
         finished = sandbox.run(
@@ -152,7 +158,8 @@ def copy_tools(folder: Path) -> None:
     shutil.copytree(_RECORDER / "replayable", folder / "tracelens_recorder" / "replayable", ignore=_NO_CACHES)
     for file in _RECORDER.glob("*.py"):  # all of them: which of them the decoder needs is the recorder's own concern
         shutil.copyfile(file, folder / "tracelens_recorder" / file.name)
-    shutil.copyfile(_CHILD, folder / _CHILD.name)
+    for file in (_CHILD, _AMBIENT):
+        shutil.copyfile(file, folder / file.name)
 
 
 def job_of(copy: Path, unit: Place, calls: Sequence[RecordedCall], seconds: float, *, unwrap: bool) -> dict[str, Any]:
@@ -197,7 +204,8 @@ def _read(finished: sandbox.Finished, nonce: str, rung: Rung) -> Replayed:
     outcomes = []
     for one in said["outcomes"]:
         known = {name: one[name] for name in Outcome.__dataclass_fields__ if name in one}
-        known["unused"] = tuple(known.get("unused", ()))
+        for name in ("unused", "ambient"):
+            known[name] = tuple(known.get(name, ()))
         outcomes.append(Outcome(**known))
     return Replayed(tuple(outcomes), "", rung.name)
 

@@ -225,6 +225,25 @@ class Server:
         self.alone = not same
         return {"same": same}
 
+    def do_again(self, request: dict[str, Any]) -> dict[str, Any]:
+        """How the checks end when they are run again, in their own order, each time in a fork with chance of its own.
+
+        Answers a list of kinds for each time; a shorter one, when the time was over before all were run.
+        """
+        begun = _cpu()
+        found: list[list[str]] = []
+        while len(found) < request["least"] or (
+            len(found) < request["most"] and _cpu() - begun < request["spend"]
+        ):
+
+            def again(tell: Callable[[Any], None]) -> None:
+                _with_other_chance()
+                for check, skipped in zip(self.checks, request["skip"]):  # noqa: B905  (not in Python 3.9)
+                    tell("" if skipped else checking.run(check, request["fuel"], request["seconds"]).kind)
+
+            found.append(self._forked(again, request["wall"]))
+        return {"kinds": found}
+
     def do_find(self, request: dict[str, Any]) -> dict[str, Any]:
         """Which of the targets exist here."""
         found = []
@@ -244,6 +263,7 @@ class Server:
             def confirm(tell: Callable[[Any], None], said: str = said, text: str = text) -> None:
                 target = self._target(said, request)
                 target.use(target.compile(text))
+                _with_other_chance()
                 for at, check in enumerate(self.checks):
                     outcome = checking.run(check, request["limits"][at], request["seconds"])
                     tell([at, outcome.kind, outcome.used])
@@ -340,6 +360,14 @@ class Server:
             except ValueError:
                 break
         return found
+
+
+def _with_other_chance() -> None:
+    """Random numbers other than those of the process that this is a fork of: what hangs on chance is to show it."""
+    for name in ("random", "numpy.random"):
+        seed = getattr(sys.modules.get(name), "seed", None)
+        if seed is not None:
+            seed()
 
 
 def _quiet() -> None:
