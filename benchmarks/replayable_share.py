@@ -4,8 +4,8 @@
 
 Records jinja2's test suite, sqlglot, a Flask application, richards and deltablue (fetched as benchmarks/recorder.py
 does) with default options, counts the functions that ran and those with at least one call in the replayable encoding,
-then makes a call of up to `--again` functions of each program again in the sandbox, as `tracelens replay` does, and
-compares with the recording. "The same" is of the functions that are called replayable. Not called so, whatever they
+then makes up to four calls of up to `--again` functions of each program again in the sandbox, as `tracelens replay`
+does, and compares with the recording. "The same" is of the functions that are called replayable, and means each call. Not called so, whatever they
 give, and taken off the share in the measure of those tried: what reads globals that the program changes or what
 belongs to a request (ambient.py), what uses an argument that the recording says it does not hold, and what its name
 does not lead to any more. The last line is JSON.
@@ -33,6 +33,7 @@ from tracelens_indexer.traces.report import Report
 from tracelens_recorder.launch import Options
 
 
+CALLS = 4
 USES = "it uses what was not recorded"
 
 
@@ -57,12 +58,15 @@ def measure(wanted: str, folder: Path, most: int) -> dict[str, float]:
         project = folder / name
         (project / "pyperf.py").touch()  # richards and deltablue import it, and use it when they are measured alone
         ran, calls = record(python, project, name)
-        able = {key: call for call in calls if call.replay and (key := (call.frame.path, call.frame.name)) in ran}
+        able: dict[tuple[str, str], list[Call]] = {}
+        for call in calls:
+            if call.replay and (key := (call.frame.path, call.frame.name)) in ran:
+                able.setdefault(key, []).append(call)
         shares[name] = len(able) / max(1, len(ran))
         line = f"{name:10} {len(able):5} of {len(ran):5} functions that ran: {shares[name]:6.1%}"
         if isinstance(rung, Rung) and able:
             every = max(1, len(able) // most)
-            went, why, not_held = again(python, project, list(able.values())[::every][:most], rung)
+            went, why, not_held = again(python, project, [each[:CALLS] for each in able.values()][::every][:most], rung)
             tried = len(went) + sum(not_held.values())
             shares[name] *= len(went) / max(1, tried)
             same[name] = went.count("") / max(1, len(went))
@@ -97,35 +101,45 @@ def record(python: str, project: Path, name: str) -> tuple[set[tuple[str, str]],
         shutil.rmtree(out)
 
 
-def again(python: str, project: Path, calls: list[Call], rung: Rung) -> tuple[list[str], Counter[str], Counter[str]]:
-    """How each replayable call went otherwise ("" the same), the kinds of reasons, and why others are none."""
+def again(
+    python: str, project: Path, functions: list[list[Call]], rung: Rung
+) -> tuple[list[str], Counter[str], Counter[str]]:
+    """How each replayable function went otherwise ("" the same), the kinds of reasons, and why others are none."""
     went: list[str] = []
     why: Counter[str] = Counter()
     not_held: Counter[str] = Counter()
-    for call in calls:
-        assert call.replay is not None
-        outcome = call.outcome
-        value = outcome.value if isinstance(outcome, Returned) else None
-        made = RecordedCall(
-            call.id,
-            call.replay,
-            outcome.type if isinstance(outcome, Raised) else "",
-            outcome.message if isinstance(outcome, Raised) else "",
-            outcome.line if isinstance(outcome, Raised) else 0,
-            (value.type, value.text) if value else None,
-        )
-        place = Place(module_of(call.frame.path), call.frame.path, call.frame.name)
-        done = as_recorded(project, python, place, [made], rung=rung)
-        outcome_now = done.by_id().get(call.id)
-        if outcome_now is None or outcome_now.ambient or outcome_now.why.startswith(USES):
-            reads = outcome_now.ambient[0] if outcome_now and outcome_now.ambient else ""
-            not_held[f"it reads {reads}" if reads else kind_of(outcome_now.why if outcome_now else done.problem)] += 1
+    for calls in functions:
+        made = [recorded(call) for call in calls]
+        frame = calls[0].frame
+        place = Place(module_of(frame.path), frame.path, frame.name)
+        done = as_recorded(project, python, place, made, rung=rung)
+        outcomes = [one for one in done.outcomes if not one.ambient and not one.why.startswith(USES)]
+        if not outcomes:
+            reads = next((one.ambient[0] for one in done.outcomes if one.ambient), "")
+            said = f"it reads {reads}" if reads else kind_of(done.problem or done.outcomes[0].why)
+            not_held[said] += 1
             continue
-        difference = difference_from_recording(made, outcome_now)
+        before = {one.id: one for one in made}
+        differences = [difference_from_recording(before[one.id], one) for one in outcomes]
+        difference = next((one for one in differences if one), "")
         went.append(difference)
         if difference:
             why[kind_of(difference)] += 1
     return went, why, not_held
+
+
+def recorded(call: Call) -> RecordedCall:
+    assert call.replay is not None
+    outcome = call.outcome
+    value = outcome.value if isinstance(outcome, Returned) else None
+    return RecordedCall(
+        call.id,
+        call.replay,
+        outcome.type if isinstance(outcome, Raised) else "",
+        outcome.message if isinstance(outcome, Raised) else "",
+        outcome.line if isinstance(outcome, Raised) else 0,
+        (value.type, value.text) if value else None,
+    )
 
 
 def kind_of(difference: str) -> str:
