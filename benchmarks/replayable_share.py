@@ -5,10 +5,10 @@
 Records jinja2's test suite, sqlglot, a Flask application, richards and deltablue (fetched as benchmarks/recorder.py
 does) with default options, counts the functions that ran and those with at least one call in the replayable encoding,
 then makes up to four calls of up to `--again` functions of each program again in the sandbox, as `tracelens replay`
-does, and compares with the recording. "The same" is of the functions that are called replayable, and means each call. Not called so, whatever they
-give, and taken off the share in the measure of those tried: what reads globals that the program changes or what
-belongs to a request (ambient.py), what uses an argument that the recording says it does not hold, and what its name
-does not lead to any more. The last line is JSON.
+does, and compares with the recording. "The same" is of the functions that are called replayable, and means each call.
+Not called so, whatever they give, and taken off the share in the measure of those tried: what reads globals that the
+program changes or what belongs to a request (ambient.py), what uses an argument that the recording says it does not
+hold, and what its name does not lead to any more. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from tracelens_indexer.traces import recording
 from tracelens_indexer.traces.records import Call, Count, Raised, Returned
 from tracelens_indexer.traces.report import Report
 from tracelens_recorder.launch import Options
-
 
 CALLS = 4
 USES = "it uses what was not recorded"

@@ -40,6 +40,7 @@ _TRIES = 4
 _SOCKETS = re.compile(r"^\s*(?:import|from) socket", re.MULTILINE)
 _QUIET = (
     *("-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", "--continue-on-collection-errors", "--color=no"),
+    *("-p", "no:tracelens"),  # nothing is recorded here, and its files may be out of sight
     *("-o", "addopts="),
 )
 

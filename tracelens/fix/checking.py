@@ -177,8 +177,10 @@ def settled(found: Sequence[tuple[Checked, float]]) -> list[Verdict]:
     stopping = [one for one in found if one[0].verdict.kind in ("fixed", "stops") and not one[0].made_up]
     most = max((likely for _, likely in stopping), default=0.0)
     rivals = {one.results for one, likely in stopping if likely > most - _FAR and one.results}
-    if any(one.by_tests for one, _ in stopping):
-        return [one.verdict for one, _ in found]
+    by_tests = {one.results for one, likely in stopping if one.by_tests}
+    if by_tests:  # they decide, unless they let pass what gives different results
+        undecided = len(by_tests) > 1
+        return [doubted(one.verdict, RIVAL) if undecided and one.by_tests else one.verdict for one, _ in found]
     verdicts = []
     for one, likely in found:
         unclear = one.verdict.kind == "fixed" and (len(rivals) > 1 or likely <= most - _FAR)

@@ -14,6 +14,7 @@ import re
 import sys
 import threading
 import types
+from pathlib import Path
 from typing import Any
 
 _CHANGES = (
@@ -43,7 +44,7 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
 
     def _seen(self, frame: types.FrameType, event: str, _: object) -> None:
         if event == "call":
@@ -58,44 +59,43 @@ class Watch:
                 if name not in around:
                     continue
                 value = around[name]
+                served = isinstance(value, (contextvars.ContextVar, threading.local))
                 if type(value).__name__ == "LocalProxy" or (
-                    ours and (type(value) is contextvars.ContextVar or isinstance(value, threading.local))
+                    ours and (served or self._changes(name, value, around, code))
                 ):
-                    found.add(name)
-                elif ours and self._changes(name, value, around, code):
                     found.add(name)
         return sorted(found)
 
     def _is_ours(self, file: str) -> bool:
         known = self._ours.get(file)
         if known is None:
-            known = self._ours[file] = os.path.isabs(file) and os.path.realpath(file).startswith(self._root)
+            known = self._ours[file] = file.startswith("/") and os.path.realpath(file).startswith(self._root)
         return known
 
     def _changes(self, name: str, value: Any, around: dict[str, Any], code: types.CodeType) -> bool:
         """Whether the program changes a global between the import of its module and the call."""
         if isinstance(value, types.ModuleType):
-            file = getattr(value, "__file__", None)
             inside = vars(value)
-            return bool(file) and self._is_ours(file) and any(
-                one in inside and not isinstance(inside[one], types.ModuleType) and self._changes(one, inside[one], inside, code)
-                for one in _names(code)
-            )
+            read = [one for one in _names(code) if not isinstance(inside.get(one, value), types.ModuleType)]
+            ours = self._is_ours(str(inside.get("__file__") or ""))
+            return ours and any(self._changes(one, inside[one], inside, code) for one in read)
         source = self._source(around)
         if name in self._globals(around):
             return True
         if isinstance(value, type):
             # A class is no state of its own; what functions put into it is.
-            return any(
-                one in value.__dict__ and re.search(rf"^[ \t]+(?:cls|{re.escape(name)})\.{re.escape(one)}{_SET}", source, re.M)
-                for one in code.co_names
-            )
+            owner = rf"^[ \t]+(?:cls|{re.escape(name)})\."
+            own = [one for one in code.co_names if one in value.__dict__]
+            return any(re.search(rf"{owner}{re.escape(one)}{_SET}", source, re.M) for one in own)
         if isinstance(value, (*_CONSTANT, *_REBOUND)):
             return False
-        written = rf"^[ \t]+(?:[^#\n]*[^\w.#\n])?{re.escape(name)}(?:\.\w+|\[[^\n]*\])"
-        if re.search(rf"{written}+(?:{_SET}|\.(?:{_CHANGES})\()", source, re.M) or re.search(
-            rf"^[ \t]+(?:del {re.escape(name)}[.\[]|(?:[^#\n]*[^\w.#\n])?{re.escape(name)}\.(?:{_CHANGES})\()", source, re.M
-        ):
+        it = rf"(?:[^#\n]*[^\w.#\n])?{re.escape(name)}"
+        changed = (
+            rf"^[ \t]+{it}(?:\.\w+|\[[^\n]*\])+(?:{_SET}|\.(?:{_CHANGES})\()",
+            rf"^[ \t]+{it}\.(?:{_CHANGES})\(",
+            rf"^[ \t]+del {re.escape(name)}[.\[]",
+        )
+        if any(re.search(one, source, re.M) for one in changed):
             return True
         if isinstance(value, _CONTAINERS):
             return False
@@ -113,8 +113,7 @@ class Watch:
         file = str(around.get("__file__") or "")
         if file not in self._sources:
             try:
-                with open(file, encoding="utf-8", errors="replace") as stream:
-                    self._sources[file] = stream.read()
+                self._sources[file] = Path(file).read_text("utf-8", "replace")
             except OSError:
                 self._sources[file] = ""
         return self._sources[file]

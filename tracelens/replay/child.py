@@ -116,9 +116,9 @@ def _find(job: dict[str, Any]) -> _Target:
     elif isinstance(found, functools.cached_property):
         found = found.func
     inner = _inner(found, name)
-    if inner is None and isinstance(found, types.FunctionType) and not hasattr(found, "__wrapped__"):
-        if not any(callable(cell) for cell in _cells(found)):
-            raise _NotFound("{} leads to another function, {}".format(unit["scope"], found.__qualname__))
+    plain = isinstance(found, types.FunctionType) and not hasattr(found, "__wrapped__")
+    if inner is None and plain and not any(callable(cell) for cell in _cells(found)):
+        raise _NotFound("{} leads to another function, {}".format(unit["scope"], found.__qualname__))
     if job["unwrap"]:
         if inner is None:
             raise _NotFound("{} is hidden behind its decorator".format(unit["scope"]))

@@ -233,7 +233,11 @@ def import_folders(workspace: Path, unit: Place, calls: Sequence[RecordedCall]) 
         folder = import_folder(module, path)
         if folder not in found:
             found.append(folder)
-    for usual in (".", "src"):
+    # As pytest does for a test or a conftest: the first folder upwards that is no package.
+    folder = PurePosixPath(unit.path).parent
+    while folder.parts and (workspace / folder / "__init__.py").is_file():
+        folder = folder.parent
+    for usual in (".", "src", folder.as_posix()):
         if usual not in found and (workspace / usual).is_dir():
             found.append(usual)
     return found

@@ -21,6 +21,7 @@ _MOST_CHECKED = 6
 """Repairs that are checked: the first of each group that does the same."""
 _MOST_PASSING = 12
 TRIED = "it was found by trying, and nothing that was recorded says that it is meant"
+OTHERS = "the tests pass with other edits as well, which do something else"
 _LIKE = 0.6
 """Of two names, where one can be a slip of the other."""
 
@@ -44,7 +45,7 @@ def searched(
         check.unwrap,
     )
     if check.tests.failing:
-        oracle = CollectedTests(tuple(check.tests.before))
+        oracle = CollectedTests(check.tests.arguments)
     progress("searching small edits")
     report = repair(
         check.root,
@@ -62,7 +63,9 @@ def searched(
         progress(f"checking {one.title}")
         like = _likeness(check.evidence, one)
         checked = check.check(one.patch)
-        if not like and not checked.by_tests and checked.verdict.kind == "fixed":
+        if checked.by_tests and not one.sure and isinstance(oracle, CollectedTests):
+            checked = replace(checked, verdict=doubted(checked.verdict, OTHERS), by_tests=False)
+        elif not like and not checked.by_tests and checked.verdict.kind == "fixed":
             checked = replace(checked, verdict=doubted(checked.verdict, TRIED))
         found.append((one.title, checked, max(0.1, 0.5 - 0.02 * number) + 0.4 * like))
     return found

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
 CHANCE = "by chance"
 _LEAST_TIMES = 2
 _MOST_TIMES = 5

@@ -101,7 +101,12 @@ class Server:
     def _survey(self, request: dict[str, Any], tell: Callable[[Any], None]) -> None:
         kinds = []
         slow: list[int] = []
+        only = set(request.get("only", range(len(self.checks))))
         for at, check in enumerate(self.checks):
+            if at not in only:
+                kinds.append(checking.SKIPPED)
+                tell(self._ended(at, checking.Outcome(checking.SKIPPED, 0, 0.0, None)))
+                continue
             outcome = checking.run(check, request["fuel"], request["seconds"])
             if outcome.kind == checking.OUT:
                 slow.append(at)
@@ -232,9 +237,7 @@ class Server:
         """
         begun = _cpu()
         found: list[list[str]] = []
-        while len(found) < request["least"] or (
-            len(found) < request["most"] and _cpu() - begun < request["spend"]
-        ):
+        while len(found) < request["least"] or (len(found) < request["most"] and _cpu() - begun < request["spend"]):
 
             def again(tell: Callable[[Any], None]) -> None:
                 _with_other_chance()
