@@ -1,7 +1,7 @@
 """How many known bugs are repaired without a model and without being told where they are, and how often rightly.
 
     python benchmarks/fix.py --quixbugs DIR [--only NAME,NAME] [--humanevalfix FILE] [--first N] [--jobs N]
-    python benchmarks/fix.py --failures [--only NAME,NAME] [--first N]
+    python benchmarks/fix.py --failures [--suites DIR] [--only NAME,NAME] [--first N]
     python benchmarks/fix.py --mutants [DIR] [--first N] [--seconds N]
     python benchmarks/fix.py --tests [--first N] --escapes --replay [PYTHON]
 
@@ -10,7 +10,8 @@ plausible when all tests pass, and right when the first one does the same as the
 inputs (QuixBugs), or on 150 inputs like those of the tests (HumanEvalFix). For HumanEvalFix, which is held out, only
 totals are printed. --failures makes the runtime failures of failures/corpus.toml in real packages of this environment,
 records them and asks for their cause and a fix; a fix is right when the program then prints what it does with the
-package as it was. --mutants DIR repairs N (8) one-edit mutants of each of five libraries whose unpacked sources lie in
+package as it was. --suites DIR holds unpacked source distributions: the packages' own tests then lie in the workspaces,
+as in a checkout, and packages that are not installed are taken from there. --mutants DIR repairs N (8) one-edit mutants of each of five libraries whose unpacked sources lie in
 DIR, with their own tests as the oracle; without DIR those of failures/mutants.toml, judged by calls that the oracle
 does not have. --tests makes tests of the failures of the corpus, with the package as it was as the repair. --escapes
 tries to get out of each rung of the sandbox that runs here. --replay makes recorded calls of five programs again
@@ -73,6 +74,7 @@ def main() -> int:
     options.add_argument("--quixbugs", type=Path)
     options.add_argument("--humanevalfix", type=Path)
     options.add_argument("--failures", action="store_true")
+    options.add_argument("--suites", type=Path)
     options.add_argument("--mutants", type=Path, nargs="?", const=Path())
     options.add_argument("--tests", action="store_true")
     options.add_argument("--escapes", action="store_true")

@@ -33,21 +33,50 @@ def show(call):
 OURS = [str(Path(__file__).parents[1] / one) for one in (".", "indexer", "lsp", "recorder")]
 
 
-def folder_of(package: str) -> Path:
+def folder_of(package: str, suites: Path | None = None) -> Path:
+    """Of the package's modules: as installed, else in an unpacked source distribution under `suites`."""
     found = util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
-        raise SystemExit(f"{package} is not installed here: pip install {package}")
-    return Path(next(iter(found.submodule_search_locations)))
+    if found is not None and found.submodule_search_locations:
+        return Path(next(iter(found.submodule_search_locations)))
+    source = source_of(package, suites)
+    inside = [source / one / package for one in ("src", ".")] if source else []
+    for one in inside:
+        if one.is_dir():
+            return one
+    raise LookupError(f"{package} is neither installed nor in the folder named with --suites")
 
 
-def workspace(folder: Path, entry: dict[str, Any], name: str) -> Path:
+def source_of(package: str, suites: Path | None) -> Path | None:
+    """The unpacked source distribution of a package under `suites`."""
+    names = (package, f"python_{package}")
+    folders = sorted(suites.iterdir()) if suites else []
+    return next((one for one in folders if one.name.rpartition("-")[0].lower() in names), None)
+
+
+def workspace(folder: Path, entry: dict[str, Any], name: str, suites: Path | None = None) -> Path:
+    """The package as a project of its own, with its tests where its source distribution holds them."""
     root = folder / name
     root.mkdir()
     package = entry["package"]
-    shutil.copytree(folder_of(package), root / package, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    left_out = shutil.ignore_patterns("__pycache__", "*.so")
+    shutil.copytree(folder_of(package, suites), root / package, ignore=left_out)
+    source = source_of(package, suites)
+    for one in sorted(source.iterdir()) if source else ():
+        if one.name in ("tests", "testing", "test"):
+            shutil.copytree(one, root / one.name, ignore=left_out)
+        elif one.name.startswith("test_") and one.suffix == ".py":
+            shutil.copyfile(one, root / one.name)
     if "run" in entry:
         (root / "driver.py").write_text(SHOW + entry["run"] + "\n")
     return root
+
+
+def version_of(package: str, suites: Path | None) -> str:
+    try:
+        return metadata.version({"dateutil": "python-dateutil"}.get(package, package))
+    except metadata.PackageNotFoundError:
+        source = source_of(package, suites)
+        return source.name.rpartition("-")[2] if source else "?"
 
 
 def ran(root: Path) -> str:
@@ -66,7 +95,7 @@ def tracelens(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def failures(given: argparse.Namespace) -> dict[str, Any]:
     """Of the corpus, or every so manieth entry: the class, the first patch's verdict, whether that one is right."""
-    told = [_failure(entry) for entry in corpus(given)]
+    told = [_failure(entry, given.suites) for entry in corpus(given)]
     told = [one for one in told if one is not None]
     verified = [one for one in told if one["verdict"] == "fixed"]
     stopped = [one for one in told if one["verdict"] in ("fixed", "stops")]
@@ -88,7 +117,10 @@ def generated(given: argparse.Namespace) -> dict[str, Any]:
     chosen = corpus(given)
     for entry in chosen:
         with tempfile.TemporaryDirectory() as name:
-            root = workspace(Path(name), entry, "work")
+            try:
+                root = workspace(Path(name), entry, "work", given.suites)
+            except LookupError:
+                continue
             file = root / entry["file"]
             right = file.read_text()
             if right.count(entry["find"]) != 1:
@@ -136,13 +168,17 @@ def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-def _failure(entry: dict[str, Any]) -> dict[str, Any] | None:
+def _failure(entry: dict[str, Any], suites: Path | None) -> dict[str, Any] | None:
     with tempfile.TemporaryDirectory() as name:
-        root = workspace(Path(name), entry, "work")
+        try:
+            root = workspace(Path(name), entry, "work", suites)
+        except LookupError as error:
+            print(f"{entry['name']:26} skipped: {error}", flush=True)
+            return None
         expected = ran(root)
         file = root / entry["file"]
         text = file.read_text()
-        version = metadata.version({"dateutil": "python-dateutil"}.get(entry["package"], entry["package"]))
+        version = version_of(entry["package"], suites)
         if text.count(entry["find"]) != 1:
             print(f"{entry['name']:26} skipped: {entry['package']} {version} does not have the text", flush=True)
             return None
@@ -171,10 +207,11 @@ def _failure(entry: dict[str, Any]) -> dict[str, Any] | None:
             (root / edit["path"]).write_bytes(made)
             right = ran(root) == expected
         mark = {"fixed": "verified", "stops": "stops"}.get(said_of, "-")
+        by = ", by tests" if best and said_of == "fixed" and "passes" in best["verdict"]["words"] else ""
         title = best["title"] if best else "; ".join(said.get("notes", [done.stderr[-100:]]))[:90]
         print(
             f"{entry['name']:26} {entry['package']} {version:8} {entry['raises']:18} {kind:16}"
-            f"{' ' if kind == entry['class'] else '!'} {mark:9}{'right' if right else '-':6} {title}",
+            f"{' ' if kind == entry['class'] else '!'} {mark:9}{'right' if right else '-':6} {title}{by}",
             flush=True,
         )
         return {

@@ -247,6 +247,30 @@ CASES: dict[str, tuple[str, str, list[Any], str]] = {
         [("0920",), ("0512",), ("0b0a",)],
         "return int(text[:2], 16), low",
     ),
+    "what is put behind the last item": (
+        """
+        def merged(parts):
+            every = sorted(sum(parts, []))
+            if len(parts) > 1:
+                del parts[:]
+                parts[0] = every
+            return len(parts)
+        """,
+        "merged",
+        [([[2, 1]],), ([[3, 1], [2]],)],
+        "parts.append(every)",
+    ),
+    "a slip of the finger beside a name that is less like it": (
+        """
+        def holds(one, other):
+            if len(other) > 2:
+                return False
+            return one.issupserset(other)
+        """,
+        "holds",
+        [({1, 2}, {1, 2, 3}), ({1, 2}, {1})],
+        "one.issuperset(other)",
+    ),
     "a method with its object": (
         """
         class Account:
@@ -260,6 +284,8 @@ CASES: dict[str, tuple[str, str, list[Any], str]] = {
         "if people else 0.0",
     ),
 }
+
+PROVED = ("what is put behind the last item", "a slip of the finger beside a name that is less like it")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -279,3 +305,5 @@ def test_a_template_repairs_it_and_the_calls_prove_it(name: str, tmp_path: Path)
     assert any("no endpoint" in one for one in report.statements)
     assert program.file.read_bytes() == before
     assert "except" not in best.patch.diff
+    if name in PROVED:
+        assert best.sure, best.verdict
