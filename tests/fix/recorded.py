@@ -154,6 +154,9 @@ class Program:
             place = error.__traceback__
             while place is not None:
                 code = place.tb_frame.f_code
+                for value in place.tb_frame.f_locals.values():
+                    if inspect.iscoroutine(value):  # what the program forgot to await is not reported as ours
+                        value.close()
                 if code.co_filename == str(self.file):
                     inner = unit_of(self.root, self.path, code.co_qualname) if "<" not in code.co_qualname else unit
                     self.index.units[inner.id] = inner

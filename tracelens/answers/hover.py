@@ -178,7 +178,12 @@ def about_unit(
         headline=line(stale, Piece(words.clean(name, words.LONGEST_NAME), "strong"), told),
         site=(),
         values=tuple(
-            values.slot_line(observation, _annotation(profile, observation.slot), values.biased(profile))
+            values.slot_line(
+                observation,
+                _annotation(profile, observation.slot),
+                values.biased(profile),
+                values.some_only(profile),
+            )
             for observation in profile.observations
             if observation.slot not in ("self", "cls")
             and not (observation.slot == RESULT and record.name == "__init__")
@@ -197,7 +202,7 @@ def about_parameter(
     for observation in profile.observations:
         if observation.slot == name and observation.values:
             return ParameterAnswer(
-                values.slot_line(observation, annotation, values.biased(profile)),
+                values.slot_line(observation, annotation, values.biased(profile), values.some_only(profile)),
                 values.histogram(observation, values.biased(profile)),
                 state or profile.state,
             )

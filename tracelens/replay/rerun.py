@@ -234,10 +234,10 @@ def import_folders(workspace: Path, unit: Place, calls: Sequence[RecordedCall]) 
         if folder not in found:
             found.append(folder)
     # As pytest does for a test or a conftest: the first folder upwards that is no package.
-    folder = PurePosixPath(unit.path).parent
-    while folder.parts and (workspace / folder / "__init__.py").is_file():
-        folder = folder.parent
-    for usual in (".", "src", folder.as_posix()):
+    beside = PurePosixPath(unit.path).parent
+    while beside.parts and (workspace / beside / "__init__.py").is_file():
+        beside = beside.parent
+    for usual in (".", "src", beside.as_posix()):
         if usual not in found and (workspace / usual).is_dir():
             found.append(usual)
     return found

@@ -41,7 +41,9 @@ def candidates(problem: Problem) -> Iterator[Candidate]:
         known = dir(_BUILT_IN[kind]) if kind in _BUILT_IN else _attributes_of(problem, kind)
         twin = _TWINS.get((kind, name))
         meant = {twin: 0.85} if twin else {}
-        for other, likely in meant_by(name, [one for one in known if not one.startswith("__")], 0.85 - 0.05 * len(meant)):
+        for other, likely in meant_by(
+            name, [one for one in known if not one.startswith("__")], 0.85 - 0.05 * len(meant)
+        ):
             meant.setdefault(other, likely)
         for other, likely in meant.items():
             yield Candidate(f"{other} instead of {name}", problem.replace(node, f"{holder}.{other}"), likely)
