@@ -8,14 +8,15 @@
 DIR is a checkout of jkoppel/QuixBugs, FILE is humanevalpack.jsonl (Python) of bigcode-project/octopack. A repair is
 plausible when all tests pass, and right when the first one does the same as the correct program on 400 random valid
 inputs (QuixBugs), or on 150 inputs like those of the tests (HumanEvalFix). For HumanEvalFix, which is held out, only
-totals are printed. --failures makes the runtime failures of failures/corpus.toml in real packages of this environment,
-records them and asks for their cause and a fix; a fix is right when the program then prints what it does with the
-package as it was. --suites DIR holds unpacked source distributions: the packages' own tests then lie in the workspaces,
-as in a checkout, and packages that are not installed are taken from there. --mutants DIR repairs N (8) one-edit mutants of each of five libraries whose unpacked sources lie in
-DIR, with their own tests as the oracle; without DIR those of failures/mutants.toml, judged by calls that the oracle
-does not have. --tests makes tests of the failures of the corpus, with the package as it was as the repair. --escapes
-tries to get out of each rung of the sandbox that runs here. --replay makes recorded calls of five programs again
-(replayable_share.py), with a Python from 3.12 on. The last line is JSON; null stands for what was not asked for.
+totals are printed. --failures makes the runtime failures of failures/corpus.toml in real packages of this
+environment, records them and asks for their cause and a fix; a fix is right when the program then prints what it does
+with the package as it was. --suites DIR holds unpacked source distributions: the packages' own tests then lie in the
+workspaces, as in a checkout, and packages that are not installed are taken from there. --mutants DIR repairs N (8)
+one-edit mutants of each of five libraries whose unpacked sources lie in DIR, with their own tests as the oracle;
+without DIR those of failures/mutants.toml, judged by calls that the oracle does not have. --tests makes tests of the
+failures of the corpus, with the package as it was as the repair. --escapes tries to get out of each rung of the
+sandbox that runs here. --replay makes recorded calls of five programs again (replayable_share.py), with a Python from
+3.12 on. The last line is JSON; null stands for what was not asked for.
 """
 
 from __future__ import annotations

@@ -87,6 +87,11 @@ def test_a_file_that_changed_since_is_not_overwritten(recorded: Path, tracelens:
     done = tracelens("fix", "apply_discount", "--python", sys.executable, "--json")
     assert done.returncode in (0, 2)
     assert "Traceback" not in done.stderr
+    mended = file.read_text().replace("HIGHEST_DISCOUNT < saving / price", "price and saving / price > 1")
+    file.write_text(mended)
+    done = tracelens("fix", "apply_discount", "--python", sys.executable, "--apply", "--no-ai", "--seconds", "0")
+    assert "was changed since it was recorded" in done.stdout or "no sandbox" in done.stdout
+    assert "nothing was applied" in done.stderr and file.read_text() == mended
 
 
 def test_the_sandbox_is_named(shop: Path, tracelens: Run) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fix.recorded import Program
 from tracelens.fix import propose
-from tracelens.fix.checking import MADE_UP, RIVAL, STOPS, Check, Checked, settled
+from tracelens.fix.checking import BY_CHANCE, MADE_UP, RIVAL, STOPS, Check, Checked, settled
 from tracelens.fix.evidence import gather
 from tracelens.fix.invented import leaves_out, makes_up
 from tracelens.fix.patch import Edit, Patch, make_patch
@@ -66,6 +66,38 @@ def test_tests_of_the_workspace_say_which_result_is_meant(tmp_path: Path) -> Non
 
 
 @needs_sandbox
+def test_tests_and_examples_that_no_recording_saw_are_found(tmp_path: Path) -> None:
+    documented = MEAN.replace("    return", '    """\n    >>> mean([])\n    0.0\n    """\n    return')
+    for folder, code, tests, said in (
+        ("tests", MEAN, TESTS.partition("def test_refused")[0], "test_program.py::test_nothing passes"),
+        ("examples", documented, "", "program.py::program.mean passes"),
+    ):
+        root = tmp_path / folder
+        root.mkdir()
+        program = Program(root, code)
+        failure = program.record("mean", ([1.0, 2.0],), ([],))
+        if tests:
+            (root / "test_program.py").write_text(tests)
+            (root / "test_other.py").write_text("import program\n\ndef test_it():\n    assert program is None\n")
+        report = propose(program.index, failure, workspace=root, python=sys.executable, seconds=0)
+        assert report.best is not None and report.best.sure, [one.verdict for one in report.fixes]
+        assert said in report.best.verdict.words and "test_other" not in report.best.verdict.words
+
+
+@needs_sandbox
+def test_a_call_that_does_not_fail_each_time_proves_nothing(tmp_path: Path) -> None:
+    program = Program(tmp_path, MEAN)
+    failure = program.record("mean", ([1.0, 2.0],), ([],))
+    evidence = gather(program.index, failure, tmp_path)
+    check = Check(evidence, tmp_path, sys.executable, sandbox.probe(sys.executable))
+    patch = make_patch(evidence.source, [Edit(0, 0, "LIMIT = 1\n\n\n")])
+    program.file.write_text(MEAN.replace("len(values)", "max(1, len(values))"))
+    mended = Patch(patch.path, patch.diff, program.file.read_bytes(), patch.made_for)
+    verdict = check.check(mended).verdict
+    assert verdict.kind == "undetermined" and BY_CHANCE in verdict.words
+
+
+@needs_sandbox
 def test_a_patch_with_which_the_tests_cannot_be_run_is_not_fixed(tmp_path: Path) -> None:
     """The calls say nothing of it: what the tests import is gone."""
     code = "UNIT = 1\n\n\ndef share(n, d):\n    return n / d\n"
@@ -106,6 +138,8 @@ def test_edits_with_other_results_are_rivals_unless_tests_decide_or_one_is_far_l
         "stops",
     ]
     by_tests = checked("fixed", "b", by_tests=True)
+    other_way = checked("fixed", "c", by_tests=True)
+    assert [each.kind for each in settled([(by_tests, 0.9), (other_way, 0.2)])] == ["stops", "stops"]
     assert [each.kind for each in settled([(by_tests, 0.3), (checked("stops", "a"), 0.9)])] == ["fixed", "stops"]
 
 

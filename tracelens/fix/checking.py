@@ -13,12 +13,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from tracelens.fix.evidence import Evidence, Replayable
 from tracelens.fix.invented import leaves_out, makes_up
 from tracelens.fix.patch import Patch
 from tracelens.fix.related_tests import RelatedTests
+from tracelens.replay.past import body_hash_now
 from tracelens.replay.rerun import Outcome, RecordedCall, replay
 from tracelens.replay.sandbox import NoSandbox, Rung
 from tracelens.replay.verdict import Matrix, Oracle, Verdict, judge, oracle
@@ -29,6 +31,8 @@ _CALLS_OF_CALLER = 3
 """Of their failing calls, and of those that passed: they run all that is below them, and somebody waits."""
 
 STOPS = "stops the failure; result not checked"
+CHANGED = "was changed since it was recorded, and what failed goes otherwise now: record it again"
+BY_CHANCE = "the calls that failed fail one time and return another, with the code as it is"
 MADE_UP = "it makes up what to do instead"
 LEFT_OUT = "it leaves out what failed"
 NO_PASSING = "no passing call was recorded to compare with"
@@ -84,7 +88,20 @@ class Check:
                 if not held.problem:
                     return held, one, unwrap
                 first = first or held
+        if first is not None and _changed(evidence, self.root):
+            said = first.problem.partition(" (")[2]
+            first = replace(first, problem=f"{evidence.unit.qualname} {CHANGED}{f' ({said}' if said else ''}")
         return first or nothing, None, False
+
+    @cached_property
+    def steady(self) -> bool:
+        """Whether the failing calls fail each time: made once more, in another process, with the code as it is."""
+        if self.through is None:
+            return False
+        calls = self.held.failing
+        place = self.through.place
+        again = replay(self.root, self.python, place, calls, unwrap=self.unwrap, rung=self.rung)
+        return len(oracle(calls, again).failing) == len(calls)
 
     def _callers(self, evidence: Evidence) -> list[tuple[Replayable, Oracle]]:
         """Units further up the stack whose failing calls fail again: a patch has to mend these calls as well."""
@@ -130,6 +147,8 @@ class Check:
         outcomes = after.by_id()
         failing = [outcomes[call.id] for call in self.held.failing if call.id in outcomes]
         verdict = judge(self.held, after)
+        if verdict.kind == "fixed" and not self.steady:
+            return Checked(patch, replace(verdict, kind="undetermined", words=f"undetermined: {BY_CHANCE}"))
         if verdict.kind == "fixed":
             verdict = self._above(patch, verdict)
         types = frozenset(one.type for one in failing if one.kind == "returned")
@@ -166,6 +185,12 @@ class Check:
     @property
     def calls(self) -> tuple[RecordedCall, ...]:
         return self.held.calls
+
+
+def _changed(evidence: Evidence, root: Path) -> bool:
+    """Whether the unit is not what it was when its failing calls were recorded."""
+    now = body_hash_now(root, evidence.unit)
+    return bool(now) and any(one.body_hash and one.body_hash != now for one in evidence.failing)
 
 
 def settled(found: Sequence[tuple[Checked, float]]) -> list[Verdict]:

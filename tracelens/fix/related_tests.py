@@ -34,8 +34,10 @@ _EVENTS = 20_000
 _LOOK_SECONDS = 2.0
 _FIND_SECONDS = 40.0
 """CPU seconds of all that."""
+_OF_EXAMPLES = ("UnexpectedException", "DocTestFailure", "MultipleDoctestFailures")
+"""What the exception of an example in a docstring stands in."""
 _TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$")
-_NAMEABLE = re.compile(r"[\w./:\-\[\]]{1,200}", re.ASCII)
+_NAMEABLE = re.compile(r"[\w./:-]{1,200}(?:\[[ -~]{0,200}\])?", re.ASCII)
 """Names of tests that pytest finds again when it is given them."""
 _CHANCE_SECONDS = 2.0
 """CPU seconds of running them again, to see which pass by chance."""
@@ -122,7 +124,7 @@ class RelatedTests:
         """Whether a test fails as the unit did: through it, and with its exception."""
         said = self.evidence.failure.type.rpartition(".")[2]
         return self._runs_through(frozenset(one.crash)) or (
-            self._runs_through(one.lines) and (said in one.words or "doctest" in one.words)
+            self._runs_through(one.lines) and (said in one.words or one.words.startswith(_OF_EXAMPLES))
         )
 
     @property

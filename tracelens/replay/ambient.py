@@ -101,8 +101,7 @@ class Watch:
             return False
         if hasattr(value, "__next__"):
             return True
-        kind = type(value)
-        return self._is_ours(getattr(sys.modules.get(kind.__module__), "__file__", None) or "") and _writes(kind)
+        return any(self._is_ours(code.co_filename) for code in _writing(type(value)))
 
     def _globals(self, around: dict[str, Any]) -> set[str]:
         """Names that some function of a module declares to be global, to rebind them."""
@@ -131,15 +130,16 @@ def _names(code: types.CodeType) -> set[str]:
     return found
 
 
-def _writes(kind: type) -> bool:
-    """Whether a method of a class, other than those that begin an instance, changes one."""
+def _writing(kind: type) -> list[types.CodeType]:
+    """The code of methods of a class, other than those that begin an instance, that change one."""
+    found = []
     for name, method in vars(kind).items():
         code = getattr(method, "__code__", None)
         if code is None or name in _BEGINS or "self" not in code.co_varnames:
             continue
         if _CHANGERS & set(code.co_names) or any(opcode in _STORES for opcode in code.co_code[::2]):
-            return True
-    return False
+            found.append(code)
+    return found
 
 
 def _stores() -> frozenset[int]:

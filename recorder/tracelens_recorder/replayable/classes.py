@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import builtins
+import os
 import sys
 import types
 from typing import Any, Callable, Dict, List, Optional, Tuple

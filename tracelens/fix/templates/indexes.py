@@ -27,10 +27,11 @@ def candidates(problem: Problem) -> Iterator[Candidate]:
 
 
 def _put_behind(problem: Problem, node: ast.Subscript) -> Iterator[Candidate]:
-    """What is put at a place of a list that is not there yet is meant to be appended."""
+    """What is put at the first place of an empty list, or at the length of one, is meant to be appended."""
+    first = _constant(node.slice) == 0 or ast.unparse(node.slice) == f"len({ast.unparse(node.value)})"
     statement = problem.parents.get(node)
     alone = isinstance(statement, ast.Assign) and len(statement.targets) == 1 and statement.targets[0] is node
-    if alone and isinstance(statement, ast.Assign) and "assignment index" in problem.message:
+    if first and alone and isinstance(statement, ast.Assign) and "assignment index" in problem.message:
         holder, value = problem.source.of(node.value), problem.source.of(statement.value)
         yield Candidate(f"append to {holder}", problem.replace(statement, f"{holder}.append({value})"), 0.95)
 
