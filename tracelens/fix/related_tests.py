@@ -27,6 +27,8 @@ _MOST = 12
 _STEPS = 2_000_000
 _SECONDS = 10.0
 """CPU seconds of one test, for what takes no steps."""
+_MOST_FOUND = 60
+"""That fail, and that pass, of those that were found: each costs little, and few leave room for a wrong patch."""
 _MOST_LOOKED_AT = 300
 """Tests that are run to find those that run through the unit."""
 _WATCHED = 300
@@ -84,7 +86,7 @@ class RelatedTests:
             survey = read_survey((yield {**request, "only": chosen}), names, opened.root)
             failing = [one for one in survey.failing if one.kind != "out of fuel" and self._fails_so(one)]
             passing = [one for one in survey.passing if self._runs_through(one.lines)]
-            kept = [one for one in (*failing[:_MOST], *passing[:_MOST]) if _NAMEABLE.fullmatch(one.name)]
+            kept = [one for one in (*failing[:_MOST_FOUND], *passing[:_MOST_FOUND]) if _NAMEABLE.fullmatch(one.name)]
             kinds = ["skipped"] * len(names)
             for one in kept:
                 kinds[one.at] = one.kind
