@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tree_sitter import Tree
 
+from tracelens_indexer.source.drafts import Known
 from tracelens_indexer.source.facts import Unit
-from tracelens_indexer.source.lower import Known, Lowering
+from tracelens_indexer.source.lower import Lowering
 from tracelens_indexer.source.syntax import as_utf8, parse
 
 
