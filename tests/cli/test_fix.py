@@ -106,14 +106,18 @@ def test_failing_tests_are_repaired_on_a_branch_or_in_place_and_taken_back(shop:
     (shop / "tests" / "test_largest.py").write_text(
         "import pytest\nfrom shop.largest import largest\n\n\n"
         "@pytest.mark.parametrize('a', range(-3, 4))\n@pytest.mark.parametrize('b', range(-3, 4))\n"
-        "def test_largest(a, b):\n    assert largest(a, b) == max(a, b)\n"
+        "def test_largest(a, b):\n    assert largest(a, b) == max(a, b)\n\n\n"
+        "def test_now_and_then():\n    with open('turns', 'a+') as file:\n        file.seek(0)\n"
+        "        n = len(file.read())\n        file.write('x')\n    assert n % 2\n"
     )
     before = (shop / "shop" / "largest.py").read_bytes()
     command = ("fix", "--test", "pytest tests/test_largest.py", "--python", sys.executable, "--seconds", "4")
     told = json.loads(tracelens(*command, "--json").stdout)
     assert told["fixes"] and len(told["failing"]) == 42, told
+    assert told["by_chance"] == ["tests/test_largest.py::test_now_and_then"]
     applied = tracelens(*command, "--apply")
     assert applied.returncode == 0, applied.stderr + applied.stdout
+    assert "1 more pass one time and fail another, and are left out" in applied.stdout
     assert (shop / "shop" / "largest.py").read_bytes() != before
     listed = tracelens("fixes").stdout
     assert "applied" in listed and "shop/largest.py" in listed

@@ -136,7 +136,7 @@ def _lines(report: SearchReport) -> list[str]:
         told.append(f"{len(report.by_chance)} more pass one time and fail another, and are left out:")
         told += [f"  {name}" for name in report.by_chance[:5]]
     for number, one in enumerate(report.repairs[:_SHOWN], 1):
-        words = "all tests pass"
+        words = "all other tests pass" if report.by_chance else "all tests pass"
         if number == 1:
             words += ", and nothing that was tried speaks against it" if one.sure else "; not sure, look at the others"
         elif one.group == report.repairs[0].group:
