@@ -10,7 +10,7 @@ import pytest
 
 from tests.fix.recorded import Program
 from tracelens.fix import propose
-from tracelens.fix.checking import BY_CHANCE, MADE_UP, RIVAL, STOPS, Check, Checked, settled
+from tracelens.fix.checking import ANY_VALUE, BY_CHANCE, MADE_UP, RIVAL, STOPS, Check, Checked, settled
 from tracelens.fix.evidence import gather
 from tracelens.fix.invented import leaves_out, makes_up
 from tracelens.fix.patch import Edit, Patch, make_patch
@@ -118,6 +118,16 @@ def test_a_patch_with_which_the_tests_cannot_be_run_is_not_fixed(tmp_path: Path)
         verdicts[text] = check.check(make_patch(evidence.source, edits)).verdict
     assert [one.kind for one in verdicts.values()] == ["fixed", "undetermined"]
     assert "cannot be run with it" in verdicts[text].words
+
+
+@needs_sandbox
+def test_a_test_that_any_value_passes_says_nothing_of_the_one_made_up(tmp_path: Path) -> None:
+    program = Program(tmp_path, MEAN)
+    failure = program.record("mean", ([1.0, 2.0],), ([],))
+    (tmp_path / "test_program.py").write_text("from program import mean\n\ndef test_nothing():\n    mean([])\n")
+    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
+    assert report.best is not None and report.best.verdict.kind == "stops"
+    assert report.best.verdict.words == f"{STOPS}: {ANY_VALUE}"
 
 
 def checked(kind: str, *results: str, made_up: bool = False, by_tests: bool = False) -> Checked:

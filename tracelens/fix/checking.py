@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tracelens.fix.evidence import Evidence, Replayable
-from tracelens.fix.invented import leaves_out, makes_up
+from tracelens.fix.invented import leaves_out, makes_up, with_another_value
 from tracelens.fix.patch import Patch
 from tracelens.fix.related_tests import RelatedTests
 from tracelens.replay.past import body_hash_now
@@ -34,6 +34,7 @@ STOPS = "stops the failure; result not checked"
 CHANGED = "was changed since it was recorded, and what failed goes otherwise now: record it again"
 BY_CHANCE = "the calls that failed fail one time and return another, with the code as it is"
 MADE_UP = "it makes up what to do instead"
+ANY_VALUE = "the tests pass with any other value, too"
 LEFT_OUT = "it leaves out what failed"
 NO_PASSING = "no passing call was recorded to compare with"
 _FAR = 0.25
@@ -159,6 +160,8 @@ class Check:
         if verdict.kind not in ("fixed", "stops"):
             return checked
         judged = self.tests.judge(patch, verdict)
+        if judged is not None and judged.kind == "fixed" and made_up and self._any_value_does(patch):
+            return replace(checked, verdict=doubted(judged, ANY_VALUE))
         if judged is not None:
             return replace(checked, verdict=judged, by_tests=judged.kind == "fixed")
         if made_up:
@@ -168,6 +171,11 @@ class Check:
         elif doubt := self._other_types(self.held, outcomes):
             verdict = doubted(verdict, doubt)
         return replace(checked, verdict=verdict)
+
+    def _any_value_does(self, patch: Patch) -> bool:
+        """Whether the tests pass with another value as well in the place of the one that a patch makes up."""
+        other = with_another_value(self.evidence.source.tree, patch.content.decode("utf-8", "replace"))
+        return bool(other) and self.tests.all_pass(replace(patch, content=other.encode()))
 
     def _other_types(self, held: Oracle, outcomes: dict[str, Outcome]) -> str:
         """Whether failing calls return a type now that no passing call does."""

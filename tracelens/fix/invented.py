@@ -20,6 +20,28 @@ def makes_up(before: ast.AST, after: ast.AST, function: ast.AST | None = None) -
     return bool(_decisions(after, usual) - _decisions(before, usual))
 
 
+def with_another_value(before: ast.AST, after: str) -> str:
+    """The second's source with another value where it makes up the first one that it returns or falls back to; "" when
+    there is none: what does not notice the difference says nothing of that value."""
+    known = Counter(ast.dump(node) for node in ast.walk(before))
+    tree = ast.parse(after)
+    other = ast.Constant("another value")
+    for node in ast.walk(tree):
+        if known[ast.dump(node)]:
+            continue
+        if isinstance(node, ast.Return) and not isinstance(node.value, ast.IfExp):
+            node.value = other
+            return ast.unparse(tree)
+        if isinstance(node, ast.IfExp):
+            if isinstance(node.orelse, ast.Constant | ast.List | ast.Dict | ast.Tuple):
+                node.orelse = other
+                return ast.unparse(tree)
+            if isinstance(node.body, ast.Constant | ast.List | ast.Dict | ast.Tuple):
+                node.body = other
+                return ast.unparse(tree)
+    return ""
+
+
 def leaves_out(before: ast.AST, after: ast.AST) -> bool:
     """Whether the second uses some names less often and none more often, nor calls or compares more: it only drops."""
     now, then = _uses(after), _uses(before)

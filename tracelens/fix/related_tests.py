@@ -158,6 +158,11 @@ class RelatedTests:
             return replace(verdict, kind="undetermined", words=words, matrix=matrix)
         return None
 
+    def all_pass(self, patch: Patch) -> bool:
+        """Whether every one of them passes with a patch."""
+        after = self._run(patch)
+        return all(after.get(name, False) for name in self.before)
+
     def _run(self, patch: Patch | None) -> dict[str, bool]:
         found: dict[str, bool] = {}
         if not self.names or isinstance(self.rung, NoSandbox):
