@@ -25,21 +25,34 @@ def with_another_value(before: ast.AST, after: str) -> str:
     there is none: what does not notice the difference says nothing of that value."""
     known = Counter(ast.dump(node) for node in ast.walk(before))
     tree = ast.parse(after)
-    other = ast.Constant("another value")
     for node in ast.walk(tree):
         if known[ast.dump(node)]:
             continue
         if isinstance(node, ast.Return) and not isinstance(node.value, ast.IfExp):
-            node.value = other
+            node.value = _another(node.value)
             return ast.unparse(tree)
         if isinstance(node, ast.IfExp):
             if isinstance(node.orelse, ast.Constant | ast.List | ast.Dict | ast.Tuple):
-                node.orelse = other
+                node.orelse = _another(node.orelse)
                 return ast.unparse(tree)
             if isinstance(node.body, ast.Constant | ast.List | ast.Dict | ast.Tuple):
-                node.body = other
+                node.body = _another(node.body)
                 return ast.unparse(tree)
     return ""
+
+
+def _another(node: ast.expr | None) -> ast.expr:
+    """Another value of the same type, where that is known."""
+    if isinstance(node, ast.List | ast.Tuple):
+        return type(node)([*node.elts, ast.Constant(0.0)], ast.Load())
+    if isinstance(node, ast.Dict):
+        return ast.Dict([*node.keys, ast.Constant(0)], [*node.values, ast.Constant(0)])
+    value = node.value if isinstance(node, ast.Constant) else None
+    if isinstance(value, bool):
+        return ast.Constant(not value)
+    if isinstance(value, int | float):
+        return ast.Constant(value + 1)
+    return ast.Constant(value + "x" if isinstance(value, str) else "another value")
 
 
 def leaves_out(before: ast.AST, after: ast.AST) -> bool:
