@@ -33,7 +33,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "indexer"), str(ROOT / "recorder")]
 
 import retrieval_sets as sets  # noqa: E402
 
-from tracelens.rescoring import CANDIDATES, question_vector, scored_again, text_hash  # noqa: E402
+from tracelens.rescoring import CANDIDATES, scored_again, text_hash  # noqa: E402
 from tracelens_indexer.embedding.sentence_transformer import SentenceTransformerEmbedder  # noqa: E402
 from tracelens_indexer.embedding.static import StaticEmbedder  # noqa: E402
 from tracelens_indexer.embedding.text import question_words, search_words  # noqa: E402
@@ -119,13 +119,13 @@ def measure(asked: Asked, minilm: Minilm | None, *, whole: bool, stage2: int) ->
         listed = [best_first(scores)[:CANDIDATES] for scores in some]
         wanted = sorted(may) if whole else sorted({unit for ids in listed for unit in ids})
         questions = [question for question, _ in asked.pairs[: len(some)]]
-        plain, near = minilm.cosines({unit: asked.texts[unit] for unit in wanted}, questions)
+        near = minilm.near({unit: asked.texts[unit] for unit in wanted}, questions)
         systems["stage2"] = [
-            best_first(scored_again(scores, {unit: cosines[unit] for unit in ids}))
-            for scores, ids, cosines in zip(some, listed, near, strict=True)
+            best_first(scored_again(scores, near.of(number, ids)))
+            for number, (scores, ids) in enumerate(zip(some, listed, strict=True))
         ]
         if whole:
-            systems["minilm"] = [best_first(cosines)[:LISTED] for cosines in plain]
+            systems["minilm"] = [near.best(number) for number in range(len(questions))]
             systems["minilm_bm25"] = [reciprocal_ranks(*both) for both in zip(words, systems["minilm"], strict=True)]
         else:
             systems["of_stage2"] = systems[""][:stage2]
@@ -137,6 +137,23 @@ def measure(asked: Asked, minilm: Minilm | None, *, whole: bool, stage2: int) ->
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Near:
+    """The cosines of questions (rows) and units (columns)."""
+
+    units: list[int]
+    cosines: Any
+
+    def best(self, number: int) -> list[int]:
+        """The units nearest to a question, best first, of equals the smaller."""
+        order = numpy.lexsort((self.units, -self.cosines[number]))
+        return [self.units[place] for place in order[:LISTED]]
+
+    def of(self, number: int, units: Sequence[int]) -> dict[int, float]:
+        places = numpy.searchsorted(self.units, units)
+        return dict(zip(units, self.cosines[number, places].tolist(), strict=True))
+
+
 class Minilm:
     """The transformer beside which search is measured, through the product's embedder; vectors are kept in a file."""
 
@@ -145,10 +162,7 @@ class Minilm:
         self._name = f"{self._embedder.name}-{self._embedder.version}"
         self._cache = VectorCache(file)
 
-    def cosines(
-        self, texts: Mapping[int, str], questions: Sequence[str]
-    ) -> tuple[list[dict[int, float]], list[dict[int, float]]]:
-        """For each question, unit to its cosine: with the question as it stands, and as the second stage asks it."""
+    def near(self, texts: Mapping[int, str], questions: Sequence[str]) -> Near:
         hashes = {unit: text_hash(text) for unit, text in texts.items()}
         by_length = sorted({hashes[unit]: text for unit, text in texts.items()}.items(), key=lambda one: len(one[1]))
         vectors: dict[str, Any] = {}
@@ -161,14 +175,9 @@ class Minilm:
                 self._cache.put(self._name, made)
                 known |= made
             vectors |= known
-        ids = sorted(texts)
-        matrix = numpy.stack([vectors[hashes[unit]] for unit in ids]).T
-        asked = numpy.stack([question_vector(self._embedder, question) for question in questions])
-        plain, again = self._embedder.embed(questions) @ matrix, asked @ matrix
-        return (
-            [dict(zip(ids, row.tolist(), strict=True)) for row in plain],
-            [dict(zip(ids, row.tolist(), strict=True)) for row in again],
-        )
+        units = sorted(texts)
+        matrix = numpy.stack([vectors[hashes[unit]] for unit in units]).T
+        return Near(units, self._embedder.embed(questions) @ matrix)
 
 
 def updates(wheel: Path, times: int) -> dict[str, float]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracelens_indexer.embedding.protocol import Embedder
-from tracelens_indexer.embedding.text import bare_question, text_of
+from tracelens_indexer.embedding.text import text_of
 from tracelens_indexer.store.answers import UnitRecord
 from tracelens_indexer.store.vector_cache import VectorCache
 
@@ -36,15 +36,6 @@ def scored_again(first: Mapping[int, float], cosines: Mapping[int, float]) -> Ma
     """
     least = min(cosines.values(), default=0.0)
     return {unit: score + _WEIGHT * max(0.0, cosines.get(unit, least)) ** _POWER for unit, score in first.items()}
-
-
-def question_vector(embedder: Embedder, query: str) -> NDArray[float32]:
-    """The middle of a question as it was typed and of what it is about: .635 of the web's questions for .626, and .586
-    of one project's for .579. The default embedder does not need it, having learned from typed questions."""
-    import numpy
-
-    vector = embedder.embed([query, bare_question(query)]).sum(axis=0)
-    return numpy.asarray(vector / (numpy.linalg.norm(vector) + 1e-12), dtype=numpy.float32)
 
 
 def text_hash(text: str) -> str:
@@ -75,7 +66,7 @@ class Rescorer:
             made: dict[str, NDArray[float32]] = dict(zip(missing, computed, strict=True))
             self._cache.put(model, made)
             known |= made
-        vector = question_vector(self._embedder, query)
+        vector = self._embedder.embed([query])[0]
         return {unit: float(known[text] @ vector) for unit, text in hashes.items()}
 
     def _texts(self, units: Sequence[UnitRecord]) -> Mapping[int, str]:

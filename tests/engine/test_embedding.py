@@ -25,7 +25,7 @@ from tracelens_indexer.embedding.choose import embedder_for
 from tracelens_indexer.embedding.endpoint import Endpoint, EndpointEmbedder
 from tracelens_indexer.embedding.sentence_transformer import SentenceTransformerEmbedder
 from tracelens_indexer.embedding.static import WEIGHTS, StaticEmbedder
-from tracelens_indexer.embedding.text import bare_question, question_words
+from tracelens_indexer.embedding.text import question_words
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.indexing import Indexer, index_workspace
 from tracelens_indexer.store import Index
@@ -184,13 +184,13 @@ def test_the_second_stage_embeds_what_was_found_and_only_once(shop: Path, addres
     index = Index.open(shop)
     first = Searcher(shop, settings).search(index, "discount of a customer")
     asked = sum(_Embeddings.asked)
-    assert 3 <= asked <= CANDIDATES + 2
+    assert 2 <= asked <= CANDIDATES + 1
     second = Searcher(shop, settings).search(index, "discount of a customer")
-    assert sum(_Embeddings.asked) == asked + 2, "the query alone, as it was typed and bare"
+    assert sum(_Embeddings.asked) == asked + 1, "the query alone"
     assert [hit.unit.id for hit in first] == [hit.unit.id for hit in second]
     other = Settings(rescoring_model="endpoint:other", embedding_base_url=address)
     Searcher(shop, other).search(index, "discount of a customer")
-    assert sum(_Embeddings.asked) == 2 * asked + 2, "vectors of another model are not its own"
+    assert sum(_Embeddings.asked) == 2 * asked + 1, "vectors of another model are not its own"
 
 
 def test_only_what_is_very_near_overrides_the_first_stage() -> None:
@@ -222,8 +222,6 @@ def test_words_of_asking_do_not_decide() -> None:
     assert question_words("How do I read a file in Python?") == "read a file in"
     assert question_words("where is parseHTTPReply") == "is parsehttpreply parse http reply"
     assert question_words("python") == "python"
-    assert bare_question("How do I read a file in Python?") == "read a file"
-    assert bare_question("python") == "python" and bare_question("") == ""
 
 
 def test_a_model_that_gives_other_vectors_now_or_none_leaves_the_words(shop: Path, address: str) -> None:

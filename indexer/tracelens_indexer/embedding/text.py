@@ -22,8 +22,6 @@ _ASKING = re.compile(
     re.IGNORECASE,
 )
 """Words of asking, and the one word that every unit here could be found by."""
-_JOINTS = ("to", "in", "with", "on", "using")
-"""What words of asking leave behind at either end: how *to* …, … *in* python."""
 _OUTLINE_FROM = 600
 """Characters of a class from which its outline says more than its beginning."""
 
@@ -70,14 +68,3 @@ def question_words(question: str) -> str:
     file in python?"; all of them where nothing else is left."""
     kept = [word for word in _TOKEN.findall(question) if not _ASKING.fullmatch(word)]
     return search_words(" ".join(kept) or question)
-
-
-def bare_question(question: str) -> str:
-    """What a question is about, "read a file" for "How do I read a file in Python?", as a sentence and not as words to
-    look up; all of it where nothing else is left."""
-    kept = [word for word in question.split() if not _ASKING.fullmatch(word.strip("?!.,:;"))]
-    while kept and kept[0].lower() in _JOINTS:
-        kept = kept[1:]
-    while kept and kept[-1].lower() in _JOINTS:
-        kept = kept[:-1]
-    return " ".join(kept) or question
