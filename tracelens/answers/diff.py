@@ -91,7 +91,7 @@ class Diff:
 
     @property
     def alike(self) -> bool:
-        """Whether both were recorded by the same tool: what a tool costs is in its times, and each sees other things."""
+        """Whether the same tool recorded both: what a tool costs is in its times, and each sees other things."""
         return self.before.tool == self.after.tool
 
     @property
