@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import quote, unquote, urlsplit
 
-from lsprotocol import types as lsp
-
 from tracelens.answers import words
 from tracelens.answers.call_hierarchy import Call, Item, Open
 from tracelens.answers.diagnostics import Diagnostic
@@ -20,16 +18,17 @@ from tracelens.answers.document import DocumentSnapshot, Position, Span
 from tracelens.answers.symbols import Listed, Symbol
 from tracelens_indexer.source.facts import UnitKind
 from tracelens_indexer.store.answers import UnitRecord
+from tracelens_lsp.protocol import types as lsp
 
 Encoding = Literal["utf-8", "utf-16", "utf-32"]
 
 _SYMBOL_KINDS: dict[UnitKind, lsp.SymbolKind] = {
-    "module": lsp.SymbolKind.Module,
-    "class": lsp.SymbolKind.Class,
-    "function": lsp.SymbolKind.Function,
-    "method": lsp.SymbolKind.Method,
-    "lambda": lsp.SymbolKind.Function,
-    "comprehension": lsp.SymbolKind.Function,
+    "module": lsp.SymbolKind.MODULE,
+    "class": lsp.SymbolKind.CLASS,
+    "function": lsp.SymbolKind.FUNCTION,
+    "method": lsp.SymbolKind.METHOD,
+    "lambda": lsp.SymbolKind.FUNCTION,
+    "comprehension": lsp.SymbolKind.FUNCTION,
 }
 
 
@@ -53,12 +52,6 @@ def path_of(uri: str) -> Path | None:
 def uri_of(path: Path) -> str:
     text = path.as_posix()
     return "file://" + quote(os.fsencode(text if text.startswith("/") else f"/{text}"), safe="/:")
-
-
-def encoding_named(name: object) -> Encoding:
-    """The negotiated encoding as the library gives it."""
-    text = str(getattr(name, "value", name))
-    return cast(Encoding, text) if text in ("utf-8", "utf-16", "utf-32") else "utf-16"
 
 
 # -- positions -------------------------------------------------------------------------------------------------
@@ -116,9 +109,9 @@ def diagnostic(
     document: DocumentSnapshot, found: Diagnostic, root: Path, encoding: Encoding, *, related: bool
 ) -> lsp.Diagnostic:
     severities = {
-        "warning": lsp.DiagnosticSeverity.Warning,
-        "information": lsp.DiagnosticSeverity.Information,
-        "hint": lsp.DiagnosticSeverity.Hint,
+        "warning": lsp.DiagnosticSeverity.WARNING,
+        "information": lsp.DiagnosticSeverity.INFORMATION,
+        "hint": lsp.DiagnosticSeverity.HINT,
     }
     frames = [
         lsp.DiagnosticRelatedInformation(
@@ -132,7 +125,7 @@ def diagnostic(
         severity=severities[found.severity],
         code=found.rule,
         source="tracelens",
-        tags=[lsp.DiagnosticTag.Unnecessary] if found.rule == "unreached" else None,
+        tags=[lsp.DiagnosticTag.UNNECESSARY] if found.rule == "unreached" else None,
         related_information=frames or None if related else None,
         data={"failure": found.about} if found.rule == "failure" else {"rule": found.rule, "unit": found.about},
     )
@@ -195,7 +188,7 @@ def open_item(found: Open, caller: UnitRecord, root: Path, ranges: list[lsp.Rang
     """A call that is not resolved, as an item that leads to where it is written."""
     return lsp.CallHierarchyItem(
         name=words.clean(found.callee, words.LONGEST_NAME),
-        kind=lsp.SymbolKind.Null,
+        kind=lsp.SymbolKind.NULL,
         uri=uri_of(root / caller.path),
         range=ranges[0],
         selection_range=ranges[0],
@@ -251,7 +244,7 @@ def annotated(edit: lsp.WorkspaceEdit, label: str, description: str, *, confirm:
     changes = [
         lsp.TextDocumentEdit(
             text_document=change.text_document,
-            edits=[lsp.AnnotatedTextEdit("made", one.range, one.new_text) for one in cast(Any, change.edits)],
+            edits=[lsp.AnnotatedTextEdit(one.range, one.new_text, "made") for one in cast(Any, change.edits)],
         )
         for change in edit.document_changes or ()
         if isinstance(change, lsp.TextDocumentEdit)

@@ -6,11 +6,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from lsprotocol import types as lsp
-
 from tracelens.answers import words
 from tracelens.answers.document import DocumentSnapshot, Span, changed_bytes
 from tracelens_lsp import convert
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
 _BOM = b"\xef\xbb\xbf"

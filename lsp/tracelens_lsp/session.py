@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lsprotocol import types as lsp
-
 from tracelens.answers.document import DocumentSnapshot
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_lsp import convert
@@ -24,12 +22,13 @@ from tracelens_lsp.worker import SearchWorker
 from tracelens_lsp.workspaces import Workspace, Workspaces
 
 if TYPE_CHECKING:
-    from pygls.lsp.server import LanguageServer
+    from tracelens_lsp.protocol.connection import Connection
 
 _log = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 1.0
 _TYPING_SECONDS = 0.3
+_CONFIGURATION_SECONDS = 5.0
 _LARGEST_FILE = 20 * 1024 * 1024
 
 
@@ -42,8 +41,8 @@ class Asked:
 
 
 class Session:
-    def __init__(self, server: LanguageServer) -> None:
-        self.server = server
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self.client = Client()
         self.settings = Settings()
         self.workspaces = Workspaces()
@@ -55,6 +54,8 @@ class Session:
         self._pushes: dict[str, asyncio.TimerHandle] = {}
         self.on_changed: Callable[[], None] = lambda: None
         """Called after the index changed, to refresh what is shown; set by the server."""
+        self.cancellable: dict[int | str, asyncio.Task[Any]] = {}
+        """What a progress bar shows, by its token."""
         self.push: Callable[[str], None] = lambda uri: None
         """Publishes the diagnostics of a document; set by the server."""
 
@@ -193,10 +194,10 @@ class Session:
     # -- settings ----------------------------------------------------------------------------------------------
 
     async def pull_configuration(self) -> None:
-        items = [lsp.ConfigurationItem(section="tracelens")]
+        items = {"items": [{"section": "tracelens"}]}
         with contextlib.suppress(Exception):
             answer = await asyncio.wait_for(
-                self.server.workspace_configuration_async(lsp.ConfigurationParams(items)), 5.0
+                self.connection.ask("workspace/configuration", items, list[Any]), _CONFIGURATION_SECONDS
             )
             self.configure(answer)
 

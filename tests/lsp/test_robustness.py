@@ -237,18 +237,18 @@ def test_starting_and_answering_imports_nothing_heavy(workspace: Path) -> None:
     code = f"""
 import asyncio, sys
 from pathlib import Path
-from lsprotocol import types as lsp
 from tracelens_lsp import server
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.requests import hover
 from tracelens_lsp.session import Session
-server.make_server()
 session = Session(None)
+server.methods(session)
 root = Path({str(workspace)!r})
 session.workspaces.open_folders([root])
-at = lsp.HoverParams(lsp.TextDocumentIdentifier((root / "pricing.py").as_uri()), lsp.Position(5, 6))
+at = lsp.PositionParams(lsp.TextDocumentIdentifier((root / "pricing.py").as_uri()), lsp.Position(5, 6))
 assert "25 calls" in asyncio.run(hover.hover(session, at)).contents.value
 heavy = {{"torch", "lancedb", "pyarrow", "numpy", "pandas", "networkx", "openai", "duckdb", "sentence_transformers",
-    "click", "rich", "ijson", "viztracer"}}
+    "click", "rich", "ijson", "viztracer", "attrs", "cattrs", "lsprotocol"}}
 print(sorted(heavy & set(sys.modules)))
 """
     ran = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from lsprotocol import types as lsp
-
 from tracelens.answers import lenses as answers
 from tracelens_lsp import convert
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
 
-async def code_lens(session: Session, params: lsp.CodeLensParams) -> list[lsp.CodeLens] | None:
+async def code_lens(session: Session, params: lsp.DocumentParams) -> list[lsp.CodeLens] | None:
     asked = session.ask(params.text_document.uri) if session.settings.code_lens else None
     if asked is None:
         return None

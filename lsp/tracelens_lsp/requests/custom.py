@@ -10,6 +10,7 @@ from tracelens.answers import choose, flame, headline, words
 from tracelens.answers import heat as heating
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_lsp import convert
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
 CHANGED = "tracelens/changed"
@@ -29,10 +30,9 @@ async def runs(session: Session, params: Any) -> dict[str, Any]:
     return {"choice": workspace.choice, "told": choose.told(index), "choices": offered, "problem": ""}
 
 
-async def heat(session: Session, params: Any) -> list[dict[str, Any]]:
+async def heat(session: Session, params: lsp.DocumentParams) -> list[dict[str, Any]]:
     """[{"first_line", "last_line", "step", "failed", "stale", "told"}], lines 0-based."""
-    uri = str(getattr(getattr(params, "textDocument", None), "uri", ""))
-    asked = session.ask(uri)
+    asked = session.ask(params.text_document.uri)
     return [asdict(one) for one in heating.heat(asked.document, asked.index)] if asked else []
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lsprotocol import types as lsp
-
 from tracelens.answers import calls, choose, hover, nothing, render, words
 from tracelens.answers import explain as explaining
 from tracelens.answers.snapshot import IndexSnapshot
@@ -16,6 +14,7 @@ from tracelens_indexer.store.answers import FailureRecord, UnitRecord
 from tracelens_lsp import convert, worker
 from tracelens_lsp.making import made
 from tracelens_lsp.progress import showing
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 from tracelens_lsp.workspaces import Workspace
 
@@ -122,13 +121,11 @@ async def choose_run(session: Session, choice: Any = None) -> None:
         return
     offered = choose.choices(index.index)
     if choice is None:
-        items = [lsp.MessageActionItem(title=f"{one.title} ({one.detail})") for one in offered[:_MOST_ASKED]]
-        asked = lsp.ShowMessageRequestParams(lsp.MessageType.Info, "Which runs are shown?", items)
-        answer = await session.server.window_show_message_request_async(asked)
-        picked = [one for one, item in zip(offered, items, strict=False) if answer and item.title == answer.title]
-        if not picked:
+        titles = {f"{one.title} ({one.detail})": one.id for one in offered[:_MOST_ASKED]}
+        answer = await session.views.ask("Which runs are shown?", list(titles))
+        if answer not in titles:
             return
-        choice = picked[0].id
+        choice = titles[answer]
     session.choose(str(choice))
 
 
@@ -150,9 +147,9 @@ async def make(session: Session, what: Any = None, about: Any = None) -> None:
         if session.client.command_links and edit.change_annotations:
             [told] = edit.change_annotations.values()
             proposed = {"title": told.label, "evidence": told.description, "edit": edit}
-            await session.server.protocol.send_request_async(PREVIEW, proposed)
+            await session.connection.ask(PREVIEW, proposed, object)
             return
-        await session.server.workspace_apply_edit_async(lsp.ApplyWorkspaceEditParams(edit=edit, label=label))
+        await session.connection.ask("workspace/applyEdit", {"label": label, "edit": edit}, object)
 
 
 async def replay(session: Session, about: Any = None) -> None:
@@ -173,7 +170,7 @@ async def replay(session: Session, about: Any = None) -> None:
         if told["other"]:
             await session.views.show(f"{found.name} again", "\n".join(told["lines"]) + "\n")
     except (ValueError, KeyError, TypeError):
-        session.views.say(f"TraceLens: {finished.said or 'the calls could not be made again'}", lsp.MessageType.Warning)
+        session.views.say(f"TraceLens: {finished.said or 'the calls could not be made again'}", lsp.MessageType.WARNING)
 
 
 async def index(session: Session, *_: Any) -> None:
@@ -208,7 +205,7 @@ def _tell(session: Session, finished: worker.Finished) -> None:
     if finished.code == 0:
         session.views.say(f"TraceLens: {finished.output.strip() or 'done'}")
     else:
-        session.views.say(f"TraceLens: {finished.said or f'ended with {finished.code}'}", lsp.MessageType.Error)
+        session.views.say(f"TraceLens: {finished.said or f'ended with {finished.code}'}", lsp.MessageType.ERROR)
 
 
 def _find(session: Session, about: Any) -> tuple[IndexSnapshot | None, UnitRecord | FailureRecord | None]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from lsprotocol import types as lsp
-
 from tracelens.answers import symbols as answers
 from tracelens_lsp import convert
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
 
