@@ -8,17 +8,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import quote, unquote, urlsplit
 
 from tracelens.answers import words
-from tracelens.answers.call_hierarchy import Call, Item, Open
-from tracelens.answers.diagnostics import Diagnostic
 from tracelens.answers.document import DocumentSnapshot, Position, Span
-from tracelens.answers.symbols import Listed, Symbol
-from tracelens_indexer.source.facts import UnitKind
-from tracelens_indexer.store.answers import UnitRecord
 from tracelens_lsp.protocol import types as lsp
+
+if TYPE_CHECKING:
+    from tracelens.answers.call_hierarchy import Call, Item, Open
+    from tracelens.answers.diagnostics import Diagnostic
+    from tracelens.answers.symbols import Listed, Symbol
+    from tracelens_indexer.source.facts import UnitKind
+    from tracelens_indexer.store.answers import UnitRecord
 
 Encoding = Literal["utf-8", "utf-16", "utf-32"]
 

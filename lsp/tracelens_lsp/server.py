@@ -9,78 +9,78 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from functools import cache
+from importlib import import_module
 from typing import Any, BinaryIO
 
 from tracelens import __version__
 from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.protocol.connection import Connection, Notification, Request, ResponseError
-from tracelens_lsp.requests import (
-    call_hierarchy,
-    code_action,
-    code_lens,
-    custom,
-    diagnostic,
-    document_symbol,
-    documents,
-    execute_command,
-    hover,
-    inlay_hint,
-    lifecycle,
-    workspace,
-    workspace_symbol,
-)
+from tracelens_lsp.requests import lifecycle
 from tracelens_lsp.session import Session
 
 _log = logging.getLogger("tracelens_lsp")
 
-_Handler = Callable[[Session, Any], Coroutine[Any, Any, Any]]
-_Notified = Callable[[Session, Any], None]
-
-_REQUESTS: tuple[tuple[str, Any, _Handler], ...] = (
-    ("shutdown", Any, lifecycle.shutdown),
-    ("textDocument/hover", lsp.PositionParams, hover.hover),
-    ("textDocument/codeLens", lsp.DocumentParams, code_lens.code_lens),
-    ("codeLens/resolve", lsp.CodeLens, code_lens.resolve),
-    ("textDocument/inlayHint", lsp.InlayHintParams, inlay_hint.inlay_hint),
-    ("inlayHint/resolve", lsp.InlayHint, inlay_hint.resolve),
-    ("textDocument/diagnostic", lsp.DocumentDiagnosticParams, diagnostic.diagnostic),
-    ("textDocument/codeAction", lsp.CodeActionParams, code_action.code_action),
-    ("codeAction/resolve", lsp.CodeAction, code_action.resolve),
-    ("textDocument/documentSymbol", lsp.DocumentParams, document_symbol.document_symbol),
-    ("workspace/symbol", lsp.WorkspaceSymbolParams, workspace_symbol.workspace_symbol),
-    ("textDocument/prepareCallHierarchy", lsp.PositionParams, call_hierarchy.prepare),
-    ("callHierarchy/incomingCalls", lsp.CallHierarchyCallsParams, call_hierarchy.incoming),
-    ("callHierarchy/outgoingCalls", lsp.CallHierarchyCallsParams, call_hierarchy.outgoing),
-    ("tracelens/runs", Any, custom.runs),
-    ("tracelens/heat", lsp.DocumentParams, custom.heat),
-    ("tracelens/overview", Any, custom.overview),
-    ("tracelens/flameGraph", Any, custom.flame_graph),
+# Handlers are named, as `module.function` of requests/, and imported when they are first asked for: to load them all is
+# a third of a start, of which a person who hovers waits for one.
+_REQUESTS: tuple[tuple[str, Any, str], ...] = (
+    ("shutdown", Any, "lifecycle.shutdown"),
+    ("textDocument/hover", lsp.PositionParams, "hover.hover"),
+    ("textDocument/codeLens", lsp.DocumentParams, "code_lens.code_lens"),
+    ("codeLens/resolve", lsp.CodeLens, "code_lens.resolve"),
+    ("textDocument/inlayHint", lsp.InlayHintParams, "inlay_hint.inlay_hint"),
+    ("inlayHint/resolve", lsp.InlayHint, "inlay_hint.resolve"),
+    ("textDocument/diagnostic", lsp.DocumentDiagnosticParams, "diagnostic.diagnostic"),
+    ("textDocument/codeAction", lsp.CodeActionParams, "code_action.code_action"),
+    ("codeAction/resolve", lsp.CodeAction, "code_action.resolve"),
+    ("textDocument/documentSymbol", lsp.DocumentParams, "document_symbol.document_symbol"),
+    ("workspace/symbol", lsp.WorkspaceSymbolParams, "workspace_symbol.workspace_symbol"),
+    ("textDocument/prepareCallHierarchy", lsp.PositionParams, "call_hierarchy.prepare"),
+    ("callHierarchy/incomingCalls", lsp.CallHierarchyCallsParams, "call_hierarchy.incoming"),
+    ("callHierarchy/outgoingCalls", lsp.CallHierarchyCallsParams, "call_hierarchy.outgoing"),
+    ("tracelens/runs", Any, "custom.runs"),
+    ("tracelens/heat", lsp.DocumentParams, "custom.heat"),
+    ("tracelens/overview", Any, "custom.overview"),
+    ("tracelens/flameGraph", Any, "custom.flame_graph"),
 )
-_NOTIFICATIONS: tuple[tuple[str, Any, _Notified], ...] = (
-    ("initialized", Any, lifecycle.initialized),
-    ("textDocument/didOpen", lsp.DidOpenTextDocumentParams, documents.did_open),
-    ("textDocument/didChange", lsp.DidChangeTextDocumentParams, documents.did_change),
-    ("textDocument/didSave", lsp.DocumentParams, documents.did_save),
-    ("textDocument/didClose", lsp.DocumentParams, documents.did_close),
-    ("window/workDoneProgress/cancel", lsp.WorkDoneProgressCancelParams, lifecycle.progress_cancelled),
-    ("workspace/didChangeWatchedFiles", lsp.DidChangeWatchedFilesParams, workspace.did_change_watched_files),
-    ("workspace/didChangeConfiguration", lsp.DidChangeConfigurationParams, workspace.did_change_configuration),
-    ("workspace/didChangeWorkspaceFolders", lsp.DidChangeWorkspaceFoldersParams, workspace.did_change_folders),
+_NOTIFICATIONS: tuple[tuple[str, Any, str], ...] = (
+    ("initialized", Any, "lifecycle.initialized"),
+    ("textDocument/didOpen", lsp.DidOpenTextDocumentParams, "documents.did_open"),
+    ("textDocument/didChange", lsp.DidChangeTextDocumentParams, "documents.did_change"),
+    ("textDocument/didSave", lsp.DocumentParams, "documents.did_save"),
+    ("textDocument/didClose", lsp.DocumentParams, "documents.did_close"),
+    ("window/workDoneProgress/cancel", lsp.WorkDoneProgressCancelParams, "lifecycle.progress_cancelled"),
+    ("workspace/didChangeWatchedFiles", lsp.DidChangeWatchedFilesParams, "workspace.did_change_watched_files"),
+    ("workspace/didChangeConfiguration", lsp.DidChangeConfigurationParams, "workspace.did_change_configuration"),
+    ("workspace/didChangeWorkspaceFolders", lsp.DidChangeWorkspaceFoldersParams, "workspace.did_change_folders"),
 )
-_COMMANDS: Mapping[str, Callable[..., Coroutine[Any, Any, None]]] = {
-    "tracelens.showCalls": execute_command.show_calls,
-    "tracelens.show": execute_command.show,
-    "tracelens.why": execute_command.why,
-    "tracelens.explain": execute_command.explain,
-    "tracelens.showCallers": execute_command.show_callers,
-    "tracelens.similar": execute_command.similar,
-    "tracelens.chooseRun": execute_command.choose_run,
-    "tracelens.fix": execute_command.fix,
-    "tracelens.make": execute_command.make,
-    "tracelens.replay": execute_command.replay,
-    "tracelens.index": execute_command.index,
-    "tracelens.import": execute_command.import_,
+_COMMANDS: Mapping[str, str] = {
+    "tracelens.showCalls": "execute_command.show_calls",
+    "tracelens.show": "execute_command.show",
+    "tracelens.why": "execute_command.why",
+    "tracelens.explain": "execute_command.explain",
+    "tracelens.showCallers": "execute_command.show_callers",
+    "tracelens.similar": "execute_command.similar",
+    "tracelens.chooseRun": "execute_command.choose_run",
+    "tracelens.fix": "execute_command.fix",
+    "tracelens.make": "execute_command.make",
+    "tracelens.replay": "execute_command.replay",
+    "tracelens.index": "execute_command.index",
+    "tracelens.import": "execute_command.import_",
 }
+
+
+@cache
+def handler(name: str) -> Callable[..., Any]:
+    """What a name of the tables above stands for."""
+    module, _, function = name.partition(".")
+    found: Callable[..., Any] = getattr(import_module(f"tracelens_lsp.requests.{module}"), function)
+    return found
+
+
+def handlers() -> list[str]:
+    """The names of all handlers."""
+    return [*(name for _, _, name in (*_REQUESTS, *_NOTIFICATIONS)), *_COMMANDS.values()]
 
 
 def methods(session: Session) -> dict[str, Request | Notification]:
@@ -95,48 +95,48 @@ def methods(session: Session) -> dict[str, Request | Notification]:
     return {
         "initialize": Request(lsp.InitializeParams, initialize),
         "workspace/executeCommand": Request(lsp.ExecuteCommandParams, execute),
-        **{name: Request(params, _answered(session, handler)) for name, params, handler in _REQUESTS},
-        **{name: Notification(params, _told(session, handler)) for name, params, handler in _NOTIFICATIONS},
+        **{method: Request(params, _answered(session, name)) for method, params, name in _REQUESTS},
+        **{method: Notification(params, _told(session, name)) for method, params, name in _NOTIFICATIONS},
     }
 
 
-def _answered(session: Session, handler: _Handler) -> Callable[[Any], Coroutine[Any, Any, Any]]:
+def _answered(session: Session, name: str) -> Callable[[Any], Coroutine[Any, Any, Any]]:
     """A request's handler that never fails: what goes wrong is logged and answered with nothing."""
 
     async def answer(params: Any) -> Any:
         try:
-            return await handler(session, params)
+            return await handler(name)(session, params)
         except asyncio.CancelledError:
             raise
         except Exception:
-            _log.exception("%s", handler.__qualname__)
+            _log.exception("%s", name)
             # The index may have been damaged or replaced underneath: the next question opens it anew.
             session.forget_indexes()
-            return params if handler.__name__ == "resolve" else None
+            return params if name.endswith(".resolve") else None
 
     return answer
 
 
-def _told(session: Session, notified: _Notified) -> Callable[[Any], None]:
+def _told(session: Session, name: str) -> Callable[[Any], None]:
     def tell(params: Any) -> None:
         try:
-            notified(session, params)
+            handler(name)(session, params)
         except Exception:
-            _log.exception("%s", notified.__qualname__)
+            _log.exception("%s", name)
 
     return tell
 
 
 async def _commanded(session: Session, params: lsp.ExecuteCommandParams) -> None:
-    command = _COMMANDS.get(params.command)
-    if command is None:
+    name = _COMMANDS.get(params.command)
+    if name is None:
         raise ResponseError(lsp.ErrorCode.INVALID_PARAMS, f"there is no command {params.command[:100]!r}")
     try:
-        await command(session, *(params.arguments or ()))
+        await handler(name)(session, *(params.arguments or ()))
     except asyncio.CancelledError:
         raise
     except Exception:
-        _log.exception("%s", command.__qualname__)
+        _log.exception("%s", name)
         session.views.say("TraceLens: that did not work; the server's log says why", lsp.MessageType.ERROR)
 
 
@@ -144,7 +144,7 @@ def _refresh(session: Session) -> None:
     """Have the client ask again for what is shown; where it cannot be told, publish what can be pushed."""
     connection, client = session.connection, session.client
     if client.paints:
-        connection.tell(custom.CHANGED, {})
+        connection.tell("tracelens/changed", {})
     if client.refreshes_lenses:
         connection.post("workspace/codeLens/refresh")
     if client.refreshes_hints:
@@ -161,7 +161,7 @@ async def serve(reader: BinaryIO, writer: BinaryIO) -> int:
     connection = Connection(reader, writer)
     session = Session(connection)
     session.on_changed = lambda: _refresh(session)
-    session.push = lambda uri: _told(session, lambda s, _: diagnostic.push(s, uri))(None)
+    session.push = _told(session, "diagnostic.push")
     try:
         return await connection.run(methods(session))
     finally:

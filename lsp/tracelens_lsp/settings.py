@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from tracelens.answers.hints import Which
-from tracelens.answers.symbols import Which as Listing
+if TYPE_CHECKING:
+    from tracelens.answers.hints import Which
+    from tracelens.answers.symbols import Which as Listing
+
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ def updated(settings: Settings, said: object, *, initial: bool = False) -> Setti
         settings = replace(settings, parameter_hints=hints)
     listing = said.get("documentSymbols")
     if listing in ("off", "seen", "all"):
-        settings = replace(settings, document_symbols=cast(Listing, listing))
+        settings = replace(settings, document_symbols=cast("Listing", listing))
     elif listing is not None:
         _log.warning("documentSymbols must be off, seen or all, not %r", listing)
     if (lenses := _enabled(said, "codeLens")) is not None:
@@ -67,7 +69,7 @@ def updated(settings: Settings, said: object, *, initial: bool = False) -> Setti
 def _which(said: Mapping[str, Any], name: str) -> Which | None:
     value = said.get(name)
     if value in ("off", "hot", "all"):
-        return cast(Which, value)
+        return cast("Which", value)
     if value is not None:
         _log.warning("%s must be off, hot or all, not %r", name, value)
     return None

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tracelens_lsp import server
+
 HEAVY = {
     "torch",
     "lancedb",
@@ -22,6 +24,9 @@ HEAVY = {
     "starlette",
     "uvicorn",
     "pydantic",
+    "attrs",
+    "lsprotocol",
+    "pygls",
 }
 
 
@@ -36,5 +41,10 @@ def test_start_imports_nothing_heavy(module: str) -> None:
 
 
 def test_the_command_line_does_not_load_the_protocol() -> None:
-    code = "import tracelens.cli.main, tracelens.cli.hot, sys; print(bool({'lsprotocol', 'pygls'} & set(sys.modules)))"
+    code = "import tracelens.cli.main, tracelens.cli.hot, sys; print('tracelens_lsp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"False"
+
+
+def test_every_handler_that_the_server_names_is_there() -> None:
+    names = server.handlers()
+    assert len(names) > 30 and all(callable(server.handler(name)) for name in names)

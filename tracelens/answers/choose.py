@@ -11,7 +11,6 @@ from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index
 from tracelens_indexer.store.answers import RunRecord, UnitRecord
-from tracelens_indexer.store.during import DuringTest
 
 _LISTED = 20
 """Runs that can be chosen one by one."""
@@ -68,6 +67,8 @@ def seen_through(index: Index, choice: str) -> IndexSnapshot:
     kind, _, name = choice.partition(":")
     if kind != "test":
         return IndexSnapshot(index, chosen(index, choice))
+    from tracelens_indexer.store.during import DuringTest
+
     runs = _runs_of(index, name)
     return IndexSnapshot(DuringTest(index, name), runs) if runs else IndexSnapshot(index)
 
@@ -82,6 +83,8 @@ def _runs_of(index: Index, test: str) -> tuple[int, ...]:
 
 def during(index: Index, test: str, runs: tuple[int, ...] | None) -> tuple[Index, tuple[int, ...] | None]:
     """The index as the test that is meant saw it, and the runs to ask it about. Raises NotFound."""
+    from tracelens_indexer.store.during import DuringTest
+
     name = test_named(index, test)
     return DuringTest(index, name), runs or _runs_of(index, name)
 

@@ -13,7 +13,6 @@ from tracelens_lsp import convert
 from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
-CHANGED = "tracelens/changed"
 _LISTED = 25
 _ALWAYS_LISTED = 5
 """Of the hottest units, however little time they took."""
