@@ -9,9 +9,9 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
-from typing import Any, BinaryIO
+from typing import Any
 
 from tracelens import __version__
 from tracelens_lsp.protocol import types as lsp
@@ -156,9 +156,9 @@ def _refresh(session: Session) -> None:
             session.push(uri)
 
 
-async def serve(reader: BinaryIO, writer: BinaryIO) -> int:
+async def serve(read: Callable[[int], bytes], write: Callable[[bytes], object]) -> int:
     """Serve one client until it goes; the exit code."""
-    connection = Connection(reader, writer)
+    connection = Connection(read, write)
     session = Session(connection)
     session.on_changed = lambda: _refresh(session)
     session.push = _told(session, "diagnostic.push")
@@ -188,9 +188,15 @@ def main() -> None:
     if address:
         sys.exit(asyncio.run(_over_tcp(address)))
     # Standard output is the protocol's alone: whatever else prints goes to standard error.
-    output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    stdin, stdout = sys.stdin.fileno(), os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    sys.exit(asyncio.run(serve(sys.stdin.buffer, output)))
+    sys.exit(asyncio.run(serve(partial(os.read, stdin), partial(_write, stdout))))
+
+
+def _write(file: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(file, rest) :]
 
 
 async def _over_tcp(address: tuple[str, int]) -> int:
@@ -200,8 +206,8 @@ async def _over_tcp(address: tuple[str, int]) -> int:
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     with socket.create_server(address, family=family) as listening:
         client, _ = listening.accept()
-    with client, client.makefile("rb") as reader, client.makefile("wb") as writer:
-        return await serve(reader, writer)
+    with client:
+        return await serve(client.recv, client.sendall)
 
 
 def _loopback(text: str, parser: argparse.ArgumentParser) -> tuple[str, int]:

@@ -166,6 +166,50 @@ def test_bytes_that_are_no_messages(server: Server) -> None:
     assert server.lives()
 
 
+def test_what_is_asked_at_the_wrong_time_or_not_in_the_right_way_is_said_to_be(server: Server) -> None:
+    hover = {"method": "textDocument/hover"}
+    place = {"textDocument": {"uri": (server.root / "pricing.py").as_uri()}, "position": {"line": 5, "character": 6}}
+    for number, message, code in (
+        ("twice", {"method": "initialize", "params": {"capabilities": {}}}, -32600),
+        (1, {"method": "no/such"}, -32601),
+        (2, hover, -32602),
+        (3, {**hover, "params": {**place, "position": {"line": "5", "character": 6}}}, -32602),
+        (4, {**hover, "params": [place]}, -32602),
+        (5, {"method": "workspace/executeCommand", "params": {"command": "no.such"}}, -32602),
+    ):
+        server.send({"id": number, **message})
+        assert server.answer(number)["error"]["code"] == code, message
+    # Other fields of the header, in any spelling, and a text that is no Unicode, are legal.
+    body = json.dumps({"jsonrpc": "2.0", "id": "\ud800", **hover, "params": place}).encode()
+    header = b"content-type: application/vscode-jsonrpc; charset=utf-8\r\nCONTENT-LENGTH:%d\r\n\r\n" % len(body)
+    server.raw(body, header)
+    assert "25 calls" in server.answer("?")["result"]["contents"]["value"]
+    server.raw(b"", b"Content-Length: nonsense\r\n\r\n")
+    assert server.lives()
+    server.send({"id": "end", "method": "shutdown"})
+    assert server.answer("end")["result"] is None
+    server.send({"id": "after", **hover, "params": place})
+    assert server.answer("after")["error"]["code"] == -32600
+    server.send({"method": "exit"})
+    assert server.process.wait(60) == 0
+
+
+def test_a_request_sees_the_text_that_was_told_before_it_and_none_that_came_later(server: Server) -> None:
+    uri = (server.root / "pricing.py").as_uri()
+    text = (server.root / "pricing.py").read_text()
+    document = {"uri": uri, "languageId": "python", "version": 1, "text": text}
+    server.send({"method": "textDocument/didOpen", "params": {"textDocument": document}})
+    for number in range(40):
+        place = {"textDocument": {"uri": uri}, "position": {"line": 5 + number, "character": 6}}
+        server.send({"id": number, "method": "textDocument/hover", "params": place})
+        start = {"line": 0, "character": 0}
+        change = {"range": {"start": start, "end": start}, "text": "# more\n"}
+        server.send({"method": "textDocument/didChange", "params": {
+            "textDocument": {"uri": uri, "version": number + 2}, "contentChanges": [change],
+        }})  # fmt: skip
+    assert all(server.answer(number)["result"] for number in range(40))
+
+
 def test_versions_and_ranges_that_make_no_sense(server: Server) -> None:
     uri = (server.root / "pricing.py").as_uri()
     assert server.lives()
@@ -189,8 +233,12 @@ def test_a_file_of_two_hundred_thousand_lines(server: Server) -> None:
     place = {"textDocument": {"uri": uri}, "position": {"line": 150_000, "character": 5}}
     server.send({"id": "huge", "method": "textDocument/hover", "params": place})
     server.send({"id": "lens", "method": "textDocument/codeLens", "params": {"textDocument": {"uri": uri}}})
+    server.send({"id": "late", "method": "textDocument/codeLens", "params": {"textDocument": {"uri": uri}}})
+    server.send({"method": "$/cancelRequest", "params": {"id": "late"}})
     assert "error" not in server.answer("huge", 60)
     assert "error" not in server.answer("lens", 60)
+    # What is cancelled while it waits behind others is not begun.
+    assert server.answer("late", 60)["error"]["code"] == -32800
     assert server.lives()
 
 

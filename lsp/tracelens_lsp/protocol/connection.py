@@ -13,12 +13,12 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from tracelens_lsp.protocol.messages import Id, Message, NotAMessage, decoded, encoded, frames
+from tracelens_lsp.protocol.messages import Frames, Id, Message, NotAMessage, decoded, encoded
 from tracelens_lsp.protocol.types import ErrorCode
 
 _log = logging.getLogger(__name__)
@@ -66,11 +66,12 @@ class _Said(msgspec.Struct):
 
 
 class Connection:
-    """Speaks over two streams until one of them ends or the client says `exit`."""
+    """Speaks to a client until it is gone or says `exit`."""
 
-    def __init__(self, reader: BinaryIO, writer: BinaryIO) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, read: Callable[[int], bytes], write: Callable[[bytes], object]) -> None:
+        """`read` as for Frames; `write` writes all of it, or raises OSError."""
+        self._frames = Frames(read)
+        self._write = write
         self._methods: Mapping[str, Request | Notification] = {}
         self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
         self._waiting: asyncio.Queue[Message | NotAMessage | None] = asyncio.Queue()
@@ -124,8 +125,7 @@ class Connection:
         if self._over:
             return
         try:
-            self._writer.write(encoded(message))
-            self._writer.flush()
+            self._write(encoded(message))
         except (OSError, ValueError):
             _log.info("the client is gone")
             self._over = True
@@ -141,7 +141,7 @@ class Connection:
         # The loop may be closed by the time that the stream is.
         with contextlib.suppress(RuntimeError):
             try:
-                for body in frames(self._reader):
+                for body in self._frames:
                     self._room.acquire()
                     loop.call_soon_threadsafe(self._waiting.put_nowait, self._seen(body))
             except (OSError, ValueError) as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 _LONGEST_HEADER = 8 * 1024
+_CHUNK = 64 * 1024
 _LARGEST_BODY = 512 * 1024 * 1024
 """More than a document of the largest size in the widest escapes; what says it is larger is not read."""
 
@@ -33,32 +34,52 @@ class NotAMessage(ValueError):
 _envelopes = msgspec.json.Decoder(Message)
 
 
-def frames(stream: BinaryIO) -> Iterator[bytes]:
-    """The bodies of a stream's messages until it ends. A header without a length is passed over; raises ValueError for
-    what can only be another protocol, since nothing says where the next message would begin."""
-    while (length := _header(stream)) is not None:
-        body = stream.read(length)
-        if len(body) < length:
-            return
-        yield body
+class Frames:
+    """The bodies of a stream's messages, until it ends. Raises ValueError for what can only be another protocol, since
+    nothing says where the next message would begin."""
 
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        """`read` waits for some bytes, at most so many, and gives none at the end. It is not a buffered file: such a
+        file cannot be closed while a thread waits for it, and the interpreter aborts when it tries to at its end."""
+        self._read = read
+        self._kept = bytearray()
 
-def _header(stream: BinaryIO) -> int | None:
-    """The length that the next header gives; None at the end of the stream."""
-    length = None
-    while line := stream.readline(_LONGEST_HEADER):
-        if line in (b"\r\n", b"\n"):
-            if length is not None:
+    def __iter__(self) -> Iterator[bytes]:
+        while (length := self._header()) is not None:
+            while len(self._kept) < length:
+                if not self._more():
+                    return
+            body = bytes(self._kept[:length])
+            del self._kept[:length]
+            yield body
+
+    def _header(self) -> int | None:
+        """The length that the next header gives; None at the end. A header without a length is passed over."""
+        length = None
+        while (line := self._line()) is not None:
+            name, _, value = line.partition(b":")
+            if not line and length is not None:
                 return length
-            continue
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length" and value.strip().isdigit():
-            length = int(value)
-            if length > _LARGEST_BODY:
-                raise ValueError(f"a message of {length} bytes")
-        elif not line.endswith(b"\n") and len(line) == _LONGEST_HEADER:
-            raise ValueError("a header that does not end")
-    return None
+            if name.strip().lower() == b"content-length" and value.strip().isdigit():
+                length = int(value)
+                if length > _LARGEST_BODY:
+                    raise ValueError(f"a message of {length} bytes")
+        return None
+
+    def _line(self) -> bytes | None:
+        while (end := self._kept.find(b"\n")) < 0:
+            if len(self._kept) > _LONGEST_HEADER:
+                raise ValueError("a header that does not end")
+            if not self._more():
+                return None
+        line = bytes(self._kept[:end])
+        del self._kept[: end + 1]
+        return line.rstrip(b"\r")
+
+    def _more(self) -> bool:
+        read = self._read(_CHUNK)
+        self._kept += read
+        return bool(read)
 
 
 def decoded(body: bytes) -> Message:
