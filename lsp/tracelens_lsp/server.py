@@ -156,9 +156,9 @@ def _refresh(session: Session) -> None:
             session.push(uri)
 
 
-async def serve(read: Callable[[int], bytes], write: Callable[[bytes], object]) -> int:
+async def serve(file: int, read: Callable[[int], bytes], write: Callable[[bytes], object]) -> int:
     """Serve one client until it goes; the exit code."""
-    connection = Connection(read, write)
+    connection = Connection(file, read, write)
     session = Session(connection)
     session.on_changed = lambda: _refresh(session)
     session.push = _told(session, "diagnostic.push")
@@ -190,7 +190,7 @@ def main() -> None:
     # Standard output is the protocol's alone: whatever else prints goes to standard error.
     stdin, stdout = sys.stdin.fileno(), os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    sys.exit(asyncio.run(serve(partial(os.read, stdin), partial(_write, stdout))))
+    sys.exit(asyncio.run(serve(stdin, partial(os.read, stdin), partial(_write, stdout))))
 
 
 def _write(file: int, data: bytes) -> None:
@@ -207,7 +207,7 @@ async def _over_tcp(address: tuple[str, int]) -> int:
     with socket.create_server(address, family=family) as listening:
         client, _ = listening.accept()
     with client:
-        return await serve(client.recv, client.sendall)
+        return await serve(client.fileno(), client.recv, client.sendall)
 
 
 def _loopback(text: str, parser: argparse.ArgumentParser) -> tuple[str, int]:

@@ -1,8 +1,8 @@
 """One client: its messages in their order, requests beside each other as tasks, and what is asked of the client.
 
-A thread reads, so that a cancellation is seen while its request still waits, and so that any kind of stream will do;
-everything else happens on the event loop. A notification is handled before the next message is looked at, and a request
-has run until its first wait by then: what is asked sees the text that was told before it, and no later one.
+A notification is handled before the next message is looked at, and a request has run until its first wait by then: what
+is asked sees the text that was told before it, and no later one. Between two messages the stream is read, so that a
+cancellation is seen while its request still waits.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from tracelens_lsp.protocol.types import ErrorCode
 
 _log = logging.getLogger(__name__)
 
+_CHUNK = 64 * 1024
 _MOST_WAITING = 1_000
-"""Messages that are read before they are handled; a client that sends more waits."""
+"""Messages that have been read and wait; a client that sends more waits."""
 _CANCEL = "$/cancelRequest"
 
 _T = TypeVar("_T")
@@ -68,14 +69,18 @@ class _Said(msgspec.Struct):
 class Connection:
     """Speaks to a client until it is gone or says `exit`."""
 
-    def __init__(self, read: Callable[[int], bytes], write: Callable[[bytes], object]) -> None:
-        """`read` as for Frames; `write` writes all of it, or raises OSError."""
-        self._frames = Frames(read)
+    def __init__(self, file: int, read: Callable[[int], bytes], write: Callable[[bytes], object]) -> None:
+        """`read` reads some bytes, at most so many, of what is open as `file`, and none at its end; `write` writes all of
+        them, or raises OSError. A buffered file will not do: it cannot be closed while a thread waits for it, and the
+        interpreter aborts when it tries to at its end."""
+        self._file = file
+        self._read = read
         self._write = write
+        self._polls = True
+        self._frames = Frames()
         self._methods: Mapping[str, Request | Notification] = {}
         self._decoders: dict[str, msgspec.json.Decoder[Any]] = {}
         self._waiting: asyncio.Queue[Message | NotAMessage | None] = asyncio.Queue()
-        self._room = threading.BoundedSemaphore(_MOST_WAITING)
         self._unwanted: set[Id] = set()
         """Requests that were cancelled, maybe before they began."""
         self._running: dict[Id, asyncio.Task[None]] = {}
@@ -89,11 +94,20 @@ class Connection:
         """Until the end; the exit code that the protocol wants."""
         self._methods = methods
         loop = asyncio.get_running_loop()
-        threading.Thread(target=self._read, args=(loop,), name="messages", daemon=True).start()
-        while not self._over and (message := await self._waiting.get()) is not None:
-            self._room.release()
-            if self._take(message):
+        try:
+            loop.add_reader(self._file, self._readable)
+        except (NotImplementedError, PermissionError):
+            # A pipe on Windows, or a file. (A thread wakes up later than most answers take, where processors are short.)
+            self._polls = False
+            threading.Thread(target=self._read_in_thread, args=(loop,), name="messages", daemon=True).start()
+        try:
+            while not self._over and (message := await self._waiting.get()) is not None:
+                if self._take(message):
+                    await asyncio.sleep(0)
+                # A turn of the loop, which reads what has come.
                 await asyncio.sleep(0)
+        finally:
+            self._read_no_more()
         return 0 if self._shut_down else 1
 
     # -- to the client -----------------------------------------------------------------------------------------
@@ -136,17 +150,38 @@ class Connection:
 
     # -- from the client ---------------------------------------------------------------------------------------
 
-    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
-        """In a thread: every message, until the stream ends."""
+    def _readable(self) -> None:
+        """Take in what has come, which does not wait: the loop says that there is something."""
+        if self._waiting.qsize() > _MOST_WAITING:
+            return
+        try:
+            self._came(self._read(_CHUNK))
+        except OSError:
+            self._came(b"")
+
+    def _read_in_thread(self, loop: asyncio.AbstractEventLoop) -> None:
         # The loop may be closed by the time that the stream is.
         with contextlib.suppress(RuntimeError):
-            try:
-                for body in self._frames:
-                    self._room.acquire()
-                    loop.call_soon_threadsafe(self._waiting.put_nowait, self._seen(body))
-            except (OSError, ValueError) as error:
-                _log.error("the client cannot be understood: %s", error)
-            loop.call_soon_threadsafe(self._waiting.put_nowait, None)
+            with contextlib.suppress(OSError):
+                while data := self._read(_CHUNK):
+                    loop.call_soon_threadsafe(self._came, data)
+            loop.call_soon_threadsafe(self._came, b"")
+
+    def _came(self, data: bytes) -> None:
+        """Bytes of the client; none at the end."""
+        try:
+            for body in self._frames.feed(data):
+                self._waiting.put_nowait(self._seen(body))
+        except ValueError as error:
+            _log.error("the client cannot be understood: %s", error)
+            data = b""
+        if not data:
+            self._read_no_more()
+            self._waiting.put_nowait(None)
+
+    def _read_no_more(self) -> None:
+        if self._polls:
+            asyncio.get_running_loop().remove_reader(self._file)
 
     def _seen(self, body: bytes) -> Message | NotAMessage:
         try:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 _LONGEST_HEADER = 8 * 1024
-_CHUNK = 64 * 1024
 _LARGEST_BODY = 512 * 1024 * 1024
 """More than a document of the largest size in the widest escapes; what says it is larger is not read."""
 
@@ -35,51 +34,42 @@ _envelopes = msgspec.json.Decoder(Message)
 
 
 class Frames:
-    """The bodies of a stream's messages, until it ends. Raises ValueError for what can only be another protocol, since
-    nothing says where the next message would begin."""
+    """Cuts a stream into the bodies of its messages."""
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
-        """`read` waits for some bytes, at most so many, and gives none at the end. It is not a buffered file: such a
-        file cannot be closed while a thread waits for it, and the interpreter aborts when it tries to at its end."""
-        self._read = read
+    def __init__(self) -> None:
         self._kept = bytearray()
+        self._length: int | None = None
+        """What the header says that is being read."""
+        self._in_body = False
 
-    def __iter__(self) -> Iterator[bytes]:
-        while (length := self._header()) is not None:
-            while len(self._kept) < length:
-                if not self._more():
-                    return
-            body = bytes(self._kept[:length])
-            del self._kept[:length]
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The bodies that are complete now. Raises ValueError for what can only be another protocol, since nothing
+        says where the next message would begin."""
+        self._kept += data
+        while self._in_body or self._header():
+            assert self._length is not None
+            if len(self._kept) < self._length:
+                return
+            body = bytes(self._kept[: self._length])
+            del self._kept[: self._length]
+            self._in_body, self._length = False, None
             yield body
 
-    def _header(self) -> int | None:
-        """The length that the next header gives; None at the end. A header without a length is passed over."""
-        length = None
-        while (line := self._line()) is not None:
-            name, _, value = line.partition(b":")
-            if not line and length is not None:
-                return length
+    def _header(self) -> bool:
+        """Whether a header has ended. One without a length is passed over."""
+        while (end := self._kept.find(b"\n")) >= 0:
+            name, _, value = bytes(self._kept[:end]).rstrip(b"\r").partition(b":")
+            del self._kept[: end + 1]
+            if not name and self._length is not None:
+                self._in_body = True
+                return True
             if name.strip().lower() == b"content-length" and value.strip().isdigit():
-                length = int(value)
-                if length > _LARGEST_BODY:
-                    raise ValueError(f"a message of {length} bytes")
-        return None
-
-    def _line(self) -> bytes | None:
-        while (end := self._kept.find(b"\n")) < 0:
-            if len(self._kept) > _LONGEST_HEADER:
-                raise ValueError("a header that does not end")
-            if not self._more():
-                return None
-        line = bytes(self._kept[:end])
-        del self._kept[: end + 1]
-        return line.rstrip(b"\r")
-
-    def _more(self) -> bool:
-        read = self._read(_CHUNK)
-        self._kept += read
-        return bool(read)
+                self._length = int(value)
+                if self._length > _LARGEST_BODY:
+                    raise ValueError(f"a message of {self._length} bytes")
+        if len(self._kept) > _LONGEST_HEADER:
+            raise ValueError("a header that does not end")
+        return False
 
 
 def decoded(body: bytes) -> Message:
