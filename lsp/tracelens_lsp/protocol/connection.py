@@ -70,9 +70,9 @@ class Connection:
     """Speaks to a client until it is gone or says `exit`."""
 
     def __init__(self, file: int, read: Callable[[int], bytes], write: Callable[[bytes], object]) -> None:
-        """`read` reads some bytes, at most so many, of what is open as `file`, and none at its end; `write` writes all of
-        them, or raises OSError. A buffered file will not do: it cannot be closed while a thread waits for it, and the
-        interpreter aborts when it tries to at its end."""
+        """`read` reads some bytes, at most so many, of what is open as `file`, and none at its end; `write` writes all
+        of them, or raises OSError. A buffered file will not do: it cannot be closed while a thread waits for it, and
+        the interpreter aborts when it tries to at its end."""
         self._file = file
         self._read = read
         self._write = write
@@ -97,7 +97,7 @@ class Connection:
         try:
             loop.add_reader(self._file, self._readable)
         except (NotImplementedError, PermissionError):
-            # A pipe on Windows, or a file. (A thread wakes up later than most answers take, where processors are short.)
+            # A pipe on Windows, or a file. Elsewhere no thread: where processors are short it wakes up late.
             self._polls = False
             threading.Thread(target=self._read_in_thread, args=(loop,), name="messages", daemon=True).start()
         try:
