@@ -50,8 +50,8 @@ EDITED_LINE = 40
 _EDITS = 40
 _SAVES = 6
 _STARTS = 5
-_BUSY_TURNS = 4
-_BUSY_SECONDS = 4.0
+_BUSY_TURNS = 3
+_BUSY_SECONDS = 6.0
 _WAIT_SECONDS = 40.0
 """How long is waited for what the server does beside its answers."""
 

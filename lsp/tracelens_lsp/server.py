@@ -54,7 +54,7 @@ _NOTIFICATIONS: tuple[tuple[str, Any, str], ...] = (
     ("workspace/didChangeConfiguration", lsp.DidChangeConfigurationParams, "workspace.did_change_configuration"),
     ("workspace/didChangeWorkspaceFolders", lsp.DidChangeWorkspaceFoldersParams, "workspace.did_change_folders"),
 )
-_COMMANDS: Mapping[str, str] = {
+COMMANDS: Mapping[str, str] = {
     "tracelens.showCalls": "execute_command.show_calls",
     "tracelens.show": "execute_command.show",
     "tracelens.why": "execute_command.why",
@@ -80,14 +80,14 @@ def handler(name: str) -> Callable[..., Any]:
 
 def handlers() -> list[str]:
     """The names of all handlers."""
-    return [*(name for _, _, name in (*_REQUESTS, *_NOTIFICATIONS)), *_COMMANDS.values()]
+    return [*(name for _, _, name in (*_REQUESTS, *_NOTIFICATIONS)), *COMMANDS.values()]
 
 
 def methods(session: Session) -> dict[str, Request | Notification]:
     """Every method that the server knows, bound to a session."""
 
     async def initialize(params: lsp.InitializeParams) -> dict[str, Any]:
-        return lifecycle.initialize(session, params, list(_COMMANDS))
+        return lifecycle.initialize(session, params, list(COMMANDS))
 
     async def execute(params: lsp.ExecuteCommandParams) -> None:
         await _commanded(session, params)
@@ -128,7 +128,7 @@ def _told(session: Session, name: str) -> Callable[[Any], None]:
 
 
 async def _commanded(session: Session, params: lsp.ExecuteCommandParams) -> None:
-    name = _COMMANDS.get(params.command)
+    name = COMMANDS.get(params.command)
     if name is None:
         raise ResponseError(lsp.ErrorCode.INVALID_PARAMS, f"there is no command {params.command[:100]!r}")
     try:
