@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tracelens_lsp.protocol.connection import ResponseError
 from tracelens_lsp.worker import Progress
 
 if TYPE_CHECKING:
@@ -41,13 +40,21 @@ async def showing(session: Session, title: str) -> AsyncIterator[Progress]:
         yield report
     finally:
         del session.cancellable[token]
-        tell({"kind": "end"})
+        session.connection.tell("$/progress", _ended(token))
 
 
 async def _created(session: Session, token: str) -> bool:
-    asked = session.connection.ask("window/workDoneProgress/create", {"token": token}, object)
+    """Whether the client has a bar for us. One that it makes later, it takes away again."""
+    asking = session.task(session.connection.ask("window/workDoneProgress/create", {"token": token}, object))
+    done: set[asyncio.Task[Any]] = set()
     try:
-        await asyncio.wait_for(asked, _PATIENCE_SECONDS)
-    except (TimeoutError, ResponseError):
-        return False
-    return True
+        done, _ = await asyncio.wait([asking], timeout=_PATIENCE_SECONDS)
+    finally:
+        if not done:
+            # Helix answers nothing while it waits for an edit, and its bar would stay for ever.
+            asking.add_done_callback(lambda _: session.connection.tell("$/progress", _ended(token)))
+    return bool(done) and asking.exception() is None
+
+
+def _ended(token: str) -> dict[str, Any]:
+    return {"token": token, "value": {"kind": "end"}}

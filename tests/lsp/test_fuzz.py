@@ -9,7 +9,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ COMMANDS = ["tracelens.show", "tracelens.showCalls", "tracelens.why", "tracelens
 class Server:
     """A server that is spoken to in raw bytes."""
 
-    def __init__(self, root: Path, config: Path) -> None:
+    def __init__(self, root: Path, config: Path, window: dict[str, Any] | None = None) -> None:
         self.root = root
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "tracelens_lsp"],
@@ -45,7 +45,10 @@ class Server:
             env={**os.environ, "TRACELENS_CONFIG": str(config)},
         )
         self._buffer = b""
-        capabilities = {"textDocument": {"hover": {"contentFormat": ["markdown"]}, "diagnostic": {}}}
+        capabilities = {
+            "textDocument": {"hover": {"contentFormat": ["markdown"]}, "diagnostic": {}},
+            "window": window or {},
+        }
         folders = [{"uri": root.as_uri(), "name": "w"}]
         self.send({"id": "start", "method": "initialize", "params": {
             "processId": None, "rootUri": root.as_uri(), "capabilities": capabilities, "workspaceFolders": folders,
@@ -62,6 +65,19 @@ class Server:
         assert self.process.stdin
         self.process.stdin.write((header or b"Content-Length: %d\r\n\r\n" % len(body)) + body)
         self.process.stdin.flush()
+
+    def ask(self, method: str, params: Any) -> Any:
+        self.send({"id": "asked", "method": method, "params": params})
+        return self.answer("asked")["result"]
+
+    def until(self, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+        """Messages up to the first that is wanted; nothing is answered."""
+        heard = []
+        for message in self._messages(60.0):
+            heard.append(message)
+            if wanted(message):
+                return heard
+        raise AssertionError(f"only {heard}")
 
     def answer(self, number: Any, seconds: float = 30.0) -> dict[str, Any]:
         """The answer to a request; requests of the server are answered with nothing meanwhile."""
@@ -287,6 +303,27 @@ def test_two_servers_on_one_workspace(server: Server, tmp_path: Path) -> None:
         other.process.kill()
         other.process.wait()
     assert server.lives()
+
+
+def test_a_bar_that_is_made_too_late_is_taken_away(workspace: Path, tmp_path: Path) -> None:
+    """Helix waits for the edit of an action before it answers anything else."""
+    server = Server(workspace, tmp_path / "config.toml", {"workDoneProgress": True})
+    try:
+        command = {"command": "tracelens.make", "arguments": ["annotate", "u:0"]}
+        [failure] = server.ask(
+            "textDocument/diagnostic", {"textDocument": {"uri": (workspace / "pricing.py").as_uri()}}
+        )["items"]
+        command["arguments"][1] = failure["data"]["failure"]
+        server.send({"id": "made", "method": "workspace/executeCommand", "params": command})
+        heard = server.until(lambda message: message.get("id") == "made")
+        [asked] = [message for message in heard if message.get("method") == "window/workDoneProgress/create"]
+        assert not [message for message in heard if message.get("method") == "$/progress"]
+        server.send({"id": asked["id"], "result": None})
+        [*_, told] = server.until(lambda message: message.get("method") == "$/progress")
+        assert told["params"] == {"token": asked["params"]["token"], "value": {"kind": "end"}}
+    finally:
+        server.process.kill()
+        server.process.wait()
 
 
 def test_the_server_ends_when_its_client_is_gone(server: Server) -> None:
