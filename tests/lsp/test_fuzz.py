@@ -326,6 +326,14 @@ def test_a_bar_that_is_made_too_late_is_taken_away(workspace: Path, tmp_path: Pa
         server.process.wait()
 
 
+def test_a_client_that_cannot_ask_is_told_which_setting_it_is(server: Server) -> None:
+    server.send({"id": "choose", "method": "workspace/executeCommand", "params": {"command": "tracelens.chooseRun"}})
+    [*_, asked] = server.until(lambda message: message.get("method") == "window/showMessageRequest")
+    server.send({"id": asked["id"], "error": {"code": -32601, "message": "unhandled method"}})
+    [*_, told] = server.until(lambda message: message.get("method") == "window/showMessage")
+    assert 'run = "run:' in told["params"]["message"]
+
+
 def test_the_server_ends_when_its_client_is_gone(server: Server) -> None:
     assert server.lives()
     assert server.process.stdin and server.process.stdout

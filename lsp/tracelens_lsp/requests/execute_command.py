@@ -15,6 +15,7 @@ from tracelens_lsp import convert, worker
 from tracelens_lsp.making import made
 from tracelens_lsp.progress import showing
 from tracelens_lsp.protocol import types as lsp
+from tracelens_lsp.protocol.connection import ResponseError
 from tracelens_lsp.session import Session
 from tracelens_lsp.workspaces import Workspace
 
@@ -122,7 +123,14 @@ async def choose_run(session: Session, choice: Any = None) -> None:
     offered = choose.choices(index.index)
     if choice is None:
         titles = {f"{one.title} ({one.detail})": one.id for one in offered[:_MOST_ASKED]}
-        answer = await session.views.ask("Which runs are shown?", list(titles))
+        try:
+            answer = await session.views.ask("Which runs are shown?", list(titles))
+        except ResponseError:
+            # Helix has no questions, and gives a command no arguments.
+            named = [f'run = "{choice}": {title}' for title, choice in titles.items()]
+            text = "This editor cannot ask which runs are shown. Its settings say it:"
+            await session.views.show("runs", "\n".join([text, *named]) + "\n")
+            return
         if answer not in titles:
             return
         choice = titles[answer]
