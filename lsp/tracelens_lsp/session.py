@@ -207,5 +207,7 @@ class Session:
         self.settings = updated(self.settings, said[0] if said else None)
         if self.settings.run != before.run:
             self.choose(self.settings.run)
+        if self.settings.hot != before.hot:
+            self.workspaces.call_hot(self.settings.hot)
         if self.settings != before:
             self.on_changed()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tracelens import settings
 from tracelens.answers.choose import seen_through
-from tracelens.answers.snapshot import IndexSnapshot
+from tracelens.answers.snapshot import Hot, IndexSnapshot
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index, Layout, workspace_root
 
@@ -20,7 +20,7 @@ _RETRY_SECONDS = 1.0
 class Workspace:
     """One root with its index, if there is one yet. Used by the event loop's thread alone."""
 
-    def __init__(self, root: Path, choice: str = "") -> None:
+    def __init__(self, root: Path, choice: str = "", hot: Hot | None = None) -> None:
         self.root = root
         self.problem = ""
         """Why there is no index to ask, as the store says it; "" when there is one."""
@@ -31,6 +31,7 @@ class Workspace:
         self._tried = 0.0
         self.choice = choice
         """Which runs are shown, as in answers/choose.py."""
+        self._hot = hot or Hot()
         self._settings: tuple[object, settings.Settings] = (None, settings.Settings())
         self._told: tuple[object, ...] = ()
 
@@ -54,11 +55,15 @@ class Workspace:
                 self.problem = str(error)
                 return None
         if self._snapshot is None or self._snapshot.generation != self._index.generation:
-            self._snapshot = seen_through(self._index, self.choice)
+            self._snapshot = seen_through(self._index, self.choice, self._hot)
         return self._snapshot
 
     def choose(self, choice: str) -> None:
         self.choice, self._snapshot = choice, None
+
+    def call_hot(self, hot: Hot) -> None:
+        """What counts as hot from now on."""
+        self._hot, self._snapshot = hot, None
 
     def configured(self) -> settings.Settings:
         """The project's and the user's settings; read again when one of their files changes."""
@@ -100,8 +105,15 @@ class Workspaces:
         """What the client opened; empty when it opened single files."""
         self.choice = ""
         """Which runs a workspace shows that is met from now on."""
+        self._hot = Hot()
         self._by_root: dict[Path, Workspace] = {}
         self._root_of_folder: dict[Path, Path] = {}
+
+    def call_hot(self, hot: Hot) -> None:
+        """What counts as hot, in all of them."""
+        self._hot = hot
+        for workspace in self.known():
+            workspace.call_hot(hot)
 
     def known(self) -> list[Workspace]:
         return list(self._by_root.values())
@@ -117,7 +129,7 @@ class Workspaces:
         return self.at(root), path.relative_to(root).as_posix()
 
     def at(self, root: Path) -> Workspace:
-        return self._by_root.setdefault(root, Workspace(root, self.choice))
+        return self._by_root.setdefault(root, Workspace(root, self.choice, self._hot))
 
     def open_folders(self, folders: list[Path]) -> None:
         self.folders = [_real(folder) for folder in folders]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tracelens.answers import words
 from tracelens.answers.selecting import BadChoice, selected, word
-from tracelens.answers.snapshot import IndexSnapshot
+from tracelens.answers.snapshot import Hot, IndexSnapshot
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index
 from tracelens_indexer.store.answers import RunRecord, UnitRecord
@@ -62,15 +62,15 @@ def choices(index: Index) -> list[Choice]:
     ]
 
 
-def seen_through(index: Index, choice: str) -> IndexSnapshot:
+def seen_through(index: Index, choice: str, hot: Hot | None = None) -> IndexSnapshot:
     """What every surface answers from when this is chosen."""
     kind, _, name = choice.partition(":")
     if kind != "test":
-        return IndexSnapshot(index, chosen(index, choice))
+        return IndexSnapshot(index, chosen(index, choice), hot)
     from tracelens_indexer.store.during import DuringTest
 
     runs = _runs_of(index, name)
-    return IndexSnapshot(DuringTest(index, name), runs) if runs else IndexSnapshot(index)
+    return IndexSnapshot(DuringTest(index, name), runs, hot) if runs else IndexSnapshot(index, None, hot)
 
 
 def _runs_of(index: Index, test: str) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ async def code_lens(session: Session, params: lsp.DocumentParams) -> list[lsp.Co
             range=convert.range_(asked.document, lens.span, session.client.encoding),
             command=lsp.Command(lens.title, lens.command, arguments=[lens.argument]),
         )
-        for lens in answers.lenses(asked.document, asked.index)
+        for lens in answers.lenses(asked.document, asked.index, session.settings.most_lenses)
     ]
 
 

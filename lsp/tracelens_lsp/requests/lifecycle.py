@@ -15,6 +15,7 @@ def initialize(session: Session, params: lsp.InitializeParams, commands: list[st
     session.client = capabilities.of(params)
     session.settings = updated(session.settings, params.initialization_options, initial=True)
     session.workspaces.choice = session.settings.run
+    session.workspaces.call_hot(session.settings.hot)
     uris = [folder.uri for folder in params.workspace_folders or ()]
     if not uris and params.root_uri:
         uris = [params.root_uri]
