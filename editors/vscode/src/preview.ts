@@ -32,7 +32,7 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
       pages.push(after);
       await vscode.commands.executeCommand('vscode.diff', before, after, `${title} — ${evidence}`, { preview: true });
     }
-    const chosen = pages.length > 0 ? await vscode.window.showInformationMessage(`TraceLens: ${title}. ${evidence}`, APPLY) : undefined;
+    const chosen = pages.length > 0 ? await vscode.window.showInformationMessage(`TraceLens: ${title} — ${evidence}`, APPLY) : undefined;
     await this.close(pages);
     return chosen === APPLY && vscode.workspace.applyEdit(applied);
   }

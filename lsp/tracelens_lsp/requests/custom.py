@@ -9,6 +9,7 @@ from typing import Any
 from tracelens.answers import choose, flame, headline, words
 from tracelens.answers import heat as heating
 from tracelens.answers.snapshot import IndexSnapshot
+from tracelens_indexer.store.answers import Profile
 from tracelens_lsp import convert
 from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
@@ -44,7 +45,8 @@ async def overview(session: Session, params: Any) -> dict[str, Any]:
         {
             "id": f"u:{profile.unit.id:x}",
             "title": words.clean(words.near(profile.unit.qualname, profile.unit.module), 200),
-            "detail": " · ".join(headline.parts(profile)),
+            # A side bar is narrow: what the list is ordered by comes first.
+            "detail": " · ".join(part for part in (_own(profile), *headline.parts(profile)) if part),
             "step": heating.step_of(profile),
             **_place(index, profile.unit.path, profile.unit.def_line),
         }
@@ -85,6 +87,10 @@ async def flame_graph(session: Session, params: Any) -> list[dict[str, Any]]:
         }
         for bar in flame.bars(index, profiles)
     ]
+
+
+def _own(profile: Profile) -> str:
+    return f"{words.share(profile.self_share, profile.share_counting)} in itself" if profile.self_share else ""
 
 
 def _first(session: Session) -> IndexSnapshot | None:

@@ -64,6 +64,9 @@ async def why(session: Session, about: Any = None) -> None:
     else:
         workspace = session.workspace(str(about)) or next(iter(session.workspaces.known()), None)
         told = _about_file(session, workspace, str(about or ""))
+    if len(told.checks) == 1 and told.todo:
+        session.views.say(f"TraceLens: {told.about}: {told.missing} → {told.todo}")
+        return
     # Where a message is one line, that is what it says; the steps behind it come after.
     session.views.say("\n".join([f"TraceLens: {told.line}", *told.lines[1:]]))
 
