@@ -21,6 +21,8 @@ class Client:
     """Asks for what the protocol does not know, and is told when to ask again."""
     pulls_diagnostics: bool = False
     related_information: bool = False
+    links_rules: bool = False
+    """Shows a link to what a rule of a diagnostic means."""
     resolves_edits: bool = False
     document_changes: bool = False
     previews: bool = False
@@ -51,6 +53,7 @@ def of(params: lsp.InitializeParams) -> Client:
     related = _at(text, "publishDiagnostics", "relatedInformation")
     if pulls:
         related = related or _at(text, "diagnostic", "relatedInformation")
+    described = [_at(text, name, "codeDescriptionSupport") for name in ("diagnostic", "publishDiagnostics")]
     return Client(
         encoding=_encoding(_at(raw, "general", "positionEncodings")),
         markdown="markdown" in hover,
@@ -58,6 +61,7 @@ def of(params: lsp.InitializeParams) -> Client:
         paints=isinstance(options, dict) and (options.get("client") == OUR_VSCODE or options.get("paints") is True),
         pulls_diagnostics=pulls,
         related_information=bool(related),
+        links_rules=any(described),
         resolves_edits="edit" in resolvable,
         document_changes=bool(_at(workspace, "workspaceEdit", "documentChanges")),
         previews=_at(workspace, "workspaceEdit", "changeAnnotationSupport") is not None,

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from tracelens.answers.symbols import Listed, Symbol
     from tracelens_indexer.source.facts import UnitKind
     from tracelens_indexer.store.answers import UnitRecord
+    from tracelens_lsp.capabilities import Client
 
 Encoding = Literal["utf-8", "utf-16", "utf-32"]
 
+_RULES = Path(__file__).parent / "rules"
+"""What each rule means: text on this machine, so that a link needs no network."""
 _SYMBOL_KINDS: dict[UnitKind, lsp.SymbolKind] = {
     "module": lsp.SymbolKind.MODULE,
     "class": lsp.SymbolKind.CLASS,
@@ -107,9 +110,7 @@ def range_(document: DocumentSnapshot, span: Span, encoding: Encoding) -> lsp.Ra
 # -- answers ---------------------------------------------------------------------------------------------------
 
 
-def diagnostic(
-    document: DocumentSnapshot, found: Diagnostic, root: Path, encoding: Encoding, *, related: bool
-) -> lsp.Diagnostic:
+def diagnostic(document: DocumentSnapshot, found: Diagnostic, root: Path, client: Client) -> lsp.Diagnostic:
     severities = {
         "warning": lsp.DiagnosticSeverity.WARNING,
         "information": lsp.DiagnosticSeverity.INFORMATION,
@@ -122,13 +123,14 @@ def diagnostic(
         for frame in found.related
     ]
     return lsp.Diagnostic(
-        range=range_(document, found.span, encoding),
+        range=range_(document, found.span, client.encoding),
         message=found.message,
         severity=severities[found.severity],
         code=found.rule,
         source="tracelens",
         tags=[lsp.DiagnosticTag.UNNECESSARY] if found.rule == "unreached" else None,
-        related_information=frames or None if related else None,
+        related_information=frames or None if client.related_information else None,
+        code_description=lsp.CodeDescription(uri_of(_RULES / f"{found.rule}.md")) if client.links_rules else None,
         data={"failure": found.about} if found.rule == "failure" else {"rule": found.rule, "unit": found.about},
     )
 

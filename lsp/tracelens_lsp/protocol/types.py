@@ -238,6 +238,10 @@ class DiagnosticRelatedInformation(Record):
     message: str
 
 
+class CodeDescription(Record):
+    href: str
+
+
 class Diagnostic(Record):
     range: Range
     message: str
@@ -246,6 +250,7 @@ class Diagnostic(Record):
     source: str
     tags: list[DiagnosticTag] | None = None
     related_information: list[DiagnosticRelatedInformation] | None = None
+    code_description: CodeDescription | None = None
     data: Any = None
 
 

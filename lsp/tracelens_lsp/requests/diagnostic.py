@@ -34,8 +34,7 @@ def _found(session: Session, uri: str) -> list[lsp.Diagnostic]:
         return []
     workspace = session.workspace(uri)
     ignore = workspace.configured().ignore if workspace else ()
-    related = session.client.related_information
     return [
-        convert.diagnostic(asked.document, found, asked.index.root, session.client.encoding, related=related)
+        convert.diagnostic(asked.document, found, asked.index.root, session.client)
         for found in answers.diagnostics(asked.document, asked.index, ignore, unreached=session.settings.unreached)
     ]
