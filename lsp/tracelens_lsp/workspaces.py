@@ -134,8 +134,13 @@ class Workspaces:
     def open_folders(self, folders: list[Path]) -> None:
         self.folders = [_real(folder) for folder in folders]
         self._root_of_folder.clear()
-        for folder in self.folders:
-            self.at(workspace_root(folder))
+        roots = [workspace_root(folder) for folder in self.folders]
+        for root, workspace in list(self._by_root.items()):
+            if root not in roots and not any(root.is_relative_to(folder) for folder in self.folders):
+                workspace.forget()
+                del self._by_root[root]
+        for root in roots:
+            self.at(root)
 
     def look_again(self) -> None:
         """A store may have been made in a folder that had none, and be nearer than the root found before."""
