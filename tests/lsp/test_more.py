@@ -236,8 +236,13 @@ async def test_several_folders_each_with_its_own_index(connect: Connect, workspa
         titles = [entry.title for entry in (await ask(editor, "tracelens/overview")).hot]
         assert any(title.endswith("slow") for title in titles) and any(title.endswith("loud") for title in titles)
         assert (await ask(editor, "tracelens/runs")).told.startswith("pytest")
+        editor.root = other
+        uri = editor.open("m.py")
+        editor.replace(uri, "def price_of", "# a line more\ndef price_of")
         found = await editor.client.workspace_symbol_async(lsp.WorkspaceSymbolParams("o"))
-        assert {"price_of", "slow"} <= {symbol.name for symbol in found or ()}
+        symbols = {symbol.name: symbol.location for symbol in found or ()}
+        assert "slow" in symbols and isinstance(symbols["price_of"], lsp.Location)
+        assert symbols["price_of"].range.start == editor.position(uri, "price_of")
         change([], folders[2:])
         assert await hovers(other, "m.py", "price_of") is None
         assert "25 calls" in str(await hovers(workspace, "pricing.py", "apply_discount"))

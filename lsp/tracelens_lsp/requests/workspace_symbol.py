@@ -19,6 +19,6 @@ async def workspace_symbol(session: Session, params: lsp.WorkspaceSymbolParams) 
         if index is not None:
             found += [
                 convert.symbol(symbol, workspace.root, session.client.encoding)
-                for symbol in answers.symbols(index, params.query, searched)
+                for symbol in answers.symbols(index, params.query, searched, session.opened(workspace.root))
             ]
     return found
