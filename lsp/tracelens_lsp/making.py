@@ -80,8 +80,11 @@ async def _asked(
     arguments = [name, about, *options, "--json", "--root", str(root)]
     finished = await worker.run(root, arguments, progress, session.settings.project_python)
     try:
-        told = maker.read(json.loads(finished.output))
-    except (ValueError, KeyError, TypeError):
+        printed = json.loads(finished.output)
+        if printed.get("no_edit"):
+            return _NotMade(words.clean(str(printed["no_edit"]), 300), elsewhere=True)
+        told = maker.read(printed)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return _NotMade(finished.said or f"`tracelens {name}` ended with {finished.code}")
     if isinstance(told, _NotMade):
         return told
@@ -97,21 +100,28 @@ async def _asked(
 
 
 def _fix(told: _Json, strategies: Sequence[str] = ("template", "llm")) -> _Made | _NotMade:
-    best = _best([fix for fix in told["fixes"] if fix.get("strategy") in strategies])
+    harmless = [fix for fix in told["fixes"] if fix["strategy"] in strategies and _kind(fix) not in _HARMFUL]
+    best = _best(harmless)
     if best is None:
+        if why := next((fix["no_edit"] for fix in harmless if fix.get("no_edit")), ""):
+            return _NotMade(words.clean(str(why), 300), elsewhere=True)
         notes = "; ".join(words.clean(str(note), words.LONGEST_MESSAGE) for note in told.get("notes", ())[:3])
         return _NotMade(f"no fix was found{f': {notes}' if notes else ''}", warning=False)
     title = words.clean(str(best.get("title", "fix")), 200)
     by_template = best.get("strategy") == "template"
-    proved = by_template and best.get("verdict", {}).get("kind") == "fixed"
+    proved = by_template and _kind(best) == "fixed"
     return _Made(best, title, _verdict(best, told), proved)
 
 
 def _best(fixes: Sequence[_Json]) -> _Json | None:
-    """The first that was proved, else the first that was not proved wrong."""
-    usable = [fix for fix in fixes if fix.get("edits") and fix.get("verdict", {}).get("kind") not in _HARMFUL]
-    proved = [fix for fix in usable if fix.get("verdict", {}).get("kind") == "fixed"]
+    """The first that was proved, else the first."""
+    usable = [fix for fix in fixes if fix.get("edits")]
+    proved = [fix for fix in usable if _kind(fix) == "fixed"]
     return next(iter([*proved, *usable]), None)
+
+
+def _kind(fix: _Json) -> str:
+    return str(fix.get("verdict", {}).get("kind"))
 
 
 def _verdict(fix: _Json, told: _Json) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.answers import recorded
 from tracelens.answers import calls, hints, hover, nothing, render, symbols
 from tracelens.answers.document import DocumentSnapshot, following, placed
 from tracelens.answers.snapshot import IndexSnapshot
-from tracelens.answers.values import contradicted
+from tracelens.answers.values import contradicted, short
 from tracelens_indexer.errors import NoIndex
 from tracelens_indexer.source.outline import outline
 from tracelens_indexer.store import Index
@@ -45,6 +46,15 @@ def test_the_terminal_prints_the_words_of_the_editor(index: IndexSnapshot) -> No
     shown = hover.hover(document, index, document.name_span(document.units[1]).start, recorded.NOW)
     assert shown
     assert render.plain(answer.blocks) == render.plain(shown.answer.blocks)
+
+
+def test_always_is_said_only_where_every_call_was_counted(tmp_path: Path) -> None:
+    """Of a unit that some of its calls passed by uncounted, every call that is known has its values."""
+    index = recorded.workspace(tmp_path, FILES, CALLS[:1])
+    profile = index.profile(index.find("a.f")[0].id)
+    assert profile and short(profile.observations[0], profile) == "always 2"
+    assert short(profile.observations[0], replace(profile, counting="at least")) == "seen 2"
+    index.close()
 
 
 def test_an_edited_file_on_disk_that_is_indexed_is_stale(index: IndexSnapshot) -> None:

@@ -102,6 +102,13 @@ def test_what_no_run_is_says_what_there_is(index: Index, text: str, said: str) -
     assert said in str(refused.value)
 
 
+def test_a_choice_that_is_too_long_is_refused_not_cut(index: Index) -> None:
+    """What is cut off would have narrowed it: `--drop` would forget more than was meant."""
+    long = " ".join(["env:staging"] * 100) + " since:1s"
+    with pytest.raises(BadChoice, match="1,000 characters"):
+        selected(index, long)
+
+
 def test_each_choice_that_is_offered_can_be_chosen(index: Index) -> None:
     offered = {one.title: chosen(index, one.id) for one in choices(index)}
     assert offered["Current runs"] is None

@@ -53,6 +53,8 @@ def test_what_only_stops_a_failure_is_applied_when_it_is_chosen_alone(tmp_path: 
     asked = ("fix", "mean", *where, "--python", sys.executable, "--seconds", "0", "--apply")
     refused = tracelens(*asked)
     assert refused.returncode == 2 and "result not checked: it makes up what to do instead" in refused.stderr
+    there_is_none = tracelens(*asked, "--choose", "9")
+    assert there_is_none.returncode == 2 and "there is no fix 9" in there_is_none.stderr
     assert (tmp_path / "stats.py").read_bytes() == before
     chosen = tracelens(*asked, "--choose", "1")
     assert chosen.returncode == 0, chosen.stderr

@@ -20,7 +20,8 @@ def _run(root: Path, *arguments: str) -> tuple[int, str]:
 def test_commands_tell_what_one_test_did(tmp_path: Path) -> None:
     recorded.workspace(tmp_path, FILES, CALLS).close()
     assert "3 calls · p50 0.1 ms" in _run(tmp_path, "show", "apply_discount", "--test", "test_free")[1]
-    assert "ZeroDivisionError" in _run(tmp_path, "failures", "--test", "test_free")[1]
+    told = _run(tmp_path, "failures", "--test", "test_free")[1]
+    assert "ZeroDivisionError" in told and "3 of 3 calls" in told, "not of the calls of all tests"
     assert "no exception was seen" in _run(tmp_path, "failures", "--test", "test_gold")[1]
     told = _run(tmp_path, "calls", "apply_discount", "--test", "test_pricing.py::test_free", "--json")[1]
     assert [call["outcome"] for call in json.loads(told)] == ["ZeroDivisionError"] * 3

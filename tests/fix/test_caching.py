@@ -23,7 +23,36 @@ from functools import lru_cache
 RATES = {"gold": 0.2}
 CHANGED = {"gold": 0.2}
 CHANGED["basic"] = 0.0
+NESTED = {"gold": [0.2]}
+SHARED = {"gold": 0.2}
+GIVEN = {"gold": 0.2}
+also = SHARED
 seen = []
+
+
+def fill(rates):
+    rates["tin"] = 0.1
+
+
+fill(GIVEN)
+
+
+@lru_cache
+def decorated(n):
+    return n
+
+
+def bound(n):
+    return n
+
+
+bound = time.perf_counter
+
+
+def keeps(n, kept=[]):
+    mine = kept
+    mine.append(n)
+    return len(mine)
 
 
 def pure(n):
@@ -41,6 +70,8 @@ PURE = [
     "def f(tier):\n    if tier not in RATES:\n        raise KeyError(tier)\n    return RATES[tier]\n",
     "def f(text):\n    return '-'.join(sorted(text.lower().split()))\n",
     "def f(n):\n    return sum(map(pure, range(n)))\n",
+    "def f(n):\n    return n if n < 2 else f(n - 1) + f(n - 2)\n",
+    "def f(n):\n    return max(RATES) + sum(rate for rate in RATES.values() if rate in (0.1, n))\n",
 ]
 IMPURE = {
     "def f(n):\n    return reads_the_clock(n)\n": "reads_the_clock: it calls time.time",
@@ -57,6 +88,13 @@ IMPURE = {
     "class C:\n    def f(self, n):\n        return n\n": "method",
     "def f(n, call):\n    return call(n)\n": "it calls call",
     "def f(n):\n    return open(n).read()\n": "it",
+    "def f(n):\n    rates = RATES or {}\n    rates['new'] = n\n    return n\n": "another name",
+    "def f(n):\n    for one in NESTED.values():\n        one.append(n)\n    return n\n": "it reads NESTED",
+    "def f(n):\n    return SHARED['gold'] * n\n": "it reads SHARED",
+    "def f(n):\n    return GIVEN['gold'] * n\n": "it reads GIVEN",
+    "def f(n):\n    return decorated(n)\n": "decorated: it has a decorator",
+    "def f(n):\n    return bound(n)\n": "it calls bound",
+    "def f(n):\n    return keeps(n)\n": "keeps: it has a default that can be changed",
 }
 
 
@@ -94,6 +132,8 @@ def test_calls_speak_for_a_cache_only_when_they_repeat_and_agree(tmp_path: Path)
         "no key": [{**call, "args": {"n": [1]}, "times": 6}],
         "as quick": [{**call, "ms": 0.0005, "times": 6}],
         "seldom repeat": [{**call, "args": {"n": n}} for n in range(6)],
+        "of several types": [{**call, "times": 4}, {**call, "args": {"n": 1.0}, "times": 4}],
+        "not recorded in full": [{**call, "args": {"n": "token = [redacted]"}, "times": 6}],
     }
     for number, (why, calls) in enumerate(told.items()):
         assert why in str(repeated(_kept(tmp_path / str(number), calls)))

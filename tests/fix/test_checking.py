@@ -10,9 +10,10 @@ import pytest
 
 from tests.fix.recorded import Program
 from tracelens.fix import propose
-from tracelens.fix.checking import MADE_UP, RIVAL, STOPS, Checked, settled
+from tracelens.fix.checking import MADE_UP, RIVAL, STOPS, Check, Checked, settled
+from tracelens.fix.evidence import gather
 from tracelens.fix.invented import leaves_out, makes_up
-from tracelens.fix.patch import Patch
+from tracelens.fix.patch import Edit, Patch, make_patch
 from tracelens.replay import sandbox
 from tracelens.replay.sandbox import NoSandbox
 from tracelens.replay.verdict import Matrix, Verdict
@@ -64,6 +65,29 @@ def test_tests_of_the_workspace_say_which_result_is_meant(tmp_path: Path) -> Non
     assert {one.verdict.kind for one in wanted.fixes} == {"regressed"}, "a test wants the exception"
 
 
+@needs_sandbox
+def test_a_patch_with_which_the_tests_cannot_be_run_is_not_fixed(tmp_path: Path) -> None:
+    """The calls say nothing of it: what the tests import is gone."""
+    code = "UNIT = 1\n\n\ndef share(n, d):\n    return n / d\n"
+    program = Program(tmp_path, code)
+    (tmp_path / "test_program.py").write_text(
+        "from program import UNIT, share\n\ndef test_half():\n    assert share(UNIT, 2) == 0.5\n\n"
+        "def test_none():\n    assert share(1, 0) == 0.0\n"
+    )
+    program.record("share", (1, 2), test="test_program.py::test_half")
+    failure = program.record("share", (1, 0), test="test_program.py::test_none")
+    evidence = gather(program.index, failure, tmp_path)
+    check = Check(evidence, tmp_path, sys.executable, sandbox.probe(sys.executable))
+    assert check.tests.failing
+    mended = code.replace("n / d", "n / d if d else 0.0")
+    verdicts = {}
+    for text in (mended, mended.removeprefix("UNIT = 1\n\n\n")):
+        edits = [Edit(0, len(code), text)]
+        verdicts[text] = check.check(make_patch(evidence.source, edits)).verdict
+    assert [one.kind for one in verdicts.values()] == ["fixed", "undetermined"]
+    assert "cannot be run with it" in verdicts[text].words
+
+
 def checked(kind: str, *results: str, made_up: bool = False, by_tests: bool = False) -> Checked:
     verdict = Verdict(kind, "re-ran: no longer raises", Matrix(1, 1, 2, 2))  # type: ignore[arg-type]
     return Checked(Patch("p.py", "", b"", ""), verdict, results, frozenset(), by_tests, made_up)
@@ -75,6 +99,8 @@ def test_edits_with_other_results_are_rivals_unless_tests_decide_or_one_is_far_l
     assert RIVAL in settled([(one, 0.8), (other, 0.7)])[0].words
     assert [each.kind for each in settled([(one, 0.8), (checked("fixed", "a"), 0.7)])] == ["fixed", "fixed"]
     assert [each.kind for each in settled([(one, 0.9), (other, 0.4)])] == ["fixed", "stops"]
+    same = settled([(one, 0.9), (checked("fixed", "a"), 0.4)])
+    assert [each.kind for each in same] == ["fixed", "stops"] and RIVAL not in same[1].words, "it gives the same result"
     assert [each.kind for each in settled([(one, 0.8), (checked("stops", "b", made_up=True), 0.8)])] == [
         "fixed",
         "stops",

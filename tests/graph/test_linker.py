@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tracelens_indexer.graph import flowing
 from tracelens_indexer.graph import link as whole
 from tracelens_indexer.graph.linker import Linker, Update
 from tracelens_indexer.graph.links import Links
+from tracelens_indexer.graph.program import Program
 from tracelens_indexer.source.facts import FileFacts
 from tracelens_indexer.source.lower import lower
 
@@ -176,6 +178,26 @@ def test_a_file_that_is_gone_is_linked_without() -> None:
     del workspace.facts["program.py"]
     workspace.linker.remove("program.py")
     workspace.check()
+
+
+def test_an_edit_that_makes_the_program_large_follows_fewer_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    classes = "".join(f"class C{n}:\n    def run(self):\n        return {n}\n\n\n" for n in range(12))
+    use = "def use(one):\n    return one.run()\n\n\ndef main():\n    pass\n" + "".join(
+        f"    use(C{n}())\n" for n in range(12)
+    )
+    workspace = Workspace({"program.py": classes + use})
+    nodes = Program(workspace.facts).nodes
+    monkeypatch.setattr(flowing, "MAX_VALUES", ((nodes + 20, 32), (1 << 62, 6)))
+
+    def runs() -> int:
+        return sum(edge.kind == "call" and edge.confidence == "likely" for edge in workspace.linker.links().edges)
+
+    workspace.linker.relink()
+    assert runs() == 12
+    update = workspace.edit("program.py", "    pass\n", "    print(use(C0()))\n" * 12)
+    assert update.full
+    workspace.check()
+    assert runs() == 6
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -65,6 +66,16 @@ CALLS: list[dict[str, Any]] = [
 def workspace(tmp_path: Path) -> Path:
     root = tmp_path / "shop"
     recorded.workspace(root, FILES, CALLS).close()
+    return root
+
+
+def recorded_by_running(root: Path, files: dict[str, str]) -> Path:
+    """A workspace whose main.py our recorder has recorded: calls that can be made again."""
+    recorded.write(root, files)
+    environment = {**os.environ, "TRACELENS_CONFIG": str(root.parent / "config.toml")}
+    command = [sys.executable, "-m", "tracelens.cli", "record", "--", "main.py"]
+    ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
     return root
 
 

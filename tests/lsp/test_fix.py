@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lsprotocol import types as lsp
 
-from tests.answers import recorded
-from tests.lsp.conftest import PRICING, Connect, applied
+from tests.lsp.conftest import PRICING, Connect, applied, recorded_by_running
 
 MAIN = """\
 from pricing import apply_discount
@@ -27,12 +23,7 @@ for price in (10.0, 20.0, 0.0, 30.0, 0.0):
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    root = recorded.write(tmp_path / "shop", {"pricing.py": PRICING, "main.py": MAIN})
-    environment = {**os.environ, "TRACELENS_CONFIG": str(tmp_path / "config.toml")}
-    command = [sys.executable, "-m", "tracelens.cli", "record", "--", "main.py"]
-    ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return root
+    return recorded_by_running(tmp_path / "shop", {"pricing.py": PRICING, "main.py": MAIN})
 
 
 @pytest.mark.parametrize("name", ["vscode", "neovim"])
@@ -81,7 +72,7 @@ async def test_a_fix_finds_its_place_beside_what_was_typed_and_not_saved(connect
             assert (await editor.client.code_action_resolve_async(action)).edit is None
 
 
-async def test_a_fix_that_a_link_asked_for_is_shown_before_it_isapplied(connect: Connect, workspace: Path) -> None:
+async def test_a_fix_that_a_link_asked_for_is_shown_before_it_is_applied(connect: Connect, workspace: Path) -> None:
     async with connect("vscode", root=workspace) as editor:
         uri = editor.open("pricing.py")
         [failure] = [d.data["failure"] for d in await editor.diagnostics(uri) if d.code == "failure"]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from lsprotocol import types as lsp
 
-from tests.answers import recorded
-from tests.lsp.conftest import Connect, Editor
+from tests.lsp.conftest import Connect, Editor, recorded_by_running
 
 RATES = '''\
 """Rates."""
@@ -44,12 +40,7 @@ for n in (2, 4, 0):
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    root = recorded.write(tmp_path / "rates", {"rates.py": RATES, "main.py": MAIN})
-    environment = {**os.environ, "TRACELENS_CONFIG": str(tmp_path / "config.toml")}
-    command = [sys.executable, "-m", "tracelens.cli", "record", "--", "main.py"]
-    ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return root
+    return recorded_by_running(tmp_path / "rates", {"rates.py": RATES, "main.py": MAIN})
 
 
 async def _said(editor: Editor) -> str:

@@ -137,3 +137,7 @@ def test_a_fix_is_told_with_its_verdict_and_never_as_applied() -> None:
     text = fit(fixes.about(report, "f:1"))
     assert "failing 3 of 3 fixed, passing 12 of 12 same" in text and "+good�" in text
     assert "nothing was applied" in text
+    for kind, told in {"fixed": "--apply", "stops": "--apply --choose 1", "regressed": "", "not verified": ""}.items():
+        report["fixes"][0]["verdict"]["kind"] = kind  # type: ignore[index]
+        last = fixes.about(report, "f:1").next
+        assert last.endswith(told) and ("--apply" in last) == bool(told), "what would be refused is not suggested"

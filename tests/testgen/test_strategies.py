@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import ast
 import random
+import zlib
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.answers import recorded
+from tracelens.replay.rerun import RecordedCall
 from tracelens.testgen.chance import stubs
 from tracelens.testgen.literals import Unwritable
-from tracelens.testgen.strategies import strategy
+from tracelens.testgen.strategies import property_test, strategy
 from tracelens_recorder.boundaries import _packed
 from tracelens_recorder.replayable import encode_arguments
 
@@ -68,3 +73,32 @@ def test_what_was_drawn_and_the_clock_are_given_again() -> None:
     with pytest.raises(Unwritable, match="draws random numbers in another way"):
         stubs(function("def f(x):\n    random.shuffle(x)"), world)
     assert stubs(function("def f(x):\n    return x"), {"clock": world["clock"]}) == []
+    for damaged in (["x", 1, 2], {"0": 1}, [1.5], 7):
+        assert stubs(function("def f():\n    return time.time()"), {"clock": damaged}) == []
+    torn = [3, b64encode(zlib.compress(b"abcde")).decode(), None]
+    with pytest.raises(Unwritable, match="cannot be written down"):
+        stubs(function("def f():\n    return random.random()"), {"random": torn})
+
+
+def made(tmp_path: Path, source: str, **arguments: Any) -> str:
+    """What a property test calls, of a module shop.py whose function was recorded with these arguments."""
+    index = recorded.workspace(tmp_path, {"shop.py": source}, [])
+    unit = next(one for one in index.units_in("shop.py") if one.kind == "function")
+    index.close()
+    encoded = encode_arguments(arguments, ())
+    assert encoded is not None
+    text, name = property_test(unit, function(source), [RecordedCall("c:1", encoded, "", result=("int", "1"))])
+    compile(text, "t.py", "exec")
+    return text[text.index(f"def {name}") :].partition("result = ")[0] + text.partition("result = ")[2]
+
+
+def test_a_parameter_with_the_functions_own_name_does_not_hide_it(tmp_path: Path) -> None:
+    text = made(tmp_path, "def price(price, qty, *, price_=2):\n    return price * qty\n", price=1, qty=2, price_=3)
+    assert "(price__, qty, price_):" in text and "price(price__, qty, price_=price_)\n" in text
+
+
+def test_behind_a_parameter_that_was_not_recorded_arguments_go_by_name(tmp_path: Path) -> None:
+    text = made(tmp_path, "def price(price_of, tax=0, qty=1):\n    return price_of * qty\n", price_of=1, qty=2)
+    assert "price(price_of, qty=qty)\n" in text
+    with pytest.raises(Unwritable, match="cannot be left out"):
+        made(tmp_path / "b", "def price(a, tax=0, qty=1, /):\n    return a * qty\n", a=1, qty=2)

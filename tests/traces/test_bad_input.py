@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+import pytest
 
 from tests.traces.conftest import Shop
 from tests.traces.test_names import span, write
@@ -55,3 +58,18 @@ def test_a_log_of_several_encodings_gives_every_traceback(shop: Shop, tmp_path: 
     import_file(shop, log)
     (failure,) = [row for row in shop.profile("line_total").failures if row.origin]
     assert failure.n == len(parts)
+
+
+@pytest.mark.parametrize("longest", [1e15, 1e17])
+def test_times_longer_than_any_program_ran_are_imported_and_bounded(longest: float, shop: Shop, tmp_path: Path) -> None:
+    """In nanoseconds they are more than a column of the database holds."""
+    names = [f"OrderService.process ({shop.root}/shop/service.py:13)", f"line_total ({shop.root}/shop/pricing.py:21)"]
+    events = [{"ph": "X", "pid": 1, "tid": 1, "ts": -at, "dur": longest, "name": names[at % 2]} for at in range(6)]
+    events.append({**events[0], "ts": 9e17, "args": {"return_value": "1"}})
+    file = tmp_path / "long.json"
+    file.write_text(json.dumps({"traceEvents": events, "viztracer_metadata": {"version": "1.1"}}))
+    assert import_file(shop, file).run is not None
+    for profile in shop.profiles.values():
+        assert 0 < profile.unit.total_ns < 2**59 and 0 <= profile.unit.min_ns <= profile.unit.max_ns < 2**59
+    [run] = shop.index.runs()
+    assert 0 < run.duration_ns < 2**59

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.traces.conftest import Shop, index
+from tracelens_indexer.traces.anchors import Anchors
 from tracelens_indexer.traces.importing import import_file
 
 FLASK = """
@@ -275,3 +277,26 @@ def test_children_may_overlap_outlast_and_circle(shop: Shop, tmp_path: Path) -> 
     assert shop.profile("line_total").unit.calls == 2
     assert shop.profile("normalise").unit.calls == 3
     assert summary.skipped == {"span with an id that was seen before": 1, "negative duration": 1}
+
+
+def test_files_that_register_no_handler_are_not_looked_up_in_git(
+    web: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a process, of which so many are allowed: the files that the trace is about would have none left."""
+    subprocess.run(["git", "init", "-q"], cwd=web.root, check=True, capture_output=True)
+    asked: list[str] = []
+    ask = Anchors._git
+
+    def counted(anchors: Anchors, name: str) -> bytes | None:
+        asked.append(name)
+        return ask(anchors, name)
+
+    monkeypatch.setattr(Anchors, "_git", counted)
+    attributes = [{"key": "vcs.ref.head.revision", "value": {"stringValue": "3fa9c1d2" * 5}}]
+    told = span(1, "GET /health", kind=2, attributes={"http.route": "/health", "http.request.method": "GET"})
+    trace = tmp_path / "t.json"
+    scoped = [{"scope": {"name": ""}, "spans": [told]}]
+    trace.write_text(json.dumps({"resourceSpans": [{"resource": {"attributes": attributes}, "scopeSpans": scoped}]}))
+    import_file(web, trace)
+    assert any("starlette_app.py" in name for name in asked)
+    assert not any("shop/pricing.py" in name for name in asked), asked

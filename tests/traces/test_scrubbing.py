@@ -23,6 +23,8 @@ def test_a_call_with_a_secret_is_not_kept_to_be_made_again() -> None:
         {"names": {"n": CARD}, "world": {"clock": [1, 2, 3]}},
         {"names": {"n": 1}, "world": {"clock": [1, 2, 3], "tape": [["time.time_ns", CARD]]}},
         {"names": {"n": CARD}},
+        {"names": {"n": 1}, "world": {"clock": ["4111 1111 1111 1111", 2, 3]}},
+        {"names": {"n": 1}, "world": {"clock": {"n": CARD}}},
     ):
         scrub = Scrubber()
         assert (scrub.replay(encoded), scrub.redacted) == ("", 1)

@@ -15,8 +15,8 @@ from msgspec import structs
 from tree_sitter import Tree
 
 from tracelens_indexer.profiles.rows import AnchorState
+from tracelens_indexer.source.drafts import Known
 from tracelens_indexer.source.facts import Unit, unit_id
-from tracelens_indexer.source.lower import Known
 from tracelens_indexer.source.outline import outline
 from tracelens_indexer.source.place import Place, place_at
 from tracelens_indexer.source.syntax import parse

@@ -77,7 +77,7 @@ def _of_parameters(
         observation = observed.get(parameter.name)
         if profile is None or observation is None or parameter.name in ("self", "cls"):
             continue
-        label = values.short(observation, values.biased(profile))
+        label = values.short(observation, profile)
         end = _end_of(document, parameter)
         if end is None or not 0 < len(label) <= headline.LONGEST_HINT:
             continue

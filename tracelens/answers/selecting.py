@@ -62,10 +62,12 @@ def word(key: str, value: str) -> str:
 
 def _words(text: str) -> list[tuple[str, str]]:
     """(key, value), those that narrow by number last; none where the text is no choice at all."""
+    if len(text) > _LONGEST:
+        raise BadChoice(f"run: a choice of more than {_LONGEST:,} characters")
     try:
-        parts = shlex.split(text[:_LONGEST])
+        parts = shlex.split(text)
     except ValueError as error:
-        raise BadChoice(f"run: {error} in {text[:_LONGEST]!r}") from error
+        raise BadChoice(f"run: {error} in {text!r}") from error
     found: list[tuple[str, str]] = []
     for part in parts:
         key, colon, value = part.partition(":")
@@ -146,7 +148,7 @@ def _none(index: Index, runs: list[RunRecord], words: Iterable[tuple[str, str]],
     elif key == "test":
         others = [test for test, _ in index.tests()]
     elif key in ("since", "until"):
-        latest = datetime.fromtimestamp(_when(runs[0]) / 1e9).isoformat(" ", "minutes")
+        latest = datetime.fromtimestamp(max(map(_when, runs)) / 1e9).isoformat(" ", "minutes")
         return f"no run is {said}: the latest began {latest}"
     known = list(dict.fromkeys(other for other in others if other))
     listed = ", ".join(known[:_TOLD]) + (", …" if len(known) > _TOLD else "")

@@ -70,10 +70,12 @@ def slot_line(observation: Observation, annotation: str = "", returned_only: boo
     return line(*pieces, label=label)
 
 
-def short(observation: Observation, some_only: bool = False) -> str:
+def short(observation: Observation, profile: Profile) -> str:
     """ "0.0 … 120.5", "'gold' 62 %", "always 3", "None ~1 %", "len 0 … 12": the one thing most worth knowing of a
-    parameter, for the end of a parameter; "" when there is none. `some_only`: not every call's values are known."""
-    totals = _totals(observation, some_only)
+    parameter, for the end of a parameter; "" when there is none."""
+    totals = _totals(observation, biased(profile))
+    # Of calls that nobody counted, none of the values is known either.
+    some_only = biased(profile) or profile.counting != "exact"
     whole = sum(totals.values())
     known = [key for key in totals if key[1] is not None]
     none = sum(n for (kind, _), n in totals.items() if kind in NONE)

@@ -13,12 +13,13 @@ from tracelens.cli.progress import showing
 from tracelens.cli.workspace import (
     complete_units,
     find_root,
+    interpreter,
     json_option,
-    load_settings,
     one_unit,
     open_index,
     print_json,
     progress_option,
+    python_option,
     root_option,
     say,
 )
@@ -44,9 +45,7 @@ class _Proposed:
 @click.command("cache")
 @click.argument("unit", shell_complete=complete_units)
 @click.option("--apply", "apply_it", is_flag=True, help="Write it to the file.")
-@click.option(
-    "--python", "python_name", default="", help="Interpreter to make the calls with (default: the project's)."
-)
+@python_option("to make the calls with")
 @root_option
 @json_option
 @progress_option
@@ -73,13 +72,12 @@ def command(
     Ends with 1 when it is not proposed, and says why.
     """
     from tracelens.fix import patch as patches
-    from tracelens.interpreter import project_python
 
     root = find_root(root_path)
     with open_index(root) as index, showing(progress, "Looking") as update:
         found = one_unit(index, unit)
         update(f"making recorded calls of {found.qualname} again", 0, 0)
-        python = project_python(root, python_name or load_settings(root).project_python)
+        python = interpreter(root, python_name)
         made = _proposed(index, found, root, python)
     if as_json:
         print_json(_plain(found, made, root))
@@ -122,5 +120,5 @@ def _plain(unit: UnitRecord, made: _Proposed, root: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"unit": unit.qualname, "proposed": made.patch is not None, "told": made.told}
     if made.patch is not None:
         found |= {"diff": made.patch.diff, "sandbox": made.sandbox, "verified": made.verified}
-        found |= plain_edit(unit.path, (root / unit.path).read_bytes(), made.patch.content)
+        found |= plain_edit(root, unit.path, made.patch.made_for, made.patch.content)
     return found

@@ -14,12 +14,14 @@ from tracelens.cli.edits import plain_edit
 from tracelens.cli.progress import showing
 from tracelens.cli.workspace import (
     find_root,
+    interpreter,
     json_option,
     load_settings,
     one_unit,
     open_index,
     print_json,
     progress_option,
+    python_option,
     root_option,
 )
 from tracelens_indexer.errors import TraceLensError
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("--seconds", type=float, help="CPU seconds of trying small edits (default: 6, with --test 30; 0 none).")
 @click.option("--no-ai", is_flag=True, help="Templates alone, even when an endpoint is configured.")
 @click.option("--show-prompt", is_flag=True, help="Print what would be sent to the endpoint, and send nothing.")
-@click.option("--python", "python_name", default="", help="Interpreter to re-run calls with (default: the project's).")
+@python_option("to re-run calls with")
 @root_option
 @json_option
 @progress_option
@@ -102,7 +104,7 @@ def command(
         repair_tests(
             root,
             test,
-            python_name or load_settings(root).project_python,
+            interpreter(root, python_name),
             30.0 if seconds is None else seconds,
             apply_it=apply_it,
             branch=branch,
@@ -174,6 +176,8 @@ def command(
             read = "" if report.best.sure else " --choose 1   (after reading it: its result is not checked)"
             click.echo(f"next: tracelens fix {report.failure.id} --apply{read}")
     if apply_it or branch or request:
+        if choose and best is None:
+            raise TraceLensError(f"nothing was applied: there is no fix {choose}, only {len(shown(report))}")
         if entry is None or best is None or best.verdict.kind not in ("fixed", "stops"):
             raise TraceLensError("nothing was applied: no fix was proved")
         if not best.sure and not (force or choose):
@@ -250,17 +254,12 @@ def _plain(report: FixReport, root: Path) -> dict[str, Any]:
         "evidence": report.evidence,
         "cause": asdict(report.cause) if report.cause else None,
         "notes": report.statements,
-        "fixes": [plain for fix in report.fixes if (plain := _plain_fix(fix, root))],
+        "fixes": [_plain_fix(fix, root) for fix in report.fixes],
     }
 
 
-def _plain_fix(fix: Fix, root: Path) -> dict[str, Any] | None:
-    """A fix with its edit in bytes of the file it was made for; None when the file has changed meanwhile."""
-    from tracelens.fix.patch import content_hash
-
-    before = (root / fix.patch.path).read_bytes()
-    if content_hash(before) != fix.patch.made_for:
-        return None
+def _plain_fix(fix: Fix, root: Path) -> dict[str, Any]:
+    """A fix with its edit in bytes of the file it was made for."""
     matrix = fix.verdict.matrix
     return {
         "title": fix.title,
@@ -273,6 +272,6 @@ def _plain_fix(fix: Fix, root: Path) -> dict[str, Any] | None:
             "passing": [matrix.passing_same, matrix.passing],
             "notes": fix.verdict.notes,
         },
-        **plain_edit(fix.patch.path, before, fix.patch.content),
+        **plain_edit(root, fix.patch.path, fix.patch.made_for, fix.patch.content),
         "diff": fix.patch.diff,
     }

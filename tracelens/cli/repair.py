@@ -23,7 +23,7 @@ _SHOWN = 3
 def repair_tests(
     root: Path,
     command: str,
-    python_name: str,
+    python: str,
     seconds: float,
     *,
     apply_it: bool,
@@ -40,13 +40,12 @@ def repair_tests(
     from tracelens.fix import ledger
     from tracelens.fix.search.oracle import CollectedTests
     from tracelens.fix.search.repair import repair
-    from tracelens.interpreter import project_python
 
     oracle = CollectedTests.parse(command)
     with showing(progress, "Fixing") as update:
         report = repair(
             root,
-            project_python(root, python_name),
+            python,
             oracle,
             cpu_seconds=seconds,
             progress=lambda line: update(line, 0, 0),
@@ -77,6 +76,8 @@ def repair_tests(
             raise TraceLensError(report.problem)
         return
     if apply_it or branch or request:
+        if report.repairs and best is None:
+            raise TraceLensError(f"nothing was applied: there is no repair {choose}, only {len(report.repairs)}")
         if entry is None or best is None:
             raise TraceLensError("nothing was applied: no repair was found")
         if not best.sure and not choose:

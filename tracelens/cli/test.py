@@ -12,12 +12,13 @@ from tracelens.cli.progress import showing
 from tracelens.cli.workspace import (
     complete_units,
     find_root,
+    interpreter,
     json_option,
-    load_settings,
     one_unit,
     open_index,
     print_json,
     progress_option,
+    python_option,
     root_option,
     say,
 )
@@ -34,7 +35,7 @@ NONE_MADE = 1
 @click.option("--write", "write_it", is_flag=True, help="Append them to the test file, or make a new one.")
 @click.option("--strategies", is_flag=True, help="A property test for hypothesis, from the values that were seen.")
 @click.option("--most", default=8, show_default=True, type=click.IntRange(1, 50), help="How many tests.")
-@click.option("--python", "python_name", default="", help="Interpreter to run them with (default: the project's).")
+@python_option("to run them with")
 @root_option
 @json_option
 @progress_option
@@ -63,7 +64,6 @@ def command(
 
     What they expect is what the code gives: read them before you keep them. Ends with 1 when none could be made.
     """
-    from tracelens.interpreter import project_python
     from tracelens.testgen import place
     from tracelens.testgen.engine import generate
 
@@ -71,7 +71,7 @@ def command(
     if strategies:
         _property(root, target, python_name, write_it, as_json)
         return
-    python = project_python(root, python_name or load_settings(root).project_python)
+    python = interpreter(root, python_name)
     with open_index(root) as index:
         failure = None
         if target.startswith("f:"):
@@ -103,11 +103,10 @@ def command(
 
 def _property(root: Path, target: str, python_name: str, write_it: bool, as_json: bool) -> None:
     from tracelens.answers import words
-    from tracelens.interpreter import project_python
     from tracelens.testgen import place
     from tracelens.testgen.engine import generate_property
 
-    python = project_python(root, python_name or load_settings(root).project_python)
+    python = interpreter(root, python_name)
     with open_index(root) as index:
         path, text, said = generate_property(index, one_unit(index, target), root, python)
     if as_json:
@@ -145,7 +144,6 @@ def _lines(made: Tests) -> list[str]:
 
 
 def _plain(made: Tests, root: Path) -> dict[str, Any]:
-    before = (root / made.path).read_bytes() if made.made_for else None
     return {
         "unit": made.unit.qualname,
         "problem": made.problem,
@@ -161,5 +159,5 @@ def _plain(made: Tests, root: Path) -> dict[str, Any]:
         "sandbox": made.sandbox,
         "diff": made.diff,
         "text": made.text,
-        **({} if made.problem else plain_edit(made.path, before, made.text.encode())),
+        **({} if made.problem else plain_edit(root, made.path, made.made_for, made.text.encode())),
     }

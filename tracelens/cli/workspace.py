@@ -75,6 +75,11 @@ progress_option = click.option(
 )
 
 
+def python_option(use: str) -> Callable[[F], F]:
+    """--python; `use` says what the interpreter is for: "to run them with"."""
+    return click.option("--python", "python_name", default="", help=f"Interpreter {use} (default: the project's).")
+
+
 def find_root(path: Path | None) -> Path:
     """The workspace meant by --root, or the one around the current folder."""
     if path is None:
@@ -90,6 +95,14 @@ def load_settings(root: Path) -> settings.Settings:
     for line in loaded.warnings:
         say(line)
     return loaded
+
+
+def interpreter(root: Path, named: str) -> str:
+    """Path of the interpreter that --python names, else the user's settings, else the project's own. Raises
+    TraceLensError for one that is not there."""
+    from tracelens.interpreter import project_python
+
+    return project_python(root, named or load_settings(root).project_python)
 
 
 @contextmanager

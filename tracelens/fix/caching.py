@@ -2,13 +2,14 @@
 
 Both have to be shown: that it was called with the same arguments again and gave the same each time (from the kept
 calls), and that it depends on nothing else and changes nothing (from its source, as far as its own file goes; in doubt
-it does). What is proposed has made the recorded calls again before anybody sees it.
+it does). What is proposed has made those recorded calls again that can be, before anybody sees it.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from tracelens.annotate.edits import behind_imports, bound_names
 from tracelens.fix.evidence import Function
 from tracelens.fix.patch import Edit, Patch, Source, make_patch
 from tracelens_indexer.store.answers import CaptureRecord
+from tracelens_recorder.redact import REDACTED
 
 LEAST_CALLS = 5
 _LEAST_NS = 2_000
@@ -28,6 +30,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_NUMBERS = _words("bool int float complex")
+"""A cache takes 1, 1.0 and True for the same."""
 _UNCHANGING = _words("bool int float complex str bytes NoneType None")
 """Types whose values can be a key, and be handed to several callers. A tuple may hold a list."""
 _PURE = _words(
@@ -44,6 +48,7 @@ _PURE_METHODS = _words(
 )
 _GROWING = _words("append extend add insert update setdefault pop popitem remove discard clear sort reverse")
 """Methods that change a value: of what the function has made itself they are nobody else's business."""
+_MUTABLE = (ast.List, ast.Dict, ast.Set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +67,18 @@ class Repeated:
 def repeated(captures: Sequence[CaptureRecord]) -> Repeated | str:
     """How often the kept calls that returned had arguments seen before; or why that is no case for a cache."""
     results: dict[tuple[tuple[str, str, str], ...], tuple[str, str]] = {}
+    numbers: dict[str, str] = {}
     returned = [one for one in captures if not one.outcome]
     if len(returned) < LEAST_CALLS:
         return f"fewer than {LEAST_CALLS} calls were kept"
     for one in returned:
-        if one.result is None or one.result[0] not in _UNCHANGING or "…" in one.result[1]:
+        if one.result is None or one.result[0] not in _UNCHANGING or not _in_full(one.result[1]):
             return "what it returns can be changed, or was not recorded in full"
         for name, kind, text in one.arguments:
-            if kind not in _UNCHANGING or "…" in text:
+            if kind not in _UNCHANGING or not _in_full(text):
                 return f"{name} takes what is no key of a cache, or was not recorded in full"
+            if kind in _NUMBERS and numbers.setdefault(name, kind) != kind:
+                return f"{name} takes numbers of several types, and a cache takes 1, 1.0 and True for the same"
         if one.arguments in results and results[one.arguments] != one.result:
             return "it gave different results for the same arguments"
         # The clock is always noted, read or not: that a function reads it, its source says.
@@ -84,10 +92,12 @@ def repeated(captures: Sequence[CaptureRecord]) -> Repeated | str:
     return found if found.again * 2 >= found.calls else "its calls seldom repeat"
 
 
+def _in_full(text: str) -> bool:
+    return "…" not in text and REDACTED not in text
+
+
 def impure(tree: ast.Module, node: Function) -> str:
     """Why a function may depend on more than its arguments or change something, as a clause; "" when it does not."""
-    if node.decorator_list:
-        return "it has a decorator already"
     if isinstance(node, ast.AsyncFunctionDef):
         return "it is a coroutine"
     if node not in tree.body:
@@ -97,13 +107,26 @@ def impure(tree: ast.Module, node: Function) -> str:
 
 class _Module:
     def __init__(self, tree: ast.Module) -> None:
-        self._functions = {one.name: one for one in tree.body if isinstance(one, ast.FunctionDef)}
+        defined = Counter(one.name for one in ast.walk(tree) if isinstance(one, ast.FunctionDef | ast.ClassDef))
+        stored = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name) and not isinstance(one.ctx, ast.Load)}
+        self._functions = {
+            one.name: one
+            for one in tree.body
+            if isinstance(one, ast.FunctionDef) and defined[one.name] == 1 and one.name not in stored
+        }
         self._imported = {name: what for name, what in bound_names(tree).items() if not what.startswith(".")}
         self._constants = _constants(tree)
+        """Those that can be read; and those that can be changed under another name, with that."""
+        self._looked_at: set[str] = set()
 
     def why(self, node: ast.FunctionDef, depth: int) -> str:
         if depth > _DEEPEST:
             return "what it calls goes deeper than was looked"
+        self._looked_at.add(node.name)
+        if node.decorator_list:
+            return "it has a decorator already"
+        if any(not _is_unchanging(one) for one in [*node.args.defaults, *node.args.kw_defaults] if one is not None):
+            return "it has a default that can be changed"
         arguments = node.args
         own = {a.arg for a in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]}
         own |= {a.arg for a in (arguments.vararg, arguments.kwarg) if a}
@@ -113,6 +136,8 @@ class _Module:
             if told := self._told(inner, own, stored, called):
                 return told
         for name in called:
+            if name in self._looked_at:
+                continue
             if told := self.why(self._functions[name], depth + 1):
                 return f"it calls {name}: {told}"
         return ""
@@ -123,16 +148,17 @@ class _Module:
                 return "it yields, waits, or writes what is not its own"
             case ast.Import() | ast.ImportFrom() | ast.With() | ast.ClassDef() | ast.FunctionDef():
                 return "it imports, opens or defines something"
-            case ast.Assign(value=ast.Name(id=name)) if name in self._constants:
-                return f"it gives {name} another name"
             case ast.Attribute(ctx=ast.Store()) | ast.Subscript(value=ast.expr(), ctx=ast.Store()):
                 return "" if _root(node) in stored - own else "it writes into a value"
             case ast.Name(id=name, ctx=ast.Load()):
                 if name in self._functions and name not in own | stored:
                     called.append(name)
-                known = name in own | stored or name in _PURE or name in self._functions or name in self._constants
+                known = (
+                    name in own | stored or name in _PURE or name in self._functions or self._constants.get(name) == ""
+                )
                 known = known or self._imported.get(name, "").partition(".")[0] in _PURE_MODULES
-                return "" if known or isinstance(getattr(builtins, name, None), type) else f"it reads {name}"
+                known = known or isinstance(getattr(builtins, name, None), type)
+                return "" if known else f"it reads {name}{self._constants.get(name, '')}"
             case ast.Call(func=ast.Name(id=name)):
                 outside = self._imported.get(name, "").partition(".")[0]
                 kind = getattr(builtins, name, None)
@@ -161,26 +187,61 @@ def _root(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _constants(tree: ast.Module) -> set[str]:
-    """Names in capitals that the module binds once, to a literal, and whose value nothing in the file changes."""
-    bound: dict[str, int] = {}
-    literal: set[str] = set()
+def _constants(tree: ast.Module) -> dict[str, str]:
+    """Names in capitals that the module binds once, to a literal, and whose value nothing in the file changes: "", or
+    how what the file does with it could change it."""
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    literal: dict[str, ast.expr] = {}
     for statement in tree.body:
         if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             for target in targets:
                 if isinstance(target, ast.Name) and target.id.isupper() and _is_literal(statement.value):
-                    literal.add(target.id)
+                    literal[target.id] = statement.value
+    bound: Counter[str] = Counter()
+    changed: set[str] = set()
+    aliased: set[str] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            bound[node.id] = bound.get(node.id, 0) + 1
+        if isinstance(node, ast.Global):
+            changed.update(node.names)
         elif isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
-            literal.discard(_root(node))
+            changed.add(_root(node))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _GROWING:
-            literal.discard(_root(node.func))
-        elif isinstance(node, ast.Global):
-            literal.difference_update(node.names)
-    return {name for name in literal if bound.get(name) == 1}
+            changed.add(_root(node.func))
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            bound[node.id] += 1
+        elif isinstance(node, ast.Name) and node.id in literal and not _is_only_read(node, parents[node]):
+            aliased.add(node.id)
+    found: dict[str, str] = {}
+    for name, value in literal.items():
+        if bound[name] == 1 and name not in changed:
+            # What holds lists hands them out.
+            inner = [one for one in ast.walk(value) if one is not value]
+            if _is_unchanging(value) or (name not in aliased and not any(isinstance(one, _MUTABLE) for one in inner)):
+                found[name] = ""
+            else:
+                found[name] = ", which can be changed under another name"
+    return found
+
+
+def _is_only_read(node: ast.Name, parent: ast.AST) -> bool:
+    """Whether no other name or place can hold the value from here on."""
+    match parent:
+        case ast.Subscript() | ast.Compare() | ast.FormattedValue():
+            return True
+        case ast.Attribute(attr=attribute):
+            return attribute in _PURE_METHODS
+        case ast.For() | ast.comprehension():
+            return parent.iter is node
+        case ast.If() | ast.While() | ast.IfExp():
+            return parent.test is node
+        case ast.Call(func=ast.Name(id=name)):
+            return name in _PURE
+    return False
+
+
+def _is_unchanging(node: ast.expr) -> bool:
+    return _is_literal(node) and not any(isinstance(one, _MUTABLE) for one in ast.walk(node))
 
 
 def _is_literal(node: ast.expr) -> bool:

@@ -35,6 +35,7 @@ NO_PASSING = "no passing call was recorded to compare with"
 _FAR = 0.25
 """How much less likely a patch is that says nothing against another."""
 RIVAL = "another small edit stops it too, and gives another result"
+LIKELIER = "another edit, far likelier to be meant, gives the same result"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,8 @@ def settled(found: Sequence[tuple[Checked, float]]) -> list[Verdict]:
     verdicts = []
     for one, likely in found:
         unclear = one.verdict.kind == "fixed" and (len(rivals) > 1 or likely <= most - _FAR)
-        verdicts.append(doubted(one.verdict, RIVAL) if unclear else one.verdict)
+        doubt = LIKELIER if rivals == {one.results} else RIVAL
+        verdicts.append(doubted(one.verdict, doubt) if unclear else one.verdict)
     return verdicts
 
 

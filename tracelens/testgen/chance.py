@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ast
 import random
+import struct
 import zlib
 from base64 import b64decode
 from collections.abc import Mapping
-from struct import unpack
 from typing import Any
 
 from tracelens.fix.evidence import Function
@@ -29,14 +29,16 @@ _CLOCKS = {"time.time": 0, "time.monotonic": 1, "time.perf_counter": 2}
 
 def stubs(node: Function, world: Mapping[str, Any]) -> list[str]:
     """Lines for `monkeypatch`. Raises Unwritable, with the reason for a person, where draws cannot be written down."""
-    return [*_clock(node, world.get("clock") or ()), *_random(node, world.get("random"))]
+    return [*_clock(node, world.get("clock")), *_random(node, world.get("random"))]
 
 
 def _clock(node: Function, clock: Any) -> list[str]:
-    lines = []
+    lines: list[str] = []
+    if type(clock) is not list or any(type(reading) is not int for reading in clock):
+        return lines
     for name in dict.fromkeys(ast.unparse(one.func) for one in _calls(node)):
         if name in _CLOCKS and len(clock) > _CLOCKS[name]:
-            seconds = (int(clock[_CLOCKS[name]]) + _TICK_NS) / 1e9
+            seconds = (clock[_CLOCKS[name]] + _TICK_NS) / 1e9
             lines.append(f'monkeypatch.setattr("{name}", lambda: {seconds!r})')
     return lines
 
@@ -55,7 +57,7 @@ def _random(node: Function, state: Any) -> list[str]:
         drawn = [
             getattr(source, next(iter(names)))(*arguments) for _ in range(_MANY if _in_loop(node, sites[0]) else 1)
         ]
-    except (ValueError, TypeError, zlib.error) as error:
+    except (ValueError, TypeError, OverflowError, struct.error, zlib.error) as error:
         raise Unwritable(f"what it draws cannot be written down ({error})") from None
     name = f"random.{next(iter(names))}"
     if len(drawn) == 1:
@@ -65,7 +67,7 @@ def _random(node: Function, state: Any) -> list[str]:
 
 def _unpacked(version: int, packed: str, rest: float | None) -> tuple[Any, ...]:
     data = zlib.decompressobj().decompress(b64decode(packed), _MAX_STATE)
-    return int(version), tuple(unpack(f"<{len(data) // 4}I", data)), rest
+    return int(version), tuple(struct.unpack(f"<{len(data) // 4}I", data)), rest
 
 
 def _calls(node: Function) -> list[ast.Call]:

@@ -35,13 +35,18 @@ def property_test(unit: UnitRecord, node: Function, calls: Sequence[RecordedCall
     if not used:
         raise Unwritable("no call that returned was recorded with its values")
     given = [dict(one.arguments.get("arguments", ())) for one in used]
-    names = [one.arg for one in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]]
-    names = [name for name in names if all(name in one for one in given)]
-    if not names:
+    every = [one.arg for one in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]]
+    known = [name for name in every if all(name in one for one in given)]
+    if not known:
         raise Unwritable("it takes no argument")
-    only = {one.arg for one in node.args.kwonlyargs}
-    made = {name: strategy([one[name] for one in given]) for name in names}
-    passed = ", ".join(f"{name}={name}" if name in only else name for name in names)
+    made = {name: strategy([one[name] for one in given]) for name in known}
+    # Behind one that is left out, the place says another parameter.
+    in_place = next((at for at, name in enumerate(every) if name not in made), len(every))
+    in_place = min(in_place, len(node.args.posonlyargs) + len(node.args.args))
+    if any(one.arg in made for one in node.args.posonlyargs[in_place:]):
+        raise Unwritable(f"{every[in_place]} was not recorded, and cannot be left out before others")
+    names = _names(known, unit.scope)
+    passed = ", ".join(names[n] if n in every[:in_place] else f"{n}={names[n]}" for n in known)
     call = f"{unit.scope}({passed})"
     imports = ["from hypothesis import given", "from hypothesis import strategies as st", ""]
     if isinstance(node, ast.AsyncFunctionDef):
@@ -57,13 +62,25 @@ def property_test(unit: UnitRecord, node: Function, calls: Sequence[RecordedCall
         "",
         "",
         "@given(",
-        *(f"    {parameter}={text}," for parameter, text in made.items()),
+        *(f"    {names[parameter]}={text}," for parameter, text in made.items()),
         ")",
-        f"def {name}({', '.join(names)}):",
+        f"def {name}({', '.join(names.values())}):",
         *(f"    {line}" for line in _check(call, {one.result[0] for one in used if one.result})),
         "",
     ]
     return "\n".join(lines), name
+
+
+def _names(parameters: Sequence[str], function: str) -> dict[str, str]:
+    """Of the test's own parameters, none of which hides what the test uses."""
+    used = {function, "asyncio", "isinstance", *_BUILT_IN}
+    found: dict[str, str] = {}
+    for one in parameters:
+        name = one
+        while name in used or (name != one and name in parameters):
+            name += "_"
+        found[one] = name
+    return found
 
 
 def _check(call: str, types: set[str]) -> list[str]:

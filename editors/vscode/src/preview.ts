@@ -17,24 +17,39 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
   async show(title: string, evidence: string, edit: vscode.WorkspaceEdit): Promise<boolean> {
     const applied = new vscode.WorkspaceEdit();
     const pages: vscode.Uri[] = [];
+    const made: { document: vscode.TextDocument; version: number }[] = [];
     for (const [uri, edits] of edit.entries()) {
       const there = await vscode.workspace.openTextDocument(uri).then(
         (document) => document,
         () => undefined,
       );
       if (there === undefined) {
-        applied.createFile(uri, { ignoreIfExists: true });
+        applied.createFile(uri);
       }
       // What the server asks to have confirmed is confirmed here: the edits go on without their annotations.
       applied.set(uri, edits);
       const before = there === undefined ? this.page(uri, 'before', '') : uri;
+      if (there === undefined) {
+        pages.push(before);
+      } else {
+        made.push({ document: there, version: there.version });
+      }
       const after = this.page(uri, 'after', there === undefined ? edits.map((one) => one.newText).join('') : changed(there, edits));
       pages.push(after);
       await vscode.commands.executeCommand('vscode.diff', before, after, `${title} — ${evidence}`, { preview: true });
     }
     const chosen = pages.length > 0 ? await vscode.window.showInformationMessage(`TraceLens: ${title} — ${evidence}`, APPLY) : undefined;
+    // The places of an edit are those of the text that it was made for.
+    const edited = made.some(({ document, version }) => document.version !== version);
     await this.close(pages);
-    return chosen === APPLY && vscode.workspace.applyEdit(applied);
+    if (chosen !== APPLY) {
+      return false;
+    }
+    if (edited) {
+      void vscode.window.showWarningMessage(`TraceLens: ${title} was not applied: the text was edited meanwhile. Ask for it again.`);
+      return false;
+    }
+    return vscode.workspace.applyEdit(applied);
   }
 
   private page(uri: vscode.Uri, side: string, text: string): vscode.Uri {
@@ -49,7 +64,7 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
       .flatMap((group) => group.tabs)
       .filter((tab) => tab.input instanceof vscode.TabInputTextDiff && names.has(tab.input.modified.toString()));
     await vscode.window.tabGroups.close(tabs);
-    this.texts.clear();
+    names.forEach((name) => this.texts.delete(name));
   }
 
   dispose(): void {

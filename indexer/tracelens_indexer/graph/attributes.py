@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from tracelens_indexer.graph.classes import DYNAMIC_BASE, Classes
 from tracelens_indexer.graph.containers import Containers
+from tracelens_indexer.graph.flowing import values_allowed
 from tracelens_indexer.graph.links import EdgeKind
 from tracelens_indexer.graph.models import METHODS
 from tracelens_indexer.graph.names import Names, Source
@@ -57,7 +58,7 @@ class Attributes(Containers, ABC):
     """Adds classes, modules and attributes to nodes and edges."""
 
     def __init__(self, program: Program) -> None:
-        super().__init__()
+        super().__init__(values_allowed(program.nodes))
         self.program = program
         self.names = Names(program)
         self.classes = Classes(program, self.names)

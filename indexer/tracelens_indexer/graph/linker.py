@@ -10,6 +10,7 @@ import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tracelens_indexer.graph.flowing import values_allowed
 from tracelens_indexer.graph.link import work_allowed
 from tracelens_indexer.graph.links import FileLinks, Links
 from tracelens_indexer.graph.outcome import Outcome
@@ -81,14 +82,15 @@ class Linker:
         if known is not None and known[0] == module and index is not None and not self._frames.exhausted:
             revision = revise(self._program, index, facts)
         if revision is None or self._changes_names(revision):
-            before = self._links
-            self.relink()
-            return Update({one: links for one, links in self._links.items() if before.get(one) != links}, True, True)
+            return self._relinked()
         return self._take_in(revision)
 
     def remove(self, path: str) -> Update:
         """Forget a file."""
         del self._files[path]
+        return self._relinked()
+
+    def _relinked(self) -> Update:
         before = self._links
         self.relink()
         return Update({one: links for one, links in self._links.items() if before.get(one) != links}, True, True)
@@ -107,11 +109,8 @@ class Linker:
             frames.stored.update(revision.stored)
             program.replace(revision.file, [*revision.bodies, *revision.inner, *revision.new], revision.gone)
             frames.replace(revision, work_allowed(frames))
-            if frames.exhausted:
-                before = self._links
-                self.relink()
-                changed = {one: links for one, links in self._links.items() if before.get(one) != links}
-                return Update(changed, True, True)
+            if frames.exhausted or frames.most_values != values_allowed(program.nodes):
+                return self._relinked()
             self._sort_calls()
             return Update(self._refreshed(revision.file), False, frames.exact)
 

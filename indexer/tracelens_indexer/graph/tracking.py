@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tracelens_indexer.graph.flowing import MAX_VALUES, MAX_WITH_OUTSIDE, NOWHERE
+from tracelens_indexer.graph.flowing import NOWHERE
 from tracelens_indexer.graph.frames import Frame, Frames
 from tracelens_indexer.graph.outside import Call
 from tracelens_indexer.graph.values import FUNCTION, KEY, OUTSIDE, Value
@@ -110,9 +110,9 @@ class TrackedFrames(Frames):
         elif value in known:
             return value
         else:
-            if len(known) >= MAX_WITH_OUTSIDE:
+            if len(known) >= self._most_with_outside:
                 form = self.values.forms[value]
-                if form in OUTSIDE or (len(known) >= MAX_VALUES and form != KEY):
+                if form in OUTSIDE or (len(known) >= self.most_values and form != KEY):
                     self._cap(node)
                     self.overflowed.add(node)
                     return -1

@@ -59,6 +59,7 @@ class Scrubber:
 def _without_clock(encoded: dict[str, Any], text: str) -> str:
     """The JSON without the recorder's own readings of the clock, which may look like the number of a card."""
     world = encoded.get("world")
-    if not isinstance(world, dict) or "clock" not in world:
+    clock = world.get("clock") if isinstance(world, dict) else None
+    if not isinstance(world, dict) or type(clock) is not list or any(type(reading) is not int for reading in clock):
         return text
     return msgspec.json.encode({**encoded, "world": {**world, "clock": None}}).decode()

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
-from tracelens_indexer.profiles.rows import SlotRow, ValueRow
+from tracelens_indexer.profiles.rows import SlotRow, ValueRow, bounded
 from tracelens_indexer.profiles.scrubbing import MAX_TEXT, Scrubber
 from tracelens_indexer.traces.records import Observed, ValueCount
 from tracelens_recorder.redact import REDACTED, is_secret_name
@@ -94,7 +94,7 @@ class Slots:
                 measured.append(measure)
             except OverflowError:
                 continue
-            slot.durations.append(duration_ns)
+            slot.durations.append(bounded(duration_ns))
             slot.is_number = value.number is not None
         return told
 

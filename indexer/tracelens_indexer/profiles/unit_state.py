@@ -29,6 +29,7 @@ from tracelens_indexer.profiles.rows import (
     SiteRow,
     UnitProfile,
     UnitRow,
+    bounded,
 )
 from tracelens_indexer.profiles.scrubbing import MAX_TEXT, Scrubber
 from tracelens_indexer.profiles.slots import MAX_NAME, MAX_SLOTS, Slots
@@ -267,7 +268,7 @@ class UnitState:
         return CaptureRow(
             f"{source}{call.id}"[:100],
             call.started_ns,
-            call.duration_ns,
+            bounded(call.duration_ns),
             raised.type if raised else "",
             _json(detail),
             self._scrub.replay(call.replay),
@@ -380,26 +381,26 @@ class UnitState:
         values, slots = self._slots.rows()
         return UnitProfile(
             UnitRow(
-                calls=calls,
+                calls=bounded(calls),
                 counting=counting,
-                resumes=self._resumes,
-                errors=errors,
-                timed=self._timed,
-                total_ns=self._total_ns,
-                self_ns=self.self_ns,
-                min_ns=self._min_ns,
-                max_ns=self._max_ns,
+                resumes=bounded(self._resumes),
+                errors=bounded(errors),
+                timed=bounded(self._timed),
+                total_ns=bounded(self._total_ns),
+                self_ns=bounded(self.self_ns),
+                min_ns=bounded(self._min_ns),
+                max_ns=bounded(self._max_ns),
                 samples_total=samples_total,
                 samples_self=samples_self,
-                captured=max(self._captured, self._calls) if self._valued else self._captured,
+                captured=bounded(max(self._captured, self._calls) if self._valued else self._captured),
             ),
             durations=self._durations,
             values=values,
             slots=slots,
             sites=self._site_rows(),
             edges=[
-                EdgeRow(callee, site, calls, self._edge_counting[callee, site], total_ns, most, repeats)
-                for (callee, site), (calls, total_ns, most, repeats) in self._edges.items()
+                EdgeRow(callee, site, bounded(n), self._edge_counting[callee, site], bounded(total_ns), most, repeats)
+                for (callee, site), (n, total_ns, most, repeats) in self._edges.items()
             ],
             failures=[
                 FailureRow(type_name, line, statement, found.message, found.n, found.last_ns, origin, found.stack, test)

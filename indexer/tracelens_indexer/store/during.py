@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from tracelens_indexer.profiles import histogram
 from tracelens_indexer.profiles.rows import RESULT, SlotRow, ValueRow
@@ -23,6 +24,7 @@ from tracelens_indexer.store.answers import (
     SiteValues,
     UnitRecord,
 )
+from tracelens_indexer.store.facets import not_superseded
 from tracelens_indexer.store.index import Base, Index
 from tracelens_indexer.store.packing import Observed
 
@@ -129,16 +131,10 @@ class DuringTest(Index):
                 part.slots.append(SlotRow(slot, kind, 1, number, number, "value" if number is not None else ""))
         return observing.observations(unit, [part]), ()
 
-    def _failures(
-        self,
-        runs: tuple[int, ...],
-        *,
-        unit_id: int | None = None,
-        path: str | None = None,
-        name: str | None = None,
-        test: str = "",
-    ) -> list[FailureRecord]:
-        return super()._failures(runs, unit_id=unit_id, path=path, name=name, test=self.test)
+    def _failures(self, runs: tuple[int, ...], **asked: Any) -> list[FailureRecord]:
+        """Of so many calls as the test made."""
+        found = super()._failures(runs, **asked)
+        return [replace(one, calls=self._counted(one.unit.id, runs)) for one in found]
 
     def _observed(self, known: str, wanted: str, unit_id: int, runs: tuple[int, ...]) -> list[ObservedEdge]:
         """Edges of which a kept call of the test says so: how often at least."""
@@ -171,8 +167,9 @@ class DuringTest(Index):
         """Calls of a unit in the test."""
         row = self._connection.execute(
             "SELECT sum(calls) FROM profile_tests JOIN anchors ON anchors.id = anchor"
-            f" WHERE test = ? AND anchors.unit = ? AND run IN ({','.join('?' * len(runs))})",
-            (self.test, unit_id, *runs),
+            f" WHERE test = ? AND anchors.unit = ? AND run IN ({','.join('?' * len(runs))})"
+            f" AND {not_superseded('anchors', len(runs))}",
+            (self.test, unit_id, *runs, *runs),
         ).fetchone()
         return int(row[0] or 0)
 

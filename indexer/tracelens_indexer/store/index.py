@@ -329,7 +329,6 @@ class Index(Facets):
         unit_id: int | None = None,
         path: str | None = None,
         name: str | None = None,
-        test: str = "",
     ) -> list[FailureRecord]:
         if not runs:
             return []
@@ -345,9 +344,9 @@ class Index(Facets):
             ).fetchall()
             conditions.append(f"anchors.unit IN ({','.join('?' * len(ids))})")
             values += [row[0] for row in ids]
-        if test:
+        if self.test:
             conditions.append("test = ?")
-            values.append(test)
+            values.append(self.test)
         if name is not None:
             conditions.append("failure >= ? AND failure < ?")
             values += [name, name + "g"]

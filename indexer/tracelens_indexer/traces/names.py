@@ -97,8 +97,10 @@ class Names:
         called: Callable[[str], Sequence[NamedUnit]],
         decorated: Callable[[], Iterable[NamedUnit]],
         source: Callable[[str], str],
+        now: Callable[[str], str],
     ) -> None:
-        """`modules`: path to module. `called`: the units of a last name. `source`: the text of an indexed file."""
+        """`modules`: path to module. `called`: the units of a last name. `source`: the text of an indexed file as it
+        was when the trace was made, which may be asked of git; `now`: as it is."""
         self._paths: dict[str, list[str]] = defaultdict(list)
         for path, module in modules.items():
             self._paths[module].append(path)
@@ -106,6 +108,7 @@ class Names:
         self._called = called
         self._decorated = decorated
         self._source = source
+        self._now = now
         self._handlers: list[_Handler] | None = None
         self._given: dict[str, set[Place]] | None = None
 
@@ -268,9 +271,9 @@ class Names:
 
     def _registered_handlers(self) -> Iterable[_Handler]:
         for path in self._files:
-            source = self._source(path)
-            if not any(word in source for word in ("add_", "Route(", "web.")):
+            if not any(word in self._now(path) for word in ("add_", "Route(", "web.")):
                 continue
+            source = self._source(path)
             for match in _REGISTERED.finditer(source):
                 verb = match["verb"].rpartition("_")[2].rpartition(".")[2].lower()
                 methods = frozenset((verb.upper(),)) if verb.upper() in _METHODS else _methods("route", match["rest"])

@@ -11,11 +11,10 @@ from __future__ import annotations
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tracelens_indexer.profiles.histogram import buckets
-from tracelens_indexer.profiles.rows import REPEATED
+from tracelens_indexer.profiles.rows import MOST, REPEATED
 from tracelens_indexer.traces.records import Count, Counting, EdgeCount, Failure, FailureFrame, Frame, Record
 
 if TYPE_CHECKING:
@@ -74,17 +73,7 @@ class Spans:
         nested = self._nested()
         yield from self._failures(nested)
         yield from self._counts(nested, counting)
-        for (caller, callee), edge in _edges(nested, len(self.frames)).items():
-            yield EdgeCount(
-                self.frames[caller],
-                self.frames[callee],
-                edge.calls,
-                counting,
-                total_ns=int(edge.total_us * 1000),
-                self_ns=int(edge.own_us * 1000),
-                most=edge.most,
-                repeats=edge.repeats,
-            )
+        yield from self._edges(nested, counting)
 
     def _nested(self) -> _Nested:
         import numpy
@@ -112,7 +101,7 @@ class Spans:
         own = numpy.bincount(frame, nested.own, n)
         # Recursion is counted once.
         total = numpy.bincount(frame, duration * nested.outermost, n)
-        nanoseconds = (duration * 1000).astype(numpy.int64)
+        nanoseconds = numpy.minimum(duration * 1000, MOST).astype(numpy.int64)
         shortest = numpy.full(n, numpy.iinfo(numpy.int64).max)
         longest = numpy.full(n, -1)
         numpy.minimum.at(shortest, frame, nanoseconds)
@@ -137,6 +126,36 @@ class Spans:
                 durations=tuple(durations[index].items()),
             )
 
+    def _edges(self, nested: _Nested, counting: Counting) -> Iterator[EdgeCount]:
+        import numpy
+
+        frames = len(self.frames)
+        child = numpy.flatnonzero(nested.parent >= 0)
+        parent, frame = nested.parent[child].astype(numpy.int64), nested.frame[child]
+        # One call's calls of one callee.
+        pairs, n = numpy.unique(parent * frames + frame, return_counts=True)
+        callers = nested.frame[pairs // frames].astype(numpy.int64)
+        keys, place = numpy.unique(callers * frames + pairs % frames, return_inverse=True)
+        most = numpy.zeros(len(keys), numpy.int64)
+        numpy.maximum.at(most, place, n)
+        repeats = numpy.bincount(place, n >= REPEATED, len(keys))
+        calls = numpy.bincount(place, n, len(keys))
+        at = numpy.searchsorted(keys, nested.frame[parent].astype(numpy.int64) * frames + frame)
+        total = numpy.bincount(at, nested.duration[child], len(keys))
+        own = numpy.bincount(at, nested.own[child], len(keys))
+        for key, *sums in zip(*(column.tolist() for column in (keys, calls, total, own, most, repeats)), strict=True):
+            caller, callee = divmod(key, frames)
+            yield EdgeCount(
+                self.frames[caller],
+                self.frames[callee],
+                int(sums[0]),
+                counting,
+                total_ns=int(sums[1] * 1000),
+                self_ns=int(sums[2] * 1000),
+                most=sums[3],
+                repeats=int(sums[4]),
+            )
+
     def _failures(self, nested: _Nested) -> Iterator[Failure]:
         """Of each span that raised first; those around it that raised the same were passed through."""
         import numpy
@@ -144,29 +163,31 @@ class Spans:
         places = numpy.flatnonzero(numpy.isin(nested.order, numpy.fromiter(self._raised, numpy.int64))).tolist()
         raised = {place: self._raised[int(nested.order[place])] for place in places}
         located = [bool(frame.path) for frame in self.frames]
-        inside: dict[int, tuple[str, str]] = {}
+        places = [place for place in places if located[nested.frame[place]]]
+        above: dict[int, int] = {}
+
+        def around(place: int) -> int:
+            """The next span around one that has a place; -1 none. Each step through others is made once for all."""
+            through = [place]
+            while (at := nested.around(through[-1])) >= 0 and not located[nested.frame[at]]:
+                if at in above:
+                    at = above[at]
+                    break
+                through.append(at)
+            above.update(dict.fromkeys(through, at))
+            return at
+
+        inside = {around(place): raised[place] for place in places}
         """What a span's children raised last, seen through those that have no place."""
         for place in places:
-            if not located[nested.frame[place]]:
-                continue
-            around = nested.around(place)
-            while around >= 0:
-                inside[around] = raised[place]
-                if located[nested.frame[around]]:
-                    break
-                around = nested.around(around)
-        for place in places:
             what = raised[place]
-            if what == inside.get(place) or not located[nested.frame[place]]:
+            if what == inside.get(place):
                 continue
             passed = [FailureFrame(self.frames[nested.frame[place]])]
-            around = nested.around(place)
-            while around >= 0 and len(passed) < MAX_STACK:
-                if located[nested.frame[around]]:
-                    if raised.get(around) != what:
-                        break
-                    passed.append(FailureFrame(self.frames[nested.frame[around]]))
-                around = nested.around(around)
+            outer = around(place)
+            while outer >= 0 and raised.get(outer) == what and len(passed) < MAX_STACK:
+                passed.append(FailureFrame(self.frames[nested.frame[outer]]))
+                outer = around(outer)
             yield Failure(what[0], what[1], tuple(reversed(passed)))
 
 
@@ -242,35 +263,3 @@ class _Nested:
         self.own = self.duration.copy()
         numpy.subtract.at(self.own, self.parent[child], self.duration[child])
         numpy.maximum(self.own, 0.0, out=self.own)
-
-
-@dataclass(slots=True)
-class _Edge:
-    calls: int = 0
-    total_us: float = 0.0
-    own_us: float = 0.0
-    most: int = 0
-    repeats: int = 0
-
-
-def _edges(nested: _Nested, frames: int) -> dict[tuple[int, int], _Edge]:
-    """By caller's and callee's frame."""
-    import numpy
-
-    edges: dict[tuple[int, int], _Edge] = {}
-    child = numpy.flatnonzero(nested.parent >= 0)
-    parent, frame = nested.parent[child].astype(numpy.int64), nested.frame[child]
-    # One call's calls of one callee.
-    pairs, n = numpy.unique(parent * frames + frame, return_counts=True)
-    callers = nested.frame[pairs // frames].astype(numpy.int64)
-    keys, place = numpy.unique(callers * frames + pairs % frames, return_inverse=True)
-    most = numpy.zeros(len(keys), numpy.int64)
-    numpy.maximum.at(most, place, n)
-    repeats = numpy.bincount(place, n >= REPEATED, len(keys))
-    calls = numpy.bincount(place, n, len(keys))
-    at = numpy.searchsorted(keys, nested.frame[parent].astype(numpy.int64) * frames + frame)
-    total = numpy.bincount(at, nested.duration[child], len(keys))
-    own = numpy.bincount(at, nested.own[child], len(keys))
-    for key, *sums in zip(*(column.tolist() for column in (keys, calls, total, own, most, repeats)), strict=True):
-        edges[divmod(key, frames)] = _Edge(int(sums[0]), sums[1], sums[2], sums[3], int(sums[4]))
-    return edges
