@@ -180,9 +180,7 @@ class Session:
             self.on_changed()
 
     async def _watch(self) -> None:
-        self.look_at_indexes()
         while True:
-            await asyncio.sleep(_WATCH_SECONDS)
             try:
                 if any(workspace.problem for workspace in self.workspaces.known()):
                     self.workspaces.look_again()
@@ -190,6 +188,7 @@ class Session:
             except Exception:
                 _log.exception("looking at the index")
                 self.forget_indexes()
+            await asyncio.sleep(_WATCH_SECONDS)
 
     # -- settings ----------------------------------------------------------------------------------------------
 

@@ -85,9 +85,9 @@ class Workspace:
 
     def forget(self) -> None:
         """Close the index, so that the next question opens it anew."""
-        if self._index is not None:
-            self._index.close()
-        self._index = self._snapshot = None
+        index, self._index, self._snapshot = self._index, None, None
+        if index is not None:
+            index.close()
 
     def _file_identity(self) -> tuple[int, int] | None:
         try:
