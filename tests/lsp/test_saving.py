@@ -62,6 +62,7 @@ async def test_one_process_takes_in_every_save(connect: Connect) -> None:
         await known(editor, "second")
         assert index_processes(editor) == [process]
         assert os.getpriority(os.PRIO_PROCESS, process) > os.getpriority(os.PRIO_PROCESS, editor.client._server.pid)
+        assert os.sched_getscheduler(process) == os.SCHED_BATCH
 
 
 @linux
