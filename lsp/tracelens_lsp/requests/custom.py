@@ -99,7 +99,7 @@ async def flame_graph(session: Session, params: Any) -> list[dict[str, Any]]:
 
 
 def _own(profile: Profile) -> str:
-    return f"{words.share(profile.self_share, profile.share_counting)} in itself" if profile.self_share else ""
+    return f"{words.share(profile.self_share, profile.share_counting)} self" if profile.self_share else ""
 
 
 def _indexed(session: Session) -> list[IndexSnapshot]:
