@@ -334,6 +334,22 @@ def test_a_client_that_cannot_ask_is_told_which_setting_it_is(server: Server) ->
     assert 'run = "run:' in told["params"]["message"]
 
 
+def test_messages_can_come_from_a_file_too(workspace: Path, tmp_path: Path) -> None:
+    """Which the event loop cannot wait for, as little as for a pipe on Windows: a thread reads it."""
+    messages: list[dict[str, Any]] = [
+        {"id": 1, "method": "initialize", "params": {"capabilities": {}, "rootUri": workspace.as_uri()}},
+        {"id": 2, "method": "tracelens/runs"},
+        {"id": 3, "method": "shutdown"},
+        {"method": "exit"},
+    ]
+    bodies = [json.dumps({"jsonrpc": "2.0", **message}).encode() for message in messages]
+    (tmp_path / "said").write_bytes(b"".join(b"Content-Length: %d\r\n\r\n%s" % (len(body), body) for body in bodies))
+    with (tmp_path / "said").open("rb") as said:
+        command = [sys.executable, "-P", "-m", "tracelens_lsp"]
+        done = subprocess.run(command, stdin=said, capture_output=True, timeout=100, check=False)
+    assert done.returncode == 0 and b'"choices"' in done.stdout and b'"id":3,"result":null' in done.stdout
+
+
 def test_the_server_ends_when_its_client_is_gone(server: Server) -> None:
     assert server.lives()
     assert server.process.stdin and server.process.stdout
