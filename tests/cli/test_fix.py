@@ -115,5 +115,7 @@ def test_failing_tests_are_repaired_on_a_branch_or_in_place_and_taken_back(shop:
     undone = tracelens("fix", "--undo")
     assert undone.returncode == 0, undone.stderr
     assert (shop / "shop" / "largest.py").read_bytes() == before
+    nowhere = tracelens("fix", "--test", "pytest tests/nowhere.py", "--python", sys.executable)
+    assert nowhere.returncode and "file or directory not found: tests/nowhere.py" in nowhere.stderr
     refused = tracelens("fix", "--test", "make test")
     assert refused.returncode == 2 and "only pytest is understood" in refused.stderr

@@ -27,6 +27,8 @@ _LEAST_NS = 20_000
 """Differences below 20 µs a call are noise."""
 _FEW_TIMED = 5
 _FEW_RATIO = 2.0
+_FEW_LEAST_NS = 10_000_000
+"""A single call waits as long as this for a processor that others use."""
 _FEW_VALUES = 6
 _LEAST_CHANCE = 0.001
 """What is more likely to come about by the drawing of calls is not told."""
@@ -36,8 +38,11 @@ _LEAST_SEEN = 5
 _PASSING = (
     (re.compile(r"0x[0-9a-fA-F]+"), "0x…"),
     (re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), "<uuid>"),
-    (re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"), "<time>"),
-    (re.compile(r"\b\d\d:\d\d:\d\d(?:\.\d+)?"), "<time>"),
+    (
+        re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\d)"),
+        "<time>",
+    ),
+    (re.compile(r"(?<!\d)\d\d:\d\d:\d\d(?:\.\d+)?"), "<time>"),
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{16,}\b"), "<id>"),
     (re.compile(r"\b\d{9,}\b"), "<number>"),
     (re.compile(r"/tmp/[^\s'\"]+"), "<temporary>"),  # noqa: S108  # recognised, never opened
@@ -85,6 +90,11 @@ class Diff:
     gone_units: tuple[UnitRecord, ...]
 
     @property
+    def alike(self) -> bool:
+        """Whether the same tool recorded both: what a tool costs is in its times, and each sees other things."""
+        return self.before.tool == self.after.tool
+
+    @property
     def nothing(self) -> bool:
         parts = (self.slower, self.faster, self.new_failures, self.gone_failures, self.values)
         return not any((*parts, self.new_edges, self.gone_edges, self.new_units, self.gone_units))
@@ -96,15 +106,21 @@ def compare(index: Index, before: RunRecord, after: RunRecord) -> Diff:
     old = {profile.unit.id: profile for profile in index.hot(one.runs, _MOST_UNITS)}
     new = {profile.unit.id: profile for profile in index.hot(two.runs, _MOST_UNITS)}
     both = [unit_id for unit_id in new if unit_id in old]
-    speeds = [speed for unit_id in both if (speed := _speed(old[unit_id], new[unit_id]))]
+    alike = before.tool == after.tool
+    speeds = [speed for unit_id in both if alike and (speed := _speed(old[unit_id], new[unit_id]))]
     weight = {speed.unit.id: abs(speed.after_ns - speed.before_ns) * new[speed.unit.id].timed for speed in speeds}
     speeds.sort(key=lambda speed: -weight[speed.unit.id])
     failed_before, failed_after = _failures(one), _failures(two)
     edges_before, edges_after = _edges(one, old), _edges(two, new)
+    if not alike:  # what one of them has nothing of, its tool may not have seen
+        if not (failed_before and failed_after):
+            failed_before = failed_after = {}
+        if not (edges_before and edges_after):
+            edges_before = edges_after = {}
     return Diff(
         before,
         after,
-        overall=median(ratios) if len(ratios := _ratios(old, new)) >= _FEW_TIMED else 1.0,
+        overall=median(ratios) if alike and len(ratios := _ratios(old, new)) >= _FEW_TIMED else 1.0,
         slower=tuple(speed for speed in speeds if speed.after_ns > speed.before_ns),
         faster=tuple(speed for speed in speeds if speed.after_ns < speed.before_ns),
         new_failures=tuple(failed_after[key] for key in failed_after if key not in failed_before),
@@ -121,6 +137,11 @@ def compare(index: Index, before: RunRecord, after: RunRecord) -> Diff:
 def lines(diff: Diff, most: int = 20, quote: Callable[[str], str] = str) -> list[str]:
     """For people, a section for each kind of difference; `most` lines in each. `quote` marks what a program said."""
     told = [f"{_run(diff.before, quote)} → {_run(diff.after, quote)}"]
+    if not diff.alike:
+        tools = " and ".join(quote(words.clean(run.tool, words.LONGEST_NAME)) for run in (diff.before, diff.after))
+        told.append(f"recorded by different tools ({tools}), each with its own cost: times are not compared")
+    if diff.nothing and not diff.alike:
+        return [*told, "no difference that says anything: the same units ran"]
     if diff.nothing:
         return [*told, "no difference that says anything: the same failures, values, calls and, within 30 %, times"]
     if not 1 / _RATIO < diff.overall < _RATIO:
@@ -156,13 +177,14 @@ def settled(text: str) -> str:
 def _speed(old: Profile, new: Profile) -> Speed | None:
     enough = min(old.timed, new.timed) >= _FEW_TIMED
     if enough and old.p50_ns is not None and new.p50_ns is not None:
-        before, after, ratio, what = old.p50_ns, new.p50_ns, _RATIO, "p50"
+        before, after, ratio, least, what = old.p50_ns, new.p50_ns, _RATIO, _LEAST_NS, "p50"
     elif old.timed and new.timed:
-        before, after, ratio, what = old.total_ns / old.timed, new.total_ns / new.timed, _FEW_RATIO, "mean"
+        before, after = old.total_ns / old.timed, new.total_ns / new.timed
+        ratio, least, what = _FEW_RATIO, _LEAST_NS if enough else _FEW_LEAST_NS, "mean"
     else:
         return None
     low, high = sorted((before, after))
-    return Speed(new.unit, before, after, what) if high - low >= _LEAST_NS and high >= low * ratio else None
+    return Speed(new.unit, before, after, what) if high - low >= least and high >= low * ratio else None
 
 
 def _ratios(old: Mapping[int, Profile], new: Mapping[int, Profile]) -> list[float]:
@@ -196,8 +218,19 @@ def _only(
     these: dict[tuple[int, int], Edge], those: dict[tuple[int, int], Edge], ran: dict[int, Profile]
 ) -> tuple[Edge, ...]:
     return tuple(
-        edge for key, edge in these.items() if key not in those and edge.caller.id in ran and edge.callee.id in ran
+        edge
+        for key, edge in these.items()
+        if key not in those
+        and edge.caller.id in ran
+        and edge.callee.id in ran
+        and not (ran[edge.callee.id].counting != "exact" and _is_called_unwritten(edge.callee))
     )
+
+
+def _is_called_unwritten(unit: UnitRecord) -> bool:
+    """Whether calls of a unit have no call site: who makes them is seen only while the unit is listened to."""
+    special = unit.name.startswith("__") and unit.name.endswith("__")
+    return special or any("property" in decorator or ".setter" in decorator for decorator in unit.decorators)
 
 
 def changed_values(old: Profile | None, new: Profile | None) -> list[ChangedValue]:
