@@ -190,6 +190,9 @@ def main() -> None:
     # Standard output is the protocol's alone: whatever else prints goes to standard error.
     stdin, stdout = sys.stdin.fileno(), os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    if hasattr(os, "set_blocking"):  # Windows before Python 3.12 has none
+        # Whoever started us may have wanted it otherwise; half a message would be the end of the conversation.
+        os.set_blocking(stdout, True)
     sys.exit(asyncio.run(serve(stdin, partial(os.read, stdin), partial(_write, stdout))))
 
 

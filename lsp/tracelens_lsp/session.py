@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 1.0
 _TYPING_SECONDS = 0.3
+_SETTLED_SECONDS = 5.0
 _CONFIGURATION_SECONDS = 5.0
 _LARGEST_FILE = 20 * 1024 * 1024
 
@@ -132,6 +134,8 @@ class Session:
     def start(self) -> None:
         """After `initialized`: watch the indexes, and ask for configuration where the client has some."""
         self.task(self._watch())
+        # By then the first questions have loaded what they needed, which stays: see server.py.
+        asyncio.get_running_loop().call_later(_SETTLED_SECONDS, gc.freeze)
         if self.client.has_configuration:
             self.task(self.pull_configuration())
 

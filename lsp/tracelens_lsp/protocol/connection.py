@@ -156,6 +156,8 @@ class Connection:
             return
         try:
             self._came(self._read(_CHUNK))
+        except BlockingIOError:
+            return
         except OSError:
             self._came(b"")
 
