@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-from tracelens_lsp.convert import Encoding
 from tracelens_lsp.protocol import types as lsp
+from tracelens_lsp.protocol.types import Encoding
 
 OUR_VSCODE = "tracelens-vscode"
 

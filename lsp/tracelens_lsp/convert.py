@@ -5,15 +5,15 @@ Answers count columns in bytes of UTF-8; a client counts in units of UTF-8, UTF-
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
-from urllib.parse import quote, unquote, urlsplit
+from typing import TYPE_CHECKING, Any, cast
 
 from tracelens.answers import words
 from tracelens.answers.document import DocumentSnapshot, Position, Span
 from tracelens_lsp.protocol import types as lsp
+from tracelens_lsp.protocol.types import Encoding
+from tracelens_lsp.uris import uri_of
 
 if TYPE_CHECKING:
     from tracelens.answers.call_hierarchy import Call, Item, Open
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from tracelens_indexer.source.facts import UnitKind
     from tracelens_indexer.store.answers import UnitRecord
     from tracelens_lsp.capabilities import Client
-
-Encoding = Literal["utf-8", "utf-16", "utf-32"]
 
 _RULES = Path(__file__).parent / "rules"
 """What each rule means: text on this machine, so that a link needs no network."""
@@ -35,28 +33,6 @@ _SYMBOL_KINDS: dict[UnitKind, lsp.SymbolKind] = {
     "lambda": lsp.SymbolKind.FUNCTION,
     "comprehension": lsp.SymbolKind.FUNCTION,
 }
-
-
-# -- files -----------------------------------------------------------------------------------------------------
-
-
-def path_of(uri: str) -> Path | None:
-    """The file that a URI names; None for other schemes (untitled:, git:, …) and for nonsense."""
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return None
-    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
-        return None
-    path = unquote(parts.path, errors="surrogateescape")
-    if os.name == "nt" and len(path) > 2 and path[0] == "/" and path[2] == ":":
-        path = path[1:]
-    return Path(path) if path and "\0" not in path else None
-
-
-def uri_of(path: Path) -> str:
-    text = path.as_posix()
-    return "file://" + quote(os.fsencode(text if text.startswith("/") else f"/{text}"), safe="/:")
 
 
 # -- positions -------------------------------------------------------------------------------------------------

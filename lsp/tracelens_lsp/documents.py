@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tracelens.answers.document import DocumentSnapshot, following
 from tracelens_lsp import convert
-from tracelens_lsp.convert import Encoding
 from tracelens_lsp.protocol import types as lsp
+from tracelens_lsp.protocol.types import Encoding
 
 
 class OpenDocument:

@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracelens.answers.document import DocumentSnapshot
-from tracelens.answers.snapshot import IndexSnapshot
-from tracelens_lsp import convert
+from tracelens_lsp import uris
 from tracelens_lsp.capabilities import Client
-from tracelens_lsp.documents import OpenDocument
 from tracelens_lsp.saving import Refresher
 from tracelens_lsp.settings import Settings, updated
 from tracelens_lsp.views import Views
@@ -23,6 +20,9 @@ from tracelens_lsp.worker import SearchWorker
 from tracelens_lsp.workspaces import Workspace, Workspaces
 
 if TYPE_CHECKING:
+    from tracelens.answers.document import DocumentSnapshot
+    from tracelens.answers.snapshot import IndexSnapshot
+    from tracelens_lsp.documents import OpenDocument
     from tracelens_lsp.protocol.connection import Connection
 
 _log = logging.getLogger(__name__)
@@ -75,10 +75,12 @@ class Session:
         opened = self.documents.get(uri)
         if opened:
             return opened.snapshot
-        path = convert.path_of(uri)
+        path = uris.path_of(uri)
         at = self.workspaces.of(path) if path else None
         if path is None or at is None or path.suffix not in (".py", ".pyi", ".pyw"):
             return None
+        from tracelens.answers.document import DocumentSnapshot
+
         try:
             if path.stat().st_size > _LARGEST_FILE:
                 return None
@@ -87,13 +89,13 @@ class Session:
             return None
 
     def workspace(self, uri: str) -> Workspace | None:
-        path = convert.path_of(uri)
+        path = uris.path_of(uri)
         at = self.workspaces.of(path) if path else None
         return at[0] if at else None
 
     def path_in_workspace(self, uri: str) -> tuple[Path, str] | None:
         """(root of the workspace, path in it) of a file; None outside."""
-        path = convert.path_of(uri)
+        path = uris.path_of(uri)
         at = self.workspaces.of(path) if path else None
         return (at[0].root, at[1]) if at else None
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tracelens.answers.symbols import Which as Listing
 
 
-from tracelens.answers.snapshot import Hot
+from tracelens.answers.hot import Hot
 
 _log = logging.getLogger(__name__)
 

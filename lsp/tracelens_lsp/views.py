@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracelens_lsp import convert
+from tracelens_lsp import uris
 from tracelens_lsp.protocol import types as lsp
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Views:
         session = self._session
         if session.client.shows_documents:
             file = self.keep(f"{name}.txt", text.encode("utf-8", "replace"))
-            document = {"uri": convert.uri_of(file), "takeFocus": True}
+            document = {"uri": uris.uri_of(file), "takeFocus": True}
             shown = await session.connection.ask("window/showDocument", document, dict[str, Any])
             if shown and shown.get("success"):
                 return

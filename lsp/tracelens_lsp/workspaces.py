@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tracelens import settings
-from tracelens.answers.choose import seen_through
-from tracelens.answers.snapshot import Hot, IndexSnapshot
+from tracelens.answers.hot import Hot
 from tracelens_indexer.errors import TraceLensError
-from tracelens_indexer.store import Index, Layout, workspace_root
+from tracelens_indexer.store import Layout, workspace_root
+
+if TYPE_CHECKING:
+    from tracelens import settings
+    from tracelens.answers.snapshot import IndexSnapshot
+    from tracelens_indexer.store import Index
 
 _log = logging.getLogger(__name__)
 
@@ -32,11 +36,15 @@ class Workspace:
         self.choice = choice
         """Which runs are shown, as in answers/choose.py."""
         self._hot = hot or Hot()
-        self._settings: tuple[object, settings.Settings] = (None, settings.Settings())
+        self._settings: tuple[object, settings.Settings] | None = None
         self._told: tuple[object, ...] = ()
 
     def snapshot(self) -> IndexSnapshot | None:
         """The index as it is now; None, and `problem` says why, when it cannot be asked."""
+        # Here and not above: a start is answered before anything of an index is loaded.
+        from tracelens.answers.choose import seen_through
+        from tracelens_indexer.store import Index
+
         identity = self._file_identity()
         if self._index is not None and identity != self._identity:
             self.forget()
@@ -67,8 +75,10 @@ class Workspace:
 
     def configured(self) -> settings.Settings:
         """The project's and the user's settings; read again when one of their files changes."""
+        from tracelens import settings
+
         stamp = tuple(_changed_ns(file) for file in (self.root / "pyproject.toml", settings.user_file()))
-        if self._settings[0] != stamp:
+        if self._settings is None or self._settings[0] != stamp:
             try:
                 self._settings = (stamp, settings.load(self.root))
             except TraceLensError as error:

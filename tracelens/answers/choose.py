@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tracelens.answers import words
+from tracelens.answers.hot import Hot
 from tracelens.answers.selecting import BadChoice, selected, word
-from tracelens.answers.snapshot import Hot, IndexSnapshot
+from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index
 from tracelens_indexer.store.answers import RunRecord, UnitRecord

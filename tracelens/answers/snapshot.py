@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from tracelens.answers.hot import Hot
 from tracelens_indexer.store import Index
 from tracelens_indexer.store.answers import (
     CallSiteRecord,
@@ -25,16 +25,6 @@ _MOST_FILES = 64
 _MOST_KEPT = 200
 _MOST_COMPARED = 200
 """Units of one file whose values are compared with those of the run before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hot:
-    """What counts as hot, for lenses, hints and what is told of functions that matter."""
-
-    functions: int = 5
-    """So many of the workspace, by their own time."""
-    least_share: float = 0.02
-    """Below this share of a run nothing is called hot, however little else ran."""
 
 
 K = TypeVar("K")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct, field
 
@@ -66,6 +66,10 @@ class CodeActionTag(IntEnum):
 
 class TextDocumentSyncKind(IntEnum):
     INCREMENTAL = 2
+
+
+Encoding = Literal["utf-8", "utf-16", "utf-32"]
+"""Of positions."""
 
 
 class MarkupKind(StrEnum):

@@ -10,7 +10,7 @@ from tracelens.answers import choose, flame, headline, words
 from tracelens.answers import heat as heating
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.store.answers import Profile
-from tracelens_lsp import convert
+from tracelens_lsp import uris
 from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
@@ -108,4 +108,4 @@ def _indexed(session: Session) -> list[IndexSnapshot]:
 
 
 def _place(index: IndexSnapshot, path: str, line: int) -> dict[str, Any]:
-    return {"uri": convert.uri_of(index.root / path), "line": max(line - 1, 0)}
+    return {"uri": uris.uri_of(index.root / path), "line": max(line - 1, 0)}

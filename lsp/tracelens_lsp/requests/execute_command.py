@@ -11,7 +11,7 @@ from tracelens.answers import calls, choose, hover, nothing, render, words
 from tracelens.answers import explain as explaining
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.store.answers import FailureRecord, UnitRecord
-from tracelens_lsp import convert, worker
+from tracelens_lsp import uris, worker
 from tracelens_lsp.making import made
 from tracelens_lsp.progress import showing
 from tracelens_lsp.protocol import types as lsp
@@ -152,7 +152,7 @@ async def make(session: Session, what: Any = None, about: Any = None) -> None:
         session.views.say(f"TraceLens: nothing is known of {words.clean(str(about))} any more")
         return
     unit = found.unit if isinstance(found, FailureRecord) else found
-    edit = await made(session, convert.uri_of(index.root / unit.path), str(what), str(about), confirm=True)
+    edit = await made(session, uris.uri_of(index.root / unit.path), str(what), str(about), confirm=True)
     if edit is not None:
         label = f"TraceLens: {words.clean(unit.name)}"
         if session.client.command_links and edit.change_annotations:
@@ -197,7 +197,7 @@ async def index(session: Session, *_: Any) -> None:
 
 async def import_(session: Session, *files: Any) -> None:
     """tracelens.import: import trace files, named by path or file URI, into the workspace."""
-    paths = [str(convert.path_of(str(file)) or file) for file in files if file]
+    paths = [str(uris.path_of(str(file)) or file) for file in files if file]
     workspace = next(iter(session.workspaces.known()), None)
     if workspace is None or not paths:
         session.views.say("TraceLens: name the trace files to import, with a folder open")

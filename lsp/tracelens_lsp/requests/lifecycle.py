@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tracelens import __version__
-from tracelens_lsp import capabilities, convert
+from tracelens_lsp import capabilities, uris
 from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 from tracelens_lsp.settings import updated
@@ -16,10 +16,10 @@ def initialize(session: Session, params: lsp.InitializeParams, commands: list[st
     session.settings = updated(session.settings, params.initialization_options, initial=True)
     session.workspaces.choice = session.settings.run
     session.workspaces.call_hot(session.settings.hot)
-    uris = [folder.uri for folder in params.workspace_folders or ()]
-    if not uris and params.root_uri:
-        uris = [params.root_uri]
-    session.workspaces.open_folders([path for uri in uris if (path := convert.path_of(uri)) and path.is_dir()])
+    folders = [folder.uri for folder in params.workspace_folders or ()]
+    if not folders and params.root_uri:
+        folders = [params.root_uri]
+    session.workspaces.open_folders([path for uri in folders if (path := uris.path_of(uri)) and path.is_dir()])
     return {
         "capabilities": capabilities.offered(session.client, commands),
         "serverInfo": {"name": "tracelens", "version": __version__},
