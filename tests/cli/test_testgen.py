@@ -84,6 +84,20 @@ def test_a_file_of_ones_own_is_made_where_there_is_none(shop: Path, tracelens: R
     assert ran(shop, "normalise").returncode == 0
 
 
+def test_only_variables_that_matter_are_set(shop: Path, tracelens: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shop / "shop/region.py").write_text(
+        "import os\n\n\ndef where():\n    return os.environ.get('SHOP_REGION', 'eu')\n\n\n"
+        "def double(n):\n    return 2 * n\n"
+    )
+    (shop / "go.py").write_text("from shop.region import double, where\n\nwhere()\ndouble(4)\n")
+    monkeypatch.setenv("SHOP_REGION", "us")
+    recorded = tracelens("record", *PYTHON, "--", "python", "go.py")
+    assert recorded.returncode == 0, recorded.stderr
+    texts = [json.loads(tracelens("test", name, *PYTHON, "--json").stdout)["text"] for name in ("double", "where")]
+    assert "double(4) == 8" in texts[0] and "setenv" not in texts[0]
+    assert 'monkeypatch.setenv("SHOP_REGION", "us")' in texts[1]
+
+
 def test_nothing_recorded_is_said(shop: Path, tracelens: Run) -> None:
     assert tracelens("test", "f:00000000").returncode == 2
     none = tracelens("test", "shop.__main__.main", *PYTHON)

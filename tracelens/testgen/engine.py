@@ -23,7 +23,7 @@ from tracelens.testgen import place, render
 from tracelens.testgen.cases import Case, case_of
 from tracelens.testgen.earlier import versions_before
 from tracelens.testgen.literals import Unwritable
-from tracelens.testgen.minimise import minimised, without_redactions
+from tracelens.testgen.minimise import minimised, same, without_environment, without_redactions
 from tracelens.testgen.mutants import mutants
 from tracelens.testgen.strategies import property_test
 from tracelens.testgen.versions import Tried, run_versions
@@ -251,6 +251,8 @@ class _Work:
 
     def cases(self, calls: Sequence[RecordedCall], after: Version) -> tuple[list[Case], list[tuple[str, str]]]:
         first, second = self.again(calls, after), self.again(calls, after)
+        bare = {call.id: less for call in calls if (less := without_environment(call))}
+        unset = self.again(list(bare.values()), after) if bare else {}
         cases: list[Case] = []
         left_out: list[tuple[str, str]] = []
         for call in calls:
@@ -263,7 +265,9 @@ class _Work:
                     raise Unwritable("it goes otherwise each time")
                 if outcome.kind == "raised" and not self._on_purpose(outcome):
                     raise Unwritable(f"it fails with {outcome.type}, which no one raises on purpose there")
-                cases.append(case_of(self.root, self.source, self.unit, self.node, call, outcome))
+                needless = call.id in unset and same(outcome, unset[call.id])
+                kept = bare[call.id] if needless else call
+                cases.append(case_of(self.root, self.source, self.unit, self.node, kept, outcome))
             except Unwritable as why:
                 left_out.append((call.id, str(why)))
         return cases, left_out
