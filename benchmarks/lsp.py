@@ -49,7 +49,9 @@ PEERS = {
 EDITED_LINE = 40
 _EDITS = 40
 _SAVES = 6
-_STARTS = 3
+_STARTS = 5
+_BUSY_TURNS = 3
+_BUSY_SECONDS = 6.0
 _WAIT_SECONDS = 40.0
 """How long is waited for what the server does beside its answers."""
 
@@ -229,40 +231,50 @@ def _moved(at: tuple[int, int], lines: int) -> tuple[int, int]:
 
 
 def busy(client: Client, root: Path, uri: str, positions: list[tuple[int, int]]) -> float:
-    """Hovers while indexing, importing and fixing run, against hovers without: the ratio of the 95th percentiles."""
+    """Hovers while indexing, importing and fixing run, against hovers without: the ratio of the 95th percentiles.
+
+    Both are asked in the same way and by turns, so that what else the machine does falls on both.
+    """
     moved = [_moved(at, 2 * _EDITS) for at in positions]
-    idle = timed(lambda at: hover(client, uri, at), moved * 3)
     stacks = root.parent / "stacks.folded"
     units = ("QuerySet.filter", "QuerySet._clone", "QuerySet._fetch_all", "QuerySet.get")
     stacks.write_text("\n".join(f"{unit} ({FILE}) {number + 1}" for number, unit in enumerate(units * 500)))
-    work = {
-        "tracelens.index": lambda: _touch(root / FILE),
-        "tracelens.import": lambda: None,
-        "tracelens.fix": lambda: None,
-    }
-    arguments = {"tracelens.import": [str(stacks)], "tracelens.fix": _failures(client, uri)}
+    arguments = {"tracelens.index": [], "tracelens.import": [str(stacks)], "tracelens.fix": _failures(client, uri)}
+    idle: list[float] = []
     times: list[float] = []
-    running = {name: _command(client, name, arguments.get(name, [])) for name in work}
-    end = time.perf_counter() + _WAIT_SECONDS / 3
-    while time.perf_counter() < end and len(times) < 3 * len(moved):
-        for name, before in work.items():
-            if running[name] in client.late:
-                client.late.pop(running[name])
-                before()
-                running[name] = _command(client, name, arguments.get(name, []))
-        times += timed(lambda at: hover(client, uri, at), moved[len(times) % len(moved) :][:20])
-        # As a person would: not one question right behind the other.
-        time.sleep(0.02)
-    for number in running.values():
-        client.tell("$/cancelRequest", {"id": number})
-        client.answer(number)
+    done = dict.fromkeys(arguments, 0)
+    for _ in range(_BUSY_TURNS):
+        end = time.perf_counter() + _BUSY_SECONDS
+        while time.perf_counter() < end:
+            idle += _asked(client, uri, moved, len(idle))
+        running = {name: _command(client, name, said) for name, said in arguments.items()}
+        end = time.perf_counter() + _BUSY_SECONDS
+        while time.perf_counter() < end:
+            for name, number in running.items():
+                if number in client.late:
+                    client.late.pop(number)
+                    done[name] += 1
+                    if name == "tracelens.index":
+                        _touch(root / FILE)
+                    running[name] = _command(client, name, arguments[name])
+            times += _asked(client, uri, moved, len(times))
+        for number in running.values():
+            client.tell("$/cancelRequest", {"id": number})
+            client.answer(number)
     _touch(root / FILE, restore=True)
     print(
-        f"    idle p50 {p(idle, 50)} p95 {p(idle, 95)} ms; while working p50 {p(times, 50)} p95 {p(times, 95)} ms,"
-        f" {len(times)} hovers, mean {statistics.mean(times) * 1000:.2f} ms",
+        f"    idle p50 {p(idle, 50)} p95 {p(idle, 95)} ms ({len(idle)} hovers); while working p50 {p(times, 50)}"
+        f" p95 {p(times, 95)} ms ({len(times)}); done meanwhile: {done}",
         flush=True,
     )
     return round(p(times, 95) / p(idle, 95), 2)
+
+
+def _asked(client: Client, uri: str, positions: list[tuple[int, int]], begin: int) -> list[float]:
+    """Some hovers and a pause: as a person would, not one question right behind the other without end."""
+    found = timed(lambda at: hover(client, uri, at), positions[begin % len(positions) :][:20])
+    time.sleep(0.02)
+    return found
 
 
 def saved(client: Client, root: Path, uri: str) -> tuple[float, float]:

@@ -100,16 +100,19 @@ def asked(texts: list[str], questions: list[str], size: int) -> dict[str, float]
         for question in chosen[:3]:
             table.search(question_words(question), embedder.embed([question])[0], 100)
         same = table.search("", embedder.embed([chosen[0]])[0], 100).meaning
-        walls, cpus = [], []
+        walls, cpus, embeds = [], [], []
         for question in chosen:
             start, cpu = time.perf_counter(), time.process_time()
-            table.search(question_words(question), embedder.embed([question])[0], 100)
+            vector = embedder.embed([question])[0]
+            embeds.append(1_000 * (time.perf_counter() - start))
+            table.search(question_words(question), vector, 100)
             walls.append(1_000 * (time.perf_counter() - start))
             cpus.append(1_000 * (time.process_time() - cpu))
         plain = _plain(size, vectors.shape[1], embedder.embed(chosen[:20]))
     name = f"{size // 1_000}k"
     return {
         f"query_p95_ms_{name}": round(float(numpy.percentile(walls, 95)), 1),
+        f"query_embed_p95_ms_{name}": round(float(numpy.percentile(embeds, 95)), 2),
         f"query_p50_ms_{name}": round(float(numpy.median(walls)), 1),
         f"query_cpu_p50_ms_{name}": round(float(numpy.median(cpus)), 1),
         f"numpy_ms_{name}": round(plain, 1),

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
+_PATIENCE = 10.0
+"""Seconds that a search waits for an endpoint: a person waits for the search."""
 _LISTED = 100
 """How many of each ranking are fused."""
 _LONGEST_QUERY = 2_000
@@ -44,10 +46,10 @@ def configured_embedder(settings: Settings) -> Embedder | None:
     return embedder_for(settings.embedding_model, _endpoint(settings))
 
 
-def _endpoint(settings: Settings) -> Endpoint | None:
+def _endpoint(settings: Settings, patience: float = 60.0) -> Endpoint | None:
     if not settings.embedding_base_url:
         return None
-    return Endpoint(settings.embedding_base_url, settings.embedding_key)
+    return Endpoint(settings.embedding_base_url, settings.embedding_key, patience)
 
 
 class Searcher:
@@ -55,10 +57,11 @@ class Searcher:
 
     def __init__(self, root: Path, settings: Settings) -> None:
         self._table = SearchTable(Layout(root).vectors)
-        self._embedder = configured_embedder(settings)
+        endpoint = _endpoint(settings, _PATIENCE)
+        self._embedder = embedder_for(settings.embedding_model, endpoint)
         self._rescorer: Rescorer | None = None
         if settings.rescoring_model:
-            model = embedder_for(settings.rescoring_model, _endpoint(settings))
+            model = embedder_for(settings.rescoring_model, endpoint)
             self._rescorer = Rescorer(root, Layout(root).rescored, model) if model else None
         self.notes: list[str] = []
         """Lines for the person: why a search was by words alone."""
@@ -155,6 +158,7 @@ def _left(ranked: Ranked, allowed: Allowed) -> Ranked:
         tuple(unit for unit in ranked.meaning if unit in allowed),
         {unit: score for unit, score in ranked.bm25.items() if unit in allowed},
         {unit: cosine for unit, cosine in ranked.cosines.items() if unit in allowed},
+        ranked.asked,
     )
 
 

@@ -25,7 +25,11 @@ class Gone(Exception):
 def give_way(child: int) -> None:
     """Let a child have what the server, and whatever else the person runs, leave of the processor."""
     with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, child, _NICENESS)
+        # Of the server's own: an editor may be started with less than others.
+        os.setpriority(os.PRIO_PROCESS, child, min(19, os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS))
+    # What is a batch job takes no processor from somebody by waking up.
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(child, os.SCHED_BATCH, os.sched_param(0))
     # On Linux a session may be a group of its own for the scheduler: niceness counts between groups as well.
     with contextlib.suppress(OSError):
         Path(f"/proc/{child}/autogroup").write_text(str(_NICENESS))

@@ -5,60 +5,34 @@ Answers count columns in bytes of UTF-8; a client counts in units of UTF-8, UTF-
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
-from urllib.parse import quote, unquote, urlsplit
-
-from lsprotocol import types as lsp
+from typing import TYPE_CHECKING, Any, cast
 
 from tracelens.answers import words
-from tracelens.answers.call_hierarchy import Call, Item, Open
-from tracelens.answers.diagnostics import Diagnostic
 from tracelens.answers.document import DocumentSnapshot, Position, Span
-from tracelens.answers.symbols import Listed, Symbol
-from tracelens_indexer.source.facts import UnitKind
-from tracelens_indexer.store.answers import UnitRecord
+from tracelens_lsp.protocol import types as lsp
+from tracelens_lsp.protocol.types import Encoding
+from tracelens_lsp.uris import uri_of
 
-Encoding = Literal["utf-8", "utf-16", "utf-32"]
+if TYPE_CHECKING:
+    from tracelens.answers.call_hierarchy import Call, Item, Open
+    from tracelens.answers.diagnostics import Diagnostic
+    from tracelens.answers.symbols import Listed, Symbol
+    from tracelens_indexer.source.facts import UnitKind
+    from tracelens_indexer.store.answers import UnitRecord
+    from tracelens_lsp.capabilities import Client
 
+_RULES = Path(__file__).parent / "rules"
+"""What each rule means: text on this machine, so that a link needs no network."""
 _SYMBOL_KINDS: dict[UnitKind, lsp.SymbolKind] = {
-    "module": lsp.SymbolKind.Module,
-    "class": lsp.SymbolKind.Class,
-    "function": lsp.SymbolKind.Function,
-    "method": lsp.SymbolKind.Method,
-    "lambda": lsp.SymbolKind.Function,
-    "comprehension": lsp.SymbolKind.Function,
+    "module": lsp.SymbolKind.MODULE,
+    "class": lsp.SymbolKind.CLASS,
+    "function": lsp.SymbolKind.FUNCTION,
+    "method": lsp.SymbolKind.METHOD,
+    "lambda": lsp.SymbolKind.FUNCTION,
+    "comprehension": lsp.SymbolKind.FUNCTION,
 }
-
-
-# -- files -----------------------------------------------------------------------------------------------------
-
-
-def path_of(uri: str) -> Path | None:
-    """The file that a URI names; None for other schemes (untitled:, git:, …) and for nonsense."""
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return None
-    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
-        return None
-    path = unquote(parts.path, errors="surrogateescape")
-    if os.name == "nt" and len(path) > 2 and path[0] == "/" and path[2] == ":":
-        path = path[1:]
-    return Path(path) if path and "\0" not in path else None
-
-
-def uri_of(path: Path) -> str:
-    text = path.as_posix()
-    return "file://" + quote(os.fsencode(text if text.startswith("/") else f"/{text}"), safe="/:")
-
-
-def encoding_named(name: object) -> Encoding:
-    """The negotiated encoding as the library gives it."""
-    text = str(getattr(name, "value", name))
-    return cast(Encoding, text) if text in ("utf-8", "utf-16", "utf-32") else "utf-16"
 
 
 # -- positions -------------------------------------------------------------------------------------------------
@@ -112,13 +86,11 @@ def range_(document: DocumentSnapshot, span: Span, encoding: Encoding) -> lsp.Ra
 # -- answers ---------------------------------------------------------------------------------------------------
 
 
-def diagnostic(
-    document: DocumentSnapshot, found: Diagnostic, root: Path, encoding: Encoding, *, related: bool
-) -> lsp.Diagnostic:
+def diagnostic(document: DocumentSnapshot, found: Diagnostic, root: Path, client: Client) -> lsp.Diagnostic:
     severities = {
-        "warning": lsp.DiagnosticSeverity.Warning,
-        "information": lsp.DiagnosticSeverity.Information,
-        "hint": lsp.DiagnosticSeverity.Hint,
+        "warning": lsp.DiagnosticSeverity.WARNING,
+        "information": lsp.DiagnosticSeverity.INFORMATION,
+        "hint": lsp.DiagnosticSeverity.HINT,
     }
     frames = [
         lsp.DiagnosticRelatedInformation(
@@ -127,13 +99,14 @@ def diagnostic(
         for frame in found.related
     ]
     return lsp.Diagnostic(
-        range=range_(document, found.span, encoding),
+        range=range_(document, found.span, client.encoding),
         message=found.message,
         severity=severities[found.severity],
         code=found.rule,
         source="tracelens",
-        tags=[lsp.DiagnosticTag.Unnecessary] if found.rule == "unreached" else None,
-        related_information=frames or None if related else None,
+        tags=[lsp.DiagnosticTag.UNNECESSARY] if found.rule == "unreached" else None,
+        related_information=frames or None if client.related_information else None,
+        code_description=lsp.CodeDescription(uri_of(_RULES / f"{found.rule}.md")) if client.links_rules else None,
         data={"failure": found.about} if found.rule == "failure" else {"rule": found.rule, "unit": found.about},
     )
 
@@ -195,7 +168,7 @@ def open_item(found: Open, caller: UnitRecord, root: Path, ranges: list[lsp.Rang
     """A call that is not resolved, as an item that leads to where it is written."""
     return lsp.CallHierarchyItem(
         name=words.clean(found.callee, words.LONGEST_NAME),
-        kind=lsp.SymbolKind.Null,
+        kind=lsp.SymbolKind.NULL,
         uri=uri_of(root / caller.path),
         range=ranges[0],
         selection_range=ranges[0],
@@ -251,7 +224,7 @@ def annotated(edit: lsp.WorkspaceEdit, label: str, description: str, *, confirm:
     changes = [
         lsp.TextDocumentEdit(
             text_document=change.text_document,
-            edits=[lsp.AnnotatedTextEdit("made", one.range, one.new_text) for one in cast(Any, change.edits)],
+            edits=[lsp.AnnotatedTextEdit(one.range, one.new_text, "made") for one in cast(Any, change.edits)],
         )
         for change in edit.document_changes or ()
         if isinstance(change, lsp.TextDocumentEdit)

@@ -6,11 +6,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from lsprotocol import types as lsp
-
 from tracelens.answers import words
 from tracelens.answers.document import DocumentSnapshot, Span, changed_bytes
-from tracelens_lsp import convert
+from tracelens_lsp import convert, uris
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
 _BOM = b"\xef\xbb\xbf"
@@ -30,12 +29,12 @@ def as_edit(session: Session, root: Path, made: dict[str, Any]) -> lsp.Workspace
         if change.get("create"):
             if file.exists():
                 return f"{words.clean(path)} is there already"
-            uri = convert.uri_of(file)
+            uri = uris.uri_of(file)
             created.append(uri)
             start = lsp.Position(0, 0)
             edits[uri] = [lsp.TextEdit(lsp.Range(start, start), str(change["new_text"]))]
             continue
-        uri, document = _opened(session, convert.uri_of(file))
+        uri, document = _opened(session, uris.uri_of(file))
         if document is None:
             return f"{words.clean(path)} cannot be read"
         place = _place(
@@ -58,9 +57,9 @@ def as_edit(session: Session, root: Path, made: dict[str, Any]) -> lsp.Workspace
 
 def _opened(session: Session, uri: str) -> tuple[str, DocumentSnapshot | None]:
     """The document of a file under the URI that the client uses for it, which may be spelled otherwise."""
-    path = convert.path_of(uri)
+    path = uris.path_of(uri)
     for known, opened in session.documents.items():
-        if known == uri or ((at := convert.path_of(known)) and at.resolve() == path):
+        if known == uri or ((at := uris.path_of(known)) and at.resolve() == path):
             return known, opened.snapshot
     return uri, session.document(uri)
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lsprotocol import types as lsp
-
 from tracelens.answers import words
 from tracelens_lsp import convert, worker
 from tracelens_lsp.edits import as_edit
 from tracelens_lsp.progress import showing
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
 _HARMFUL = ("same", "regressed")
@@ -170,7 +169,7 @@ def _sandbox(told: _Json) -> list[str]:
 
 
 def _say(session: Session, text: str, *, warning: bool = False) -> None:
-    session.views.say(f"TraceLens: {text}", lsp.MessageType.Warning if warning else lsp.MessageType.Info)
+    session.views.say(f"TraceLens: {text}", lsp.MessageType.WARNING if warning else lsp.MessageType.INFO)
 
 
 MAKERS = {

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
 
-from tracelens.answers.hints import Which
-from tracelens.answers.symbols import Which as Listing
+if TYPE_CHECKING:
+    from tracelens.answers.hints import Which
+    from tracelens.answers.symbols import Which as Listing
+
+
+from tracelens.answers.hot import Hot
 
 _log = logging.getLogger(__name__)
 
@@ -17,7 +21,10 @@ _log = logging.getLogger(__name__)
 class Settings:
     inlay_hints: Which = "hot"
     parameter_hints: Which = "hot"
+    hot: Hot = field(default_factory=Hot)
     code_lens: bool = True
+    most_lenses: int = 20
+    """In one file."""
     document_symbols: Listing = "seen"
     diagnostics: bool = True
     unreached: bool = False
@@ -43,11 +50,17 @@ def updated(settings: Settings, said: object, *, initial: bool = False) -> Setti
         settings = replace(settings, parameter_hints=hints)
     listing = said.get("documentSymbols")
     if listing in ("off", "seen", "all"):
-        settings = replace(settings, document_symbols=cast(Listing, listing))
+        settings = replace(settings, document_symbols=cast("Listing", listing))
     elif listing is not None:
         _log.warning("documentSymbols must be off, seen or all, not %r", listing)
     if (lenses := _enabled(said, "codeLens")) is not None:
         settings = replace(settings, code_lens=lenses)
+    if (most := _number(said, "codeLens", "most")) is not None:
+        settings = replace(settings, most_lenses=int(most))
+    if (functions := _number(said, "hot", "functions")) is not None:
+        settings = replace(settings, hot=replace(settings.hot, functions=int(functions)))
+    if (percent := _number(said, "hot", "leastPercent")) is not None:
+        settings = replace(settings, hot=replace(settings.hot, least_share=percent / 100))
     if (diagnostics := _enabled(said, "diagnostics")) is not None:
         settings = replace(settings, diagnostics=diagnostics)
     told = said.get("diagnostics")
@@ -67,10 +80,22 @@ def updated(settings: Settings, said: object, *, initial: bool = False) -> Setti
 def _which(said: Mapping[str, Any], name: str) -> Which | None:
     value = said.get(name)
     if value in ("off", "hot", "all"):
-        return cast(Which, value)
+        return cast("Which", value)
     if value is not None:
         _log.warning("%s must be off, hot or all, not %r", name, value)
     return None
+
+
+def _number(said: Mapping[str, Any], section: str, name: str) -> float | None:
+    """{"codeLens": {"most": 10}}; a number from 0 to 100."""
+    inside = said.get(section)
+    value = inside.get(name) if isinstance(inside, Mapping) else None
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+        _log.warning("%s.%s must be a number from 0 to 100, not %r", section, name, value)
+        return None
+    return value
 
 
 def _enabled(said: Mapping[str, Any], name: str) -> bool | None:

@@ -11,11 +11,10 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lsprotocol import types as lsp
-
-from tracelens_lsp import convert
+from tracelens_lsp import uris
+from tracelens_lsp.protocol import types as lsp
 
 if TYPE_CHECKING:
     from tracelens_lsp.session import Session
@@ -33,10 +32,9 @@ class Views:
         session = self._session
         if session.client.shows_documents:
             file = self.keep(f"{name}.txt", text.encode("utf-8", "replace"))
-            shown = await session.server.window_show_document_async(
-                lsp.ShowDocumentParams(uri=convert.uri_of(file), take_focus=True)
-            )
-            if shown.success:
+            document = {"uri": uris.uri_of(file), "takeFocus": True}
+            shown = await session.connection.ask("window/showDocument", document, dict[str, Any])
+            if shown and shown.get("success"):
                 return
         lines = text.strip().splitlines()
         more = f"\n… {len(lines) - _MESSAGE_LINES} more lines" if len(lines) > _MESSAGE_LINES else ""
@@ -54,8 +52,15 @@ class Views:
         file.write_bytes(content)
         return file
 
-    def say(self, text: str, kind: lsp.MessageType = lsp.MessageType.Info) -> None:
-        self._session.server.window_show_message(lsp.ShowMessageParams(kind, text))
+    def say(self, text: str, kind: lsp.MessageType = lsp.MessageType.INFO) -> None:
+        self._session.connection.tell("window/showMessage", {"type": kind, "message": text})
+
+    async def ask(self, text: str, titles: list[str]) -> str:
+        """The title that the person picks; "" where none is."""
+        actions = [{"title": title} for title in titles]
+        asked = {"type": lsp.MessageType.INFO, "message": text, "actions": actions}
+        picked = await self._session.connection.ask("window/showMessageRequest", asked, dict[str, Any])
+        return str(picked.get("title", "")) if picked else ""
 
     def remove(self) -> None:
         if self._folder is not None:

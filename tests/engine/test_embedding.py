@@ -8,19 +8,22 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import ClassVar
 
 import numpy
 import pytest
 
+from tracelens.rescoring import CANDIDATES, scored_again
 from tracelens.retrieval import Searcher, configured_embedder
 from tracelens.settings import Settings
 from tracelens_indexer.embedding.choose import embedder_for
 from tracelens_indexer.embedding.endpoint import Endpoint, EndpointEmbedder
+from tracelens_indexer.embedding.sentence_transformer import SentenceTransformerEmbedder
 from tracelens_indexer.embedding.static import WEIGHTS, StaticEmbedder
 from tracelens_indexer.embedding.text import question_words
 from tracelens_indexer.errors import TraceLensError
@@ -181,10 +184,24 @@ def test_the_second_stage_embeds_what_was_found_and_only_once(shop: Path, addres
     index = Index.open(shop)
     first = Searcher(shop, settings).search(index, "discount of a customer")
     asked = sum(_Embeddings.asked)
-    assert 2 <= asked <= 51
+    assert 2 <= asked <= CANDIDATES + 1
     second = Searcher(shop, settings).search(index, "discount of a customer")
     assert sum(_Embeddings.asked) == asked + 1, "the query alone"
     assert [hit.unit.id for hit in first] == [hit.unit.id for hit in second]
+    other = Settings(rescoring_model="endpoint:other", embedding_base_url=address)
+    Searcher(shop, other).search(index, "discount of a customer")
+    assert sum(_Embeddings.asked) == 2 * asked + 1, "vectors of another model are not its own"
+
+
+def test_only_what_is_very_near_overrides_the_first_stage() -> None:
+    first = {1: 2.0, 2: 1.0, 3: 0.5}
+    assert best_first(scored_again(first, {1: 0.3, 2: 0.7})) == [2, 1, 3]
+    assert best_first(scored_again(first, {1: 0.4, 2: 0.5})) == [1, 2, 3]
+    assert scored_again(first, {1: -0.2, 2: 0.0}) == first
+
+
+def best_first(scores: Mapping[int, float]) -> list[int]:
+    return sorted(scores, key=lambda unit: -scores[unit])
 
 
 def test_a_second_stage_that_fails_leaves_the_first(shop: Path) -> None:
@@ -228,6 +245,35 @@ def test_an_endpoint_that_went_away_after_indexing_leaves_the_words(shop: Path, 
     _Embeddings.dimension = 0
     searcher = Searcher(shop, settings)
     assert searcher.search(Index.open(shop), "discount of a customer") and "by words alone" in searcher.notes[0]
+
+
+def test_a_search_does_not_wait_for_a_slow_endpoint(shop: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracelens.retrieval._PATIENCE", 0.05)
+    _Embeddings.awake.clear()
+    index_workspace(shop, StaticEmbedder())
+    searcher = Searcher(shop, Settings(rescoring_model="endpoint:slow", embedding_base_url=address))
+    assert searcher.search(Index.open(shop), "discount of a customer") and "timed out" in searcher.notes[0]
+    _Embeddings.awake.set()
+
+
+def test_a_model_that_was_exchanged_in_its_folder_is_another_model(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    before = SentenceTransformerEmbedder(str(tmp_path)).version
+    assert SentenceTransformerEmbedder(str(tmp_path)).version == before
+    (tmp_path / "model.safetensors").write_bytes(b"another")
+    assert SentenceTransformerEmbedder(str(tmp_path)).version != before
+
+
+def test_a_library_that_is_not_installed_is_said(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    index_workspace(shop, StaticEmbedder())
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    searcher = Searcher(shop, Settings(embedding_model="some/model", rescoring_model="some/model"))
+    assert searcher.search(Index.open(shop), "discount of a customer")
+    assert "by words alone" in searcher.notes[0] and "pip install -e '.[neural]'" in searcher.notes[0]
+    assert "not scored again" in searcher.notes[1]
 
 
 def test_a_model_that_is_not_there_is_said(shop: Path) -> None:

@@ -210,6 +210,46 @@ async def test_imports_and_call_sites_say_what_happened_there(connect: Connect) 
         assert here is not None and "here: 23 calls, `price` `0.0 … 9.99`" in here
 
 
+async def test_several_folders_each_with_its_own_index(connect: Connect, workspace: Path, tmp_path: Path) -> None:
+    other, bare = tmp_path / "other", tmp_path / "bare"
+    recorded.workspace(other, {"m.py": CONTRACT}, CONTRACT_CALLS).close()
+    bare.mkdir()
+    (bare / "m.py").write_text("def f():\n    return 1\n")
+    folders = [lsp.WorkspaceFolder(root.as_uri(), root.name) for root in (bare, workspace, other)]
+    async with connect("vscode", root=bare) as editor:
+
+        def change(added: list[lsp.WorkspaceFolder], removed: list[lsp.WorkspaceFolder]) -> None:
+            event = lsp.WorkspaceFoldersChangeEvent(added, removed)
+            editor.client.workspace_did_change_workspace_folders(lsp.DidChangeWorkspaceFoldersParams(event))
+
+        async def hovers(root: Path, name: str, piece: str) -> str | None:
+            editor.root = root
+            return await editor.hover(editor.open(name), piece)
+
+        assert (await ask(editor, "tracelens/runs")).told == "not indexed"
+        assert await hovers(other, "m.py", "price_of") is None
+        change(folders[1:], [])
+        assert "25 calls" in str(await hovers(workspace, "pricing.py", "apply_discount"))
+        assert "7 calls" in str(await hovers(other, "m.py", "price_of"))
+        assert await hovers(bare, "m.py", "f()") is None
+        # The side bar has those of every folder, the runs are those of the first that has some.
+        titles = [entry.title for entry in (await ask(editor, "tracelens/overview")).hot]
+        assert any(title.endswith("slow") for title in titles) and any(title.endswith("loud") for title in titles)
+        assert (await ask(editor, "tracelens/runs")).told.startswith("pytest")
+        editor.root = other
+        uri = editor.open("m.py")
+        editor.replace(uri, "def price_of", "# a line more\ndef price_of")
+        found = await editor.client.workspace_symbol_async(lsp.WorkspaceSymbolParams("o"))
+        symbols = {symbol.name: symbol.location for symbol in found or ()}
+        assert "slow" in symbols and isinstance(symbols["price_of"], lsp.Location)
+        assert symbols["price_of"].range.start == editor.position(uri, "price_of")
+        change([], folders[2:])
+        assert await hovers(other, "m.py", "price_of") is None
+        assert "25 calls" in str(await hovers(workspace, "pricing.py", "apply_discount"))
+        titles = [entry.title for entry in (await ask(editor, "tracelens/overview")).hot]
+        assert not any(title.endswith("loud") for title in titles)
+
+
 async def test_heat_overview_and_flame_graph_for_clients_that_paint(connect: Connect, workspace: Path) -> None:
     async with connect("vscode", options={"paints": True}) as editor:
         changed: list[Any] = []

@@ -62,6 +62,7 @@ async def test_one_process_takes_in_every_save(connect: Connect) -> None:
         await known(editor, "second")
         assert index_processes(editor) == [process]
         assert os.getpriority(os.PRIO_PROCESS, process) > os.getpriority(os.PRIO_PROCESS, editor.client._server.pid)
+        assert os.sched_getscheduler(process) == os.SCHED_BATCH
 
 
 @linux
@@ -112,6 +113,23 @@ async def test_files_that_change_outside_of_the_editor_are_taken_in(connect: Con
         change = lsp.FileEvent(editor.uri("added.py"), lsp.FileChangeType.Created)
         editor.client.workspace_did_change_watched_files(lsp.DidChangeWatchedFilesParams([change]))
         await known(editor, "from_another_branch")
+        # A file with another name keeps what was recorded of its functions, under the new one.
+        editor.open("pricing.py")
+        (workspace / "pricing.py").rename(workspace / "prices.py")
+        changes = [
+            lsp.FileEvent(editor.uri("pricing.py"), lsp.FileChangeType.Deleted),
+            lsp.FileEvent(editor.uri("prices.py"), lsp.FileChangeType.Created),
+        ]
+        closed = lsp.DidCloseTextDocumentParams(lsp.TextDocumentIdentifier(editor.uri("pricing.py")))
+        editor.client.text_document_did_close(closed)
+        editor.client.workspace_did_change_watched_files(lsp.DidChangeWatchedFilesParams(changes))
+        uri = editor.open("prices.py")
+        for _ in range(600):
+            hover = await editor.hover(uri, "apply_discount")
+            if hover and "25 calls" in hover:
+                break
+            await asyncio.sleep(0.1)
+        assert hover and "moved" in hover
 
 
 def test_the_process_answers_nonsense_and_ends_when_idle(workspace: Path) -> None:

@@ -39,6 +39,11 @@ async def test_an_editor_shows_what_was_recorded(name: str, connect: Connect) ->
         assert found.range.start.line == 8
         assert found.message == ("ZeroDivisionError seen here in 3 of 25 calls (price = 0.0): float division by zero")
         assert (found.code, found.source, found.severity) == ("failure", "tracelens", lsp.DiagnosticSeverity.Warning)
+        described = found.code_description
+        assert (described is not None) == (name == "vscode")
+        if described:
+            rule = Path(described.href.removeprefix("file://")).read_text(encoding="utf-8")
+            assert rule.startswith("# failure\n") and "# tracelens: ignore[failure]" in rule
         if name in ("vscode", "neovim"):
             assert found.related_information
             assert found.related_information[0].location.uri == editor.uri("service.py")

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tracelens.answers import words
+from tracelens.answers.hot import Hot
 from tracelens.answers.selecting import BadChoice, selected, word
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index
 from tracelens_indexer.store.answers import RunRecord, UnitRecord
-from tracelens_indexer.store.during import DuringTest
 
 _LISTED = 20
 """Runs that can be chosen one by one."""
@@ -63,13 +63,15 @@ def choices(index: Index) -> list[Choice]:
     ]
 
 
-def seen_through(index: Index, choice: str) -> IndexSnapshot:
+def seen_through(index: Index, choice: str, hot: Hot | None = None) -> IndexSnapshot:
     """What every surface answers from when this is chosen."""
     kind, _, name = choice.partition(":")
     if kind != "test":
-        return IndexSnapshot(index, chosen(index, choice))
+        return IndexSnapshot(index, chosen(index, choice), hot)
+    from tracelens_indexer.store.during import DuringTest
+
     runs = _runs_of(index, name)
-    return IndexSnapshot(DuringTest(index, name), runs) if runs else IndexSnapshot(index)
+    return IndexSnapshot(DuringTest(index, name), runs, hot) if runs else IndexSnapshot(index, None, hot)
 
 
 def _runs_of(index: Index, test: str) -> tuple[int, ...]:
@@ -82,6 +84,8 @@ def _runs_of(index: Index, test: str) -> tuple[int, ...]:
 
 def during(index: Index, test: str, runs: tuple[int, ...] | None) -> tuple[Index, tuple[int, ...] | None]:
     """The index as the test that is meant saw it, and the runs to ask it about. Raises NotFound."""
+    from tracelens_indexer.store.during import DuringTest
+
     name = test_named(index, test)
     return DuringTest(index, name), runs or _runs_of(index, name)
 

@@ -10,7 +10,6 @@ from typing import Any
 from tracelens.answers import words
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.store.answers import Profile, RunRecord, UnitRecord
-from tracelens_indexer.traces.anchors import blob_id
 
 _RECORD = "tracelens record -- pytest   or: tracelens import FILE"
 
@@ -195,6 +194,8 @@ def _edited(snapshot: IndexSnapshot, path: str, blob: str) -> bool:
         content = (snapshot.root / path).read_bytes()
     except OSError:
         return True
+    from tracelens_indexer.traces.anchors import blob_id
+
     return bool(blob) and blob_id(content, len(blob)) != blob
 
 

@@ -3,8 +3,9 @@ and classes with what was seen of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from tracelens.answers import headline, words
@@ -36,15 +37,24 @@ def named(snapshot: IndexSnapshot, query: str) -> list[UnitRecord]:
     return snapshot.index.units_named(query, MOST)
 
 
-def symbols(snapshot: IndexSnapshot, query: str, found_by_search: Sequence[int] = ()) -> list[Symbol]:
-    """Units named so first, then those that search found, in its order."""
+def symbols(
+    snapshot: IndexSnapshot,
+    query: str,
+    found_by_search: Sequence[int] = (),
+    opened: Mapping[str, DocumentSnapshot] = MappingProxyType({}),
+) -> list[Symbol]:
+    """Units named so first, then those that search found, in its order; where they are now, in open documents."""
     by_name = named(snapshot, query)
     known = {unit.id for unit in by_name}
     searched = snapshot.index.units_by_id(identity for identity in found_by_search if identity not in known)
-    return [symbol(unit) for unit in (*by_name, *searched.values())][:MOST]
+    units = [*by_name, *searched.values()][:MOST]
+    now: dict[int, Unit] = {}
+    for path in {unit.path for unit in units} & opened.keys():
+        now |= placed(opened[path], snapshot.units_in(path))
+    return [_symbol(unit, now.get(unit.id, unit)) for unit in units]
 
 
-def symbol(unit: UnitRecord) -> Symbol:
+def _symbol(unit: UnitRecord, now: Unit | UnitRecord) -> Symbol:
     """A unit as a symbol; its container is the module or class it is in."""
     container = unit.qualname.rpartition(".")[0] if unit.kind != "module" else ""
     return Symbol(
@@ -52,8 +62,8 @@ def symbol(unit: UnitRecord) -> Symbol:
         kind=unit.kind,
         container=container,
         path=unit.path,
-        line=max(unit.name_line - 1, 0),
-        column=unit.name_column,
+        line=max(now.name_line - 1, 0),
+        column=now.name_column,
     )
 
 

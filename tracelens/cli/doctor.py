@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tracelens.cli.terminal import marked
 from tracelens.cli.workspace import find_root, open_index, root_option
 from tracelens_indexer.errors import TraceLensError
 
@@ -53,7 +54,7 @@ def command(place: str | None, root_path: Path | None) -> None:
     except TraceLensError as error:
         lines = nothing.no_index(str(error), str(root)).lines
     for line in lines:
-        click.echo(line)
+        click.echo(marked(line))
 
 
 def _workspace(snapshot: IndexSnapshot) -> list[str]:

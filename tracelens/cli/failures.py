@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from tracelens.cli.terminal import marked, styled
 from tracelens.cli.workspace import (
     complete_units,
     find_root,
@@ -68,11 +69,14 @@ def command(
             click.echo("no exception was seen in the runs shown. `tracelens runs` lists them")
         return
     for failure in found[:limit]:
-        for line in lines(failure):
+        headline, *rest = lines(failure)
+        click.echo(styled(headline, "bold"))
+        for line in rest:
             click.echo(line)
     if len(found) > limit:
         click.echo(f"… and {len(found) - limit} more (-n {len(found)})")
-    click.echo(f"next: tracelens fix {found[0].id} · tracelens calls {found[0].unit.scope.rpartition('.')[2]} --failed")
+    name = found[0].unit.scope.rpartition(".")[2]
+    click.echo(marked(f"next: tracelens fix {found[0].id} · tracelens calls {name} --failed"))
 
 
 def _plain(failure: FailureRecord) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tracelens.cli.terminal import Column, table, terminal_width
+from tracelens.cli.terminal import Column, marked, table, terminal_width
 from tracelens.cli.workspace import (
     find_root,
     json_option,
@@ -50,7 +50,7 @@ def command(limit: int, run_names: tuple[str, ...], test: str, root_path: Path |
             click.echo(_nothing(index, runs))
             return
         for line in _lines(profiles, runs):
-            click.echo(line)
+            click.echo(marked(line))
 
 
 def _lines(profiles: list[Profile], runs: list[RunRecord]) -> list[str]:
@@ -69,12 +69,12 @@ def _lines(profiles: list[Profile], runs: list[RunRecord]) -> list[str]:
         for p in profiles
     ]
     columns = (
-        Column("self", "right"),
+        Column("self", "right", style="bold"),
         Column("total", "right"),
         Column("calls", "right"),
         Column("p50", "right"),
         Column("unit", shrinks=True),
-        Column("errors"),
+        Column("errors", style="red"),
     )
     lines = table(columns, rows, terminal_width())
     legend = _legend(profiles, runs)

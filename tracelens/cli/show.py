@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from tracelens.cli.terminal import marked, styled
 from tracelens.cli.workspace import (
     complete_units,
     find_root,
@@ -48,12 +49,12 @@ def command(unit: str, run_names: tuple[str, ...], test: str, root_path: Path | 
         if as_json:
             print_json({"unit": asdict(found), "profile": asdict(profile) if profile else None})
             return
-        click.echo(f"{found.qualname}   {found.path}:{found.def_line}")
+        click.echo(f"{styled(found.qualname, 'bold')}   {found.path}:{found.def_line}")
         if found.signature:
             click.echo(found.signature)
         if profile is None:
             for line in nothing.why(snapshot, found.path, found).lines[1:]:
-                click.echo(line)
+                click.echo(marked(line))
             return
         click.echo()
         click.echo(render.plain(hover.about_unit(profile, index, snapshot=snapshot).blocks))

@@ -33,7 +33,7 @@ export function activate(context: vscode.ExtensionContext): void {
     tree,
     flame,
     runs,
-    ...registerCommands(running, log, { heat, tree, flame, runs }),
+    ...registerCommands(running, log, context.globalStorageUri, { heat, tree, flame, runs }),
     running.onDidChange(() => {
       tree.refresh();
       void heat.paint();

@@ -38,7 +38,7 @@ export class Preview implements vscode.TextDocumentContentProvider, vscode.Dispo
       pages.push(after);
       await vscode.commands.executeCommand('vscode.diff', before, after, `${title} — ${evidence}`, { preview: true });
     }
-    const chosen = pages.length > 0 ? await vscode.window.showInformationMessage(`TraceLens: ${title}. ${evidence}`, APPLY) : undefined;
+    const chosen = pages.length > 0 ? await vscode.window.showInformationMessage(`TraceLens: ${title} — ${evidence}`, APPLY) : undefined;
     // The places of an edit are those of the text that it was made for.
     const edited = made.some(({ document, version }) => document.version !== version);
     await this.close(pages);

@@ -31,6 +31,7 @@ const LINKED_COMMANDS = ['tracelens.showCalls', 'tracelens.fix', 'tracelens.why'
 const OPEN_SETTING = 'Open Setting';
 const SHOW_OUTPUT = 'Show Output';
 const RESTART = 'Restart';
+const CREATE = 'Create an Environment…';
 
 /** Says its errors to the output channel alone: to the user we say one thing, with something to press. */
 class QuietClient extends LanguageClient {
@@ -138,13 +139,13 @@ export class Server implements vscode.Disposable, Asks {
     const found = findServer(wishes, thisMachine());
     if (found.kind === 'not-found') {
       this.log.error([found.reason, 'Looked for:', ...found.looked.map((file) => `  ${file}`)].join('\n'));
-      this.fail(found.reason, OPEN_SETTING, SHOW_OUTPUT);
+      this.fail(found.reason, ...(trusted ? [CREATE] : []), OPEN_SETTING, SHOW_OUTPUT);
       return;
     }
     const objection = found.interpreter === undefined ? undefined : await probe(found.interpreter);
     if (objection !== undefined) {
       this.log.error(objection);
-      this.fail(objection, OPEN_SETTING, SHOW_OUTPUT);
+      this.fail(objection, ...(trusted ? [CREATE] : []), OPEN_SETTING, SHOW_OUTPUT);
       return;
     }
     await this.launch(found, { client: 'tracelens-vscode', ...settings, projectInterpreter: chosen ?? '' });
@@ -244,6 +245,8 @@ export class Server implements vscode.Disposable, Asks {
     void vscode.window.showErrorMessage(`TraceLens: ${reason}`, ...buttons).then(async (pressed) => {
       if (pressed === OPEN_SETTING) {
         await vscode.commands.executeCommand('workbench.action.openSettings', 'tracelens.interpreter');
+      } else if (pressed === CREATE) {
+        await vscode.commands.executeCommand('tracelens.client.createEnvironment');
       } else if (pressed === SHOW_OUTPUT) {
         this.log.show();
       } else if (pressed === RESTART) {

@@ -13,7 +13,8 @@ export interface Settings {
   readonly inlayHints: 'off' | 'hot' | 'all';
   readonly parameterHints: 'off' | 'hot' | 'all';
   readonly documentSymbols: 'off' | 'seen' | 'all';
-  readonly codeLens: { readonly enabled: boolean };
+  readonly codeLens: { readonly enabled: boolean; readonly most: number };
+  readonly hot: { readonly functions: number; readonly leastPercent: number };
   readonly diagnostics: { readonly enabled: boolean; readonly unreached: boolean };
   readonly indexOnSave: boolean;
 }
@@ -28,7 +29,8 @@ export function readSettings(): Settings {
     inlayHints: section.get('inlayHints', 'hot'),
     parameterHints: section.get('parameterHints', 'hot'),
     documentSymbols: section.get('documentSymbols', 'seen'),
-    codeLens: { enabled: section.get('codeLens.enabled', true) },
+    codeLens: { enabled: section.get('codeLens.enabled', true), most: section.get('codeLens.most', 20) },
+    hot: { functions: section.get('hot.functions', 5), leastPercent: section.get('hot.leastPercent', 2) },
     diagnostics: {
       enabled: section.get('diagnostics.enabled', true),
       unreached: section.get('diagnostics.unreached', false),

@@ -151,7 +151,7 @@ class Flowing:
             if steps > budget:
                 self.exhausted = True
                 break
-            while todo:
+            while todo and steps <= budget:
                 watcher, value = todo.popleft()
                 watcher[0](value, *watcher[1:])
                 steps += 1

@@ -219,7 +219,7 @@ class TrackedFrames(Frames):
                 self.exhausted = True
                 self.exact = False
                 break
-            while todo:
+            while todo and steps <= budget:
                 watch, value = todo.popleft()
                 self._fire(watch, value)  # type: ignore[arg-type]
                 steps += 1

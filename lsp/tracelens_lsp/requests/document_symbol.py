@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from lsprotocol import types as lsp
-
 from tracelens.answers import symbols as answers
 from tracelens_lsp import convert
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
-
-OPTIONS = lsp.DocumentSymbolOptions(label="TraceLens")
 
 
 async def document_symbol(
-    session: Session, params: lsp.DocumentSymbolParams
+    session: Session, params: lsp.DocumentParams
 ) -> list[lsp.DocumentSymbol] | list[lsp.SymbolInformation] | None:
     uri, encoding = params.text_document.uri, session.client.encoding
     asked = session.ask(uri)

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lsprotocol import types as lsp
-
 from tracelens.answers import calls, choose, hover, nothing, render, words
 from tracelens.answers import explain as explaining
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.store.answers import FailureRecord, UnitRecord
-from tracelens_lsp import convert, worker
+from tracelens_lsp import uris, worker
 from tracelens_lsp.making import made
 from tracelens_lsp.progress import showing
+from tracelens_lsp.protocol import types as lsp
+from tracelens_lsp.protocol.connection import ResponseError
 from tracelens_lsp.session import Session
 from tracelens_lsp.workspaces import Workspace
 
@@ -64,6 +64,9 @@ async def why(session: Session, about: Any = None) -> None:
     else:
         workspace = session.workspace(str(about)) or next(iter(session.workspaces.known()), None)
         told = _about_file(session, workspace, str(about or ""))
+    if len(told.checks) == 1 and told.todo:
+        session.views.say(f"TraceLens: {told.about}: {told.missing} → {told.todo}")
+        return
     # Where a message is one line, that is what it says; the steps behind it come after.
     session.views.say("\n".join([f"TraceLens: {told.line}", *told.lines[1:]]))
 
@@ -122,13 +125,18 @@ async def choose_run(session: Session, choice: Any = None) -> None:
         return
     offered = choose.choices(index.index)
     if choice is None:
-        items = [lsp.MessageActionItem(title=f"{one.title} ({one.detail})") for one in offered[:_MOST_ASKED]]
-        asked = lsp.ShowMessageRequestParams(lsp.MessageType.Info, "Which runs are shown?", items)
-        answer = await session.server.window_show_message_request_async(asked)
-        picked = [one for one, item in zip(offered, items, strict=False) if answer and item.title == answer.title]
-        if not picked:
+        titles = {f"{one.title} ({one.detail})": one.id for one in offered[:_MOST_ASKED]}
+        try:
+            answer = await session.views.ask("Which runs are shown?", list(titles))
+        except ResponseError:
+            # Helix has no questions, and gives a command no arguments.
+            named = [f'run = "{choice}": {title}' for title, choice in titles.items()]
+            text = "This editor cannot ask which runs are shown. Its settings say it:"
+            await session.views.show("runs", "\n".join([text, *named]) + "\n")
             return
-        choice = picked[0].id
+        if answer not in titles:
+            return
+        choice = titles[answer]
     session.choose(str(choice))
 
 
@@ -144,15 +152,15 @@ async def make(session: Session, what: Any = None, about: Any = None) -> None:
         session.views.say(f"TraceLens: nothing is known of {words.clean(str(about))} any more")
         return
     unit = found.unit if isinstance(found, FailureRecord) else found
-    edit = await made(session, convert.uri_of(index.root / unit.path), str(what), str(about), confirm=True)
+    edit = await made(session, uris.uri_of(index.root / unit.path), str(what), str(about), confirm=True)
     if edit is not None:
         label = f"TraceLens: {words.clean(unit.name)}"
         if session.client.command_links and edit.change_annotations:
             [told] = edit.change_annotations.values()
             proposed = {"title": told.label, "evidence": told.description, "edit": edit}
-            await session.server.protocol.send_request_async(PREVIEW, proposed)
+            await session.connection.ask(PREVIEW, proposed, object)
             return
-        await session.server.workspace_apply_edit_async(lsp.ApplyWorkspaceEditParams(edit=edit, label=label))
+        await session.connection.ask("workspace/applyEdit", {"label": label, "edit": edit}, object)
 
 
 async def replay(session: Session, about: Any = None) -> None:
@@ -173,7 +181,7 @@ async def replay(session: Session, about: Any = None) -> None:
         if told["other"]:
             await session.views.show(f"{found.name} again", "\n".join(told["lines"]) + "\n")
     except (ValueError, KeyError, TypeError):
-        session.views.say(f"TraceLens: {finished.said or 'the calls could not be made again'}", lsp.MessageType.Warning)
+        session.views.say(f"TraceLens: {finished.said or 'the calls could not be made again'}", lsp.MessageType.WARNING)
 
 
 async def index(session: Session, *_: Any) -> None:
@@ -189,7 +197,7 @@ async def index(session: Session, *_: Any) -> None:
 
 async def import_(session: Session, *files: Any) -> None:
     """tracelens.import: import trace files, named by path or file URI, into the workspace."""
-    paths = [str(convert.path_of(str(file)) or file) for file in files if file]
+    paths = [str(uris.path_of(str(file)) or file) for file in files if file]
     workspace = next(iter(session.workspaces.known()), None)
     if workspace is None or not paths:
         session.views.say("TraceLens: name the trace files to import, with a folder open")
@@ -208,7 +216,7 @@ def _tell(session: Session, finished: worker.Finished) -> None:
     if finished.code == 0:
         session.views.say(f"TraceLens: {finished.output.strip() or 'done'}")
     else:
-        session.views.say(f"TraceLens: {finished.said or f'ended with {finished.code}'}", lsp.MessageType.Error)
+        session.views.say(f"TraceLens: {finished.said or f'ended with {finished.code}'}", lsp.MessageType.ERROR)
 
 
 def _find(session: Session, about: Any) -> tuple[IndexSnapshot | None, UnitRecord | FailureRecord | None]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from lsprotocol import types as lsp
-
 from tracelens.answers import hints as answers
 from tracelens_lsp import convert
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.requests.hover import markup
 from tracelens_lsp.session import Session
 
@@ -29,7 +28,7 @@ async def inlay_hint(session: Session, params: lsp.InlayHintParams) -> list[lsp.
         lsp.InlayHint(
             position=convert.position(asked.document, hint.position, session.client.encoding),
             label=hint.label,
-            kind=lsp.InlayHintKind.Parameter if hint.parameter else None,
+            kind=lsp.InlayHintKind.PARAMETER if hint.parameter else None,
             padding_left=True,
             data={"uri": uri, "unit": f"{hint.unit_id:x}", "parameter": hint.parameter},
         )
