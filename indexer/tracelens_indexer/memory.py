@@ -6,6 +6,16 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_kept = False
+"""Whether something was kept for good. Asking the interpreter for it goes through all that was."""
+
+
+def keep() -> None:
+    """Have all that is there now left out of every search for garbage, as long as the process lives."""
+    global _kept
+    _kept = True
+    gc.freeze()
+
 
 @contextmanager
 def without_collection() -> Iterator[None]:
@@ -20,7 +30,8 @@ def without_collection() -> Iterator[None]:
         yield
     finally:
         if collecting:
-            if not gc.get_freeze_count():  # what somebody has frozen stays so
+            if not _kept:
+                # Both move lists, whatever their length. What was kept for good would come back too.
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()

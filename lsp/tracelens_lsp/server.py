@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from tracelens import __version__
+from tracelens_indexer import memory
 from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.protocol.connection import Connection, Notification, Request, ResponseError
 from tracelens_lsp.requests import lifecycle
@@ -183,7 +184,7 @@ def main() -> None:
         stream=sys.stderr, level=arguments.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
     # What is loaded by now stays: looking through it again and again would be most of an answer's worst time.
-    gc.freeze()
+    memory.keep()
     gc.set_threshold(20_000, 20, 50)
     if address:
         sys.exit(asyncio.run(_over_tcp(address)))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tracelens_indexer import memory
 from tracelens_lsp import uris
 from tracelens_lsp.capabilities import Client
 from tracelens_lsp.saving import Refresher
@@ -137,7 +137,7 @@ class Session:
         """After `initialized`: watch the indexes, and ask for configuration where the client has some."""
         self.task(self._watch())
         # By then the first questions have loaded what they needed, which stays: see server.py.
-        asyncio.get_running_loop().call_later(_SETTLED_SECONDS, gc.freeze)
+        asyncio.get_running_loop().call_later(_SETTLED_SECONDS, memory.keep)
         if self.client.has_configuration:
             self.task(self.pull_configuration())
 

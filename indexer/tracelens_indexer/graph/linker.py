@@ -6,7 +6,6 @@ uses `link`. A full `relink` is what an update is measured by: where no bound on
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from tracelens_indexer.graph.outside import Call
 from tracelens_indexer.graph.program import File, Program
 from tracelens_indexer.graph.revision import Revision, revise
 from tracelens_indexer.graph.tracking import TrackedFrames
-from tracelens_indexer.memory import without_collection
+from tracelens_indexer.memory import keep, without_collection
 from tracelens_indexer.source.facts import FileFacts
 
 
@@ -60,7 +59,7 @@ class Linker:
             self._links = {file.path: self._of_file(file) for file in self._program.files}
             self._frames.touched.clear()
             # Millions of objects that stay: looking for garbage among them takes seconds.
-            gc.freeze()
+            keep()
 
     def file_links(self, path: str) -> FileLinks:
         return self._links[path]
