@@ -203,7 +203,7 @@ def _failure(index: Index, target: str | None) -> FailureRecord | None:
         click.echo(f"no exception was seen{where} in the runs shown: nothing to fix")
         return None
     from tracelens.answers.snapshot import on_purpose
-    from tracelens.fix.engine import is_test
+    from tracelens_indexer.workspace import is_test
 
     # An assertion of a test says that something else is wrong; what is raised on purpose is no defect of its place.
     return min(seen, key=lambda failure: (is_test(failure.unit.path), on_purpose(failure)))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tracelens_indexer import workspace
 from tracelens_indexer.graph.links import Edge
 from tracelens_indexer.store.answers import ObservedEdge, SearchHit, UnitRecord
 
@@ -37,7 +38,6 @@ _K = 10
 _SEARCH = 1.0
 
 _LISTED_KINDS = ("function", "method", "class")
-_TEST = re.compile(r"(^|/)(tests?|testing)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$")
 
 
 class GraphIndex(Protocol):
@@ -66,7 +66,7 @@ class Near:
 
 
 def is_test(unit: UnitRecord) -> bool:
-    return bool(_TEST.search(unit.path))
+    return workspace.is_test(unit.path)
 
 
 def named_in(index: NamesIndex, text: str) -> dict[UnitRecord, float]:

@@ -25,6 +25,7 @@ from tracelens.replay.sandbox import NoSandbox, Rung
 from tracelens.replay.verdict import Verdict
 from tracelens.settings import LlmEndpoint
 from tracelens_indexer.store.answers import FailureRecord, UnitRecord
+from tracelens_indexer.workspace import is_test
 
 Strategy = Literal["template", "llm"]
 Progress = Callable[[str], None]
@@ -105,7 +106,7 @@ def propose(
     progress("gathering evidence")
     evidence = gather(index, failure_id, workspace, search)
     statements: list[str] = []
-    if is_test(evidence.unit.path):
+    if _is_never_edited(evidence.unit.path):
         statements.append(f"{evidence.unit.path} is a test: tests are not edited; fix what it tests")
         return FixReport(evidence.failure, evidence.unit, (), tuple(statements), "", 0, evidence.ids)
     progress("trying the sandbox")
@@ -159,16 +160,11 @@ def rank(fixes: Iterable[Fix]) -> list[Fix]:
     return sorted(fixes, key=lambda one: (_RANKS[one.verdict.kind], -one.preference, one.patch.size))
 
 
-def is_test(path: str) -> bool:
-    """Whether a file belongs to the tests or to what runs them: those are never edited."""
+def _is_never_edited(path: str) -> bool:
+    """Whether a file belongs to the tests or to what runs them."""
     pure = PurePosixPath(path)
-    name = pure.name
-    return (
-        any(part in ("tests", "test", "testing", ".github", "ci") for part in pure.parts[:-1])
-        or name in ("conftest.py", "noxfile.py", "setup.py")
-        or name.startswith("test_")
-        or name.endswith("_test.py")
-    )
+    runs_them = any(part in (".github", "ci") for part in pure.parts[:-1]) or pure.name in ("noxfile.py", "setup.py")
+    return runs_them or is_test(path)
 
 
 @dataclass(frozen=True, slots=True)

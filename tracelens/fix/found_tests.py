@@ -5,17 +5,16 @@ They are found by what their text names; whether they run through the unit is se
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from tracelens_indexer.store.answers import UnitRecord
+from tracelens_indexer.workspace import discover, is_collected
 
 _MOST_FILES = 3
 _MOST_READ = 600
 _MOST_BYTES = 1 << 20
-_SKIPPED = frozenset(["node_modules", "build", "dist", "site-packages", "venv", "env"])
 
 
 def arguments(root: Path, units: Sequence[UnitRecord]) -> tuple[str, ...]:
@@ -27,7 +26,7 @@ def arguments(root: Path, units: Sequence[UnitRecord]) -> tuple[str, ...]:
     documented = [
         path
         for path in dict.fromkeys(one.path for one in units)
-        if not _is_test_file(path) and ">>> " in _text(root / path)
+        if not is_collected(path) and ">>> " in _text(root / path)
     ]
     return (*found, *(("--doctest-modules", *documented) if documented else ()))
 
@@ -54,22 +53,10 @@ def _modules(unit: UnitRecord) -> list[str]:
     return [parts[0]] if parts and parts[0] != "__main__" else [PurePosixPath(unit.path).stem]
 
 
-def _files(root: Path) -> Iterator[str]:
+def _files(root: Path) -> list[str]:
     """Test files as pytest names them, those in the folders near the top first."""
-    seen = 0
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(one for one in folders if not one.startswith(".") and one not in _SKIPPED)
-        for name in sorted(names):
-            if _is_test_file(name):
-                yield Path(folder, name).relative_to(root).as_posix()
-                seen += 1
-        if seen >= _MOST_READ:
-            return
-
-
-def _is_test_file(path: str) -> bool:
-    name = PurePosixPath(path).name
-    return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))
+    found = [one.path for one in discover(root) if is_collected(one.path)]
+    return sorted(found, key=lambda path: (path.count("/"), path))[:_MOST_READ]
 
 
 def _text(file: Path) -> str:

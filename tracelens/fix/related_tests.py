@@ -21,6 +21,7 @@ from tracelens.fix.search.session import Opened, Talk, converse
 from tracelens.fix.search.survey import Ended, ask_again, by_chance, read_survey
 from tracelens.replay.sandbox import NoSandbox, Rung
 from tracelens.replay.verdict import Verdict
+from tracelens_indexer.workspace import is_collected
 
 _MOST = 12
 """Tests that are run with each patch: half of them such that the failing calls were made in."""
@@ -38,7 +39,6 @@ _FIND_SECONDS = 40.0
 """CPU seconds of all that."""
 _OF_EXAMPLES = ("UnexpectedException", "DocTestFailure", "MultipleDoctestFailures")
 """What the exception of an example in a docstring stands in."""
-_TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$")
 _NAMEABLE = re.compile(r"[\w./:-]{1,200}(?:\[[ -~]{0,200}\])?", re.ASCII)
 """Names of tests that pytest finds again when it is given them."""
 _CHANCE_SECONDS = 2.0
@@ -69,7 +69,7 @@ class RelatedTests:
     @property
     def arguments(self) -> tuple[str, ...]:
         """For pytest."""
-        examples = any(not _TEST_FILE.search(name.partition("::")[0]) for name in self.names)
+        examples = any(not is_collected(name.partition("::")[0]) for name in self.names)
         return (*(["--doctest-modules"] if examples else []), *self.names)
 
     def _found(self) -> dict[str, bool]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tracelens.fix.engine import is_test, propose
+from tracelens.fix.engine import propose
 from tracelens.fix.evidence import FixIndex, Function, find_function
 from tracelens.fix.patch import Source, content_hash
 from tracelens.replay import sandbox
@@ -29,6 +29,7 @@ from tracelens.testgen.strategies import property_test
 from tracelens.testgen.versions import Tried, run_versions
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store.answers import CaptureRecord, FailureRecord, UnitRecord
+from tracelens_indexer.workspace import is_test
 
 MOST_CALLS = 24
 _MOST_MINIMISED = 2

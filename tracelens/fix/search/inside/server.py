@@ -394,6 +394,7 @@ def _cpu() -> float:
 
 
 def _is_test(path: str) -> bool:
+    # As tracelens_indexer.workspace has it, which is not here.
     parts = path.split("/")
     name = parts[-1]
     return (
