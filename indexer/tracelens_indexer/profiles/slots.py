@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
-from tracelens_indexer.profiles.rows import SlotRow, ValueRow, bounded
+from tracelens_indexer.profiles.rows import SlotRow, ValueRow
 from tracelens_indexer.profiles.scrubbing import MAX_TEXT, Scrubber
 from tracelens_indexer.traces.records import Observed, ValueCount
 from tracelens_recorder.redact import REDACTED, is_secret_name
@@ -49,7 +49,7 @@ class Slots:
 
     def add(self, values: Iterable[tuple[str, Observed]], outcome: str, weight: float, duration_ns: int) -> bool:
         """The values of one call, by slot; whether any of them is known beyond its type. `outcome`: "" or the exception
-        type; `weight`: calls it stands for; duration -1: unknown.
+        type; `weight`: calls it stands for; duration -1: unknown, and within what `rows.bounded` lets through.
 
         Most of the time of an import is spent in this loop, which is why it calls nothing that it can do itself.
         """
@@ -94,7 +94,7 @@ class Slots:
                 measured.append(measure)
             except OverflowError:
                 continue
-            slot.durations.append(bounded(duration_ns))
+            slot.durations.append(duration_ns)
             slot.is_number = value.number is not None
         return told
 

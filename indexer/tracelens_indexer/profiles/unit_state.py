@@ -197,7 +197,7 @@ class UnitState:
                     arguments = (*arguments, (RESULT, outcome.value))
             elif not raised and call.replay is None and not arguments:
                 return
-            told = self._slots.add(arguments, ended, weight, call.duration_ns) or raised
+            told = self._slots.add(arguments, ended, weight, bounded(call.duration_ns)) or raised
         if not told:
             # Types alone are no call to look at.
             return
