@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Callable, Dict
 
 from tracelens_recorder.code import INLINE, Function
-from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState
+from tracelens_recorder.counters import Call, Numbers, ThreadState
 from tracelens_recorder.histogram import bucket
 
 MAX_CALLER_HOPS = 64
@@ -62,13 +62,8 @@ class CallsInProgress:
         call = self.live.get(id(frame))
         if call is None or call.function is not function or call.running:
             return
-        try:
-            thread: ThreadState = self.local.state
-        except AttributeError:
-            thread = self._new_thread()
-        counter = thread.counters.get(function.index)
-        if counter is None:
-            counter = thread.counters[function.index] = Counter()
+        thread = self.thread()
+        counter = thread.counter(function.index)
         counter.resumes += 1
         counter.active += 1
         call.thread, call.counter, call.running = thread, counter, True
@@ -158,8 +153,4 @@ class CallsInProgress:
                 call.function.live -= 1
 
     def _count_error(self, function: Function) -> None:
-        thread = self.thread()
-        counter = thread.counters.get(function.index)
-        if counter is None:
-            counter = thread.counters[function.index] = Counter()
-        counter.errors += 1
+        self.thread().counter(function.index).errors += 1

@@ -162,6 +162,7 @@ class Session(CallsInProgress):
             function.unfaithful = True
             return
         now = self.clock()
+        # `thread()` and `counter()` written out: this runs for each call.
         try:
             thread: ThreadState = self.local.state
         except AttributeError:
