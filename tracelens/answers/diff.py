@@ -90,9 +90,8 @@ class Diff:
     gone_units: tuple[UnitRecord, ...]
 
     @property
-    def alike(self) -> bool:
-        """Whether the same tool recorded both: what a tool costs is in its times, and each sees other things."""
-        return self.before.tool == self.after.tool
+    def same_tool(self) -> bool:
+        return _same_tool(self.before, self.after)
 
     @property
     def nothing(self) -> bool:
@@ -106,13 +105,13 @@ def compare(index: Index, before: RunRecord, after: RunRecord) -> Diff:
     old = {profile.unit.id: profile for profile in index.hot(one.runs, _MOST_UNITS)}
     new = {profile.unit.id: profile for profile in index.hot(two.runs, _MOST_UNITS)}
     both = [unit_id for unit_id in new if unit_id in old]
-    alike = before.tool == after.tool
-    speeds = [speed for unit_id in both if alike and (speed := _speed(old[unit_id], new[unit_id]))]
+    same_tool = _same_tool(before, after)
+    speeds = [speed for unit_id in both if same_tool and (speed := _speed(old[unit_id], new[unit_id]))]
     weight = {speed.unit.id: abs(speed.after_ns - speed.before_ns) * new[speed.unit.id].timed for speed in speeds}
     speeds.sort(key=lambda speed: -weight[speed.unit.id])
     failed_before, failed_after = _failures(one), _failures(two)
     edges_before, edges_after = _edges(one, old), _edges(two, new)
-    if not alike:  # what one of them has nothing of, its tool may not have seen
+    if not same_tool:  # what one of them has nothing of, its tool may not have seen
         if not (failed_before and failed_after):
             failed_before = failed_after = {}
         if not (edges_before and edges_after):
@@ -120,7 +119,7 @@ def compare(index: Index, before: RunRecord, after: RunRecord) -> Diff:
     return Diff(
         before,
         after,
-        overall=median(ratios) if alike and len(ratios := _ratios(old, new)) >= _FEW_TIMED else 1.0,
+        overall=median(ratios) if same_tool and len(ratios := _ratios(old, new)) >= _FEW_TIMED else 1.0,
         slower=tuple(speed for speed in speeds if speed.after_ns > speed.before_ns),
         faster=tuple(speed for speed in speeds if speed.after_ns < speed.before_ns),
         new_failures=tuple(failed_after[key] for key in failed_after if key not in failed_before),
@@ -134,13 +133,18 @@ def compare(index: Index, before: RunRecord, after: RunRecord) -> Diff:
     )
 
 
+def _same_tool(before: RunRecord, after: RunRecord) -> bool:
+    """What a tool costs is in its times, and each sees other things: between two of them neither can be compared."""
+    return before.tool == after.tool
+
+
 def lines(diff: Diff, most: int = 20, quote: Callable[[str], str] = str) -> list[str]:
     """For people, a section for each kind of difference; `most` lines in each. `quote` marks what a program said."""
     told = [f"{_run(diff.before, quote)} → {_run(diff.after, quote)}"]
-    if not diff.alike:
+    if not diff.same_tool:
         tools = " and ".join(quote(words.clean(run.tool, words.LONGEST_NAME)) for run in (diff.before, diff.after))
         told.append(f"recorded by different tools ({tools}), each with its own cost: times are not compared")
-    if diff.nothing and not diff.alike:
+    if diff.nothing and not diff.same_tool:
         return [*told, "no difference that says anything: the same units ran"]
     if diff.nothing:
         return [*told, "no difference that says anything: the same failures, values, calls and, within 30 %, times"]

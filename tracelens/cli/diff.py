@@ -69,6 +69,7 @@ def _plain(found: Diff) -> dict[str, Any]:
     return {
         "before": found.before.id,
         "after": found.after.id,
+        "same_tool": found.same_tool,
         "overall": found.overall,
         "slower": speeds(found.slower),
         "faster": speeds(found.faster),
