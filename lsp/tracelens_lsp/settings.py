@@ -24,7 +24,7 @@ class Settings:
     hot: Hot = field(default_factory=Hot)
     code_lens: bool = True
     most_lenses: int = 20
-    """In one file."""
+    """In one file: beyond it they are a wall, and the rest is in hints and hover."""
     document_symbols: Listing = "seen"
     diagnostics: bool = True
     unreached: bool = False

@@ -13,9 +13,6 @@ from tracelens.answers.hover import SHOW_CALLS
 from tracelens.answers.snapshot import IndexSnapshot, unexpected_here
 from tracelens_indexer.store.answers import Profile
 
-MOST = 20
-"""Lenses in one file: beyond it they are a wall, and the rest is in hints and hover."""
-
 
 @dataclass(frozen=True, slots=True)
 class Lens:
@@ -26,7 +23,7 @@ class Lens:
     """Id of the failure or the unit."""
 
 
-def lenses(document: DocumentSnapshot, snapshot: IndexSnapshot, most: int = MOST) -> list[Lens]:
+def lenses(document: DocumentSnapshot, snapshot: IndexSnapshot, most: int) -> list[Lens]:
     """The lenses of a file, in source order; no more than `most`, the hottest before those that failed most."""
     profiles = snapshot.profiles_in(document.path)
     wanted = {identity: p for identity, p in profiles.items() if identity in snapshot.hottest or unexpected_here(p)}
