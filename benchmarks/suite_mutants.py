@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracelens.fix.engine import is_test
+from tracelens_indexer.workspace import is_test
 from tracelens.fix.patch import Source
 from tracelens.fix.search.oracle import CollectedTests
 from tracelens.fix.search.repair import SearchReport, repair
