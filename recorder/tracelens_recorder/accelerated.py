@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from types import FrameType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from tracelens_recorder import payloads
@@ -22,7 +22,7 @@ from tracelens_recorder.redact import is_secret_name
 if TYPE_CHECKING:
     from tracelens_recorder.session import Session
 
-API = 1
+API = 2
 """The extension's, that this module speaks."""
 NAME = "_tracelens_core"
 VARIABLE = "TRACELENS_ACCELERATOR"
@@ -88,6 +88,15 @@ class Accelerated:
         hooks = (self._begin, self._end, self._raised, self._value, self._test, self._type, self._consider, self._ended)
         core.setup(*hooks, options.exact and options.values, environment)
         core.wait(NEVER if options.exact else PATIENCE)
+        self.looks = bool(core.can_look())
+        """Whether stacks can be sampled without the interpreter's leave."""
+        for hook in hooks:
+            core.leave_out(hook.__code__)
+
+    def leave_out(self, *codes: CodeType) -> None:
+        """The time of these is the recorder's own: no sample is taken while they run."""
+        for code in codes:
+            self.core.leave_out(code)
 
     def add(self, function: Function) -> None:
         names = function.parameters[:MAX_PARAMETERS]

@@ -190,6 +190,8 @@ class Monitoring:
             *((calls, event, callback) for event, callback in zip(kinds, counting)),  # noqa: B905 - not in 3.9
             (calls, events.CALL, on_call),
         )
+        if fast is not None:
+            fast.leave_out(discover.__code__, on_call.__code__, on_return_outside.__code__)
         self.resume()
         m.set_events(calls, events.PY_UNWIND | events.PY_THROW)
         m.set_events(discovery, events.PY_START)
