@@ -184,6 +184,9 @@ PyObject *type_name_of(PyTypeObject *type); /* borrowed; NULL with an error set 
 PyObject *collect_values(void);
 void forget_values(void);
 
+/* fields.c */
+PyObject *fields(PyObject *, PyObject *object);
+
 /* look.c */
 int look_for(Func *f); /* -1 no memory */
 void look_for_none(void);

@@ -221,6 +221,8 @@ static PyObject *reset(PyObject *self, PyObject *none)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(fields_doc, "fields(object) -- what its `__dict__` would hold, without making it; None where there is one already,\n"
+                         "or never is.");
 PyDoc_STRVAR(can_look_doc, "can_look() -- whether the system lets stacks be read without the GIL.");
 PyDoc_STRVAR(leave_out_doc, "leave_out(code) -- code of the recorder's: a thread that runs it is not looked at.");
 PyDoc_STRVAR(begin_looking_doc, "begin_looking() -- before the first `looks`, in the thread that looks.");
@@ -243,6 +245,7 @@ static PyMethodDef methods[] = {
     {"live", live_calls, METH_O, NULL},
     {"calls", calls_of, METH_O, NULL},
     {"reset", reset, METH_NOARGS, reset_doc},
+    {"fields", fields, METH_O, fields_doc},
     {"can_look", can_look, METH_NOARGS, can_look_doc},
     {"leave_out", leave_out, METH_O, leave_out_doc},
     {"begin_looking", begin_looking, METH_NOARGS, begin_looking_doc},

@@ -11,7 +11,7 @@ import sys
 from types import CodeType, FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
-from tracelens_recorder import payloads
+from tracelens_recorder import classes, payloads
 from tracelens_recorder.classes import is_enum, type_name
 from tracelens_recorder.code import NEVER, Function
 from tracelens_recorder.counters import Call, Counter
@@ -88,6 +88,7 @@ class Accelerated:
         hooks = (self._begin, self._end, self._raised, self._value, self._test, self._type, self._consider, self._ended)
         core.setup(*hooks, options.exact and options.values, environment)
         core.wait(NEVER if options.exact else PATIENCE)
+        classes.fields_in_place = core.fields
         self.looks = bool(core.can_look())
         """Whether stacks can be sampled without the interpreter's leave."""
         for hook in hooks:

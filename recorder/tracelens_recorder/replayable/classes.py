@@ -8,6 +8,7 @@ import sys
 import types
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from tracelens_recorder.classes import dict_of
 from tracelens_recorder.replayable.limits import Unknown
 
 FOREIGN = frozenset(["site-packages", "dist-packages", ".tox", ".nox", "node_modules", "__pypackages__"])
@@ -119,7 +120,7 @@ def fields_of(value: object, kind: type) -> List[Tuple[str, Any]]:
         descriptor = attributes.get("__dict__")
         if not seen_dict and type(descriptor) is types.GetSetDescriptorType:
             seen_dict = True
-            state = descriptor.__get__(value, kind)
+            state = dict_of(value, kind, descriptor.__get__)
             if type(state) is not dict:
                 raise Unknown("an instance whose fields are not in a dictionary")
             for name, item in dict.items(state):
