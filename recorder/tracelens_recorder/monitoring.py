@@ -137,7 +137,7 @@ class Monitoring:
 
         def on_call(code: CodeType, offset: int, callee: object, argument: object) -> Any:
             try:
-                if session.called(functions[id(code)], offset, callee, get_frame(1)):
+                if session.called(functions[id(code)], offset, callee, argument, get_frame(1)):
                     return disable
             except BaseException as problem:
                 fault(problem)
