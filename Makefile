@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test lint types bench docs clean
+.PHONY: accelerator demo test lint types bench docs clean
 
 .venv/.installed: pyproject.toml recorder/pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -10,10 +10,17 @@ BIN := .venv/bin
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ./recorder -e '.[llm,neural,dev]'
 	touch $@
 
+# The recorder's C part, for each interpreter here that it knows. Nothing needs it: what is missing is said, and skipped.
+accelerator:
+	@for python in python3.12 python3.13; do \
+	  $$python -c pass 2>/dev/null || { echo "accelerator: NOT BUILT: no $$python here" >&2; continue; }; \
+	  $$python recorder-accelerator/build.py; \
+	done
+
 demo: .venv/.installed
 	$(BIN)/python examples/demo.py
 
-test: .venv/.installed
+test: .venv/.installed accelerator
 	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/.installed
@@ -31,4 +38,4 @@ docs: .venv/.installed
 	$(BIN)/python docs/make_cli_reference.py
 
 clean:
-	rm -rf .venv .demo
+	rm -rf .venv .demo recorder/tracelens_recorder/accelerators

@@ -1,11 +1,15 @@
 """How many known bugs are repaired without a model and without being told where they are, and how often rightly.
 
     python benchmarks/fix.py --quixbugs DIR [--only NAME,NAME] [--humanevalfix FILE] [--first N] [--jobs N]
+    python benchmarks/fix.py --failures [--only NAME,NAME] [--first N] --mutants [--first N]
 
 DIR is a checkout of jkoppel/QuixBugs, FILE is humanevalpack.jsonl (Python) of bigcode-project/octopack. A repair is
 plausible when all tests pass, and right when the first one does the same as the correct program on 400 random valid
 inputs (QuixBugs), or on 150 inputs like those of the tests (HumanEvalFix). For HumanEvalFix, which is held out, only
-totals are printed. The last line is JSON; null stands for what was not asked for.
+totals are printed. --failures makes the runtime failures of failures/corpus.toml in real packages of this
+environment, records them and asks for their cause and a fix; a proved fix is right when the program then prints what
+it does with the package as it was. --mutants repairs one-edit mutants of failures/mutants.toml, judged by calls that
+the oracle does not have. The last line is JSON; null stands for what was not asked for.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import real_failures
 
 from tracelens.fix.search import inside
 from tracelens.fix.search.oracle import CollectedTests, Statements
@@ -57,8 +63,10 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--quixbugs", type=Path)
     options.add_argument("--humanevalfix", type=Path)
+    options.add_argument("--failures", action="store_true")
+    options.add_argument("--mutants", action="store_true")
     options.add_argument("--only", default="")
-    options.add_argument("--first", type=int, default=0, help="of HumanEvalFix, every so manieth task only")
+    options.add_argument("--first", type=int, default=0, help="every so manieth task, failure or mutant only")
     options.add_argument("--jobs", type=int, default=2)
     options.add_argument("--seconds", type=float, default=8.0, help="CPU seconds of trying, for each bug")
     options.add_argument("--python", default=sys.executable, help="has pytest")
@@ -78,6 +86,10 @@ def main() -> int:
         said["hef_plausible"] = round(sum(bool(one.report.repairs) for one in found) / len(found), 4)
         said["hef_top1"] = round(sum(one.right for one in found) / len(found), 4)
         said["hef_tasks"] = len(found)
+    if given.failures:
+        said.update(real_failures.failures(given))
+    if given.mutants:
+        said.update(real_failures.mutants(given))
     sure = [one for one in results if one.sure]
     if sure:
         said["false_verified"] = round(sum(not one.right for one in sure) / len(sure), 4)

@@ -1,11 +1,15 @@
 """What recording costs, and what it still sees: the recorder against running plainly and against its peers.
 
-    python benchmarks/recorder.py [--python 3.13's python] [--quick] [--peers]
+    python3.13 recorder-accelerator/build.py
+    python benchmarks/recorder.py [--python python3.13] [--pairs 5] [--peers]
 
 Everything is fetched into a folder outside the repository (`--folder`, default a temporary one): jinja2 with its tests,
 sqlglot, Flask, and richards and deltablue out of pyperformance. Ratios are of CPU time: each is a pair of processes
 that run one after the other, the workload warmed up (jinja2's test suite: the whole process), the median over the
-pairs. The last line is JSON.
+pairs. Peers are slow: they are timed cold, against the same run without them. The last line is JSON: `_x` within the
+budget, `_x_exact` every call; what a run within the budget sees of an exact one (functions, edges, the ten hottest by
+self time, their shares in points, shares of None in points, medians in percent of the range); the CPU microseconds of
+one fully captured call; milliseconds before a kill -9 that are lost; the most memory beyond the program's own.
 """
 
 from __future__ import annotations
@@ -16,7 +20,6 @@ import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tarfile
 import tempfile
 import zipfile
@@ -25,8 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from tracelens_indexer.traces import recording
-from tracelens_indexer.traces.records import Call, Count, EdgeCount, Record, Sample
+from tracelens_indexer.traces.records import Call, Count, EdgeCount, Record, Sample, ValueCount
 from tracelens_indexer.traces.report import Report
+from tracelens_recorder import container, payloads
 from tracelens_recorder.launch import Options, environment
 
 WORKLOADS = Path(__file__).with_name("recorder_workloads.py")
@@ -36,13 +40,24 @@ WARM = {"richards": (20, 20), "deltablue": (200, 300), "sqlglot": (40, 60), "web
 SLOW = {"richards": (0, 1), "deltablue": (0, 3), "sqlglot": (0, 1), "web": (1, 1), "jinja2": (0, 1)}
 """For those that take a hundred times as long; the same repetitions are timed without them."""
 FEW = {"richards": (1, 2), "deltablue": (2, 8), "sqlglot": (4, 4), "web": (1, 2), "jinja2": (0, 1)}
-"""For exact recordings, which are slow without the C part, on both sides of the pair."""
+"""For exact recordings without the accelerator, on both sides of the pair."""
+LONG = {"richards": (0, 100), "deltablue": (0, 300), "sqlglot": (0, 60), "web": (1, 2), "jinja2": (0, 1)}
+"""For what is seen: long enough that samples are many."""
 PEERS = {
-    "viztracer with arguments": ["-m", "viztracer", "--log_func_args", "--log_func_retval", "-o", "{out}.json"],
+    "viztracer with arguments": [
+        "-m",
+        "viztracer",
+        "--ignore_multiprocess",
+        "--log_func_args",
+        "--log_func_retval",
+        "-o",
+        "{out}.json",
+    ],
     "monkeytype": ["-m", "monkeytype", "run"],
     "cprofile": ["-m", "cProfile", "-o", "{out}.pstats"],
     "coverage sysmon": ["-m", "coverage", "run", "--data-file={out}.coverage"],
 }
+Measured = tuple[float, float]
 PACKAGES = ["flask", "sqlglot", "pytest", "trio", "viztracer", "monkeytype", "coverage"]
 
 
@@ -50,27 +65,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", default=shutil.which("python3.13") or shutil.which("python3.12"))
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tracelens-recorder-benchmark")
-    parser.add_argument("--quick", action="store_true", help="three pairs in place of five, one of --exact")
+    parser.add_argument("--pairs", type=int, default=5, help="of processes, of which the median is taken")
     parser.add_argument("--peers", action="store_true", help="also VizTracer, MonkeyType, cProfile and coverage")
     parser.add_argument("--only", default=",".join(WARM))
     given = parser.parse_args()
     if not given.python:
         parser.error("no python3.13 or python3.12 on PATH: name one with --python")
     python = prepare(given.folder, given.python)
-    found: dict[str, Any] = {}
-    for name in given.only.split(","):
+    fast = core(python, given.folder) == "c"
+    print(
+        f"{given.python} · {'with' if fast else 'WITHOUT'} the accelerator · load {os.getloadavg()[0]:.1f}", flush=True
+    )
+    found: dict[str, Any] = {"accelerator": fast}
+    names = given.only.split(",")
+    memory: list[float] = []
+    for name in names:
         project = given.folder / name
-        ratios = [pair(python, project, name, Options(), WARM) for _ in range(3 if given.quick else 5)]
-        found[f"{name}_x"] = round(statistics.median(ratios), 2)
-        exact = [pair(python, project, name, Options(exact=True), FEW) for _ in range(1 if given.quick else 3)]
-        found[f"{name}_x_exact"] = round(statistics.median(exact), 2)
-        shown = " ".join(f"{one:.2f}" for one in ratios)
-        print(f"{name:10} {found[f'{name}_x']:6.2f}×  ({shown})   --exact {found[f'{name}_x_exact']:.2f}×", flush=True)
+        for key, options in ((f"{name}_x", Options()), (f"{name}_x_exact", Options(exact=True))):
+            times = WARM if fast or not options.exact else FEW
+            pairs = [pair(python, project, name, options, times) for _ in range(given.pairs)]
+            found[key] = round(statistics.median(ratio for ratio, _ in pairs), 2)
+            memory.append(statistics.median(more for _, more in pairs))
+            shown = " ".join(f"{ratio:.2f}" for ratio, _ in pairs)
+            print(f"{key:16} {found[key]:6.2f}×  ({shown})   {memory[-1]:+.0f} MB", flush=True)
         if given.peers:
             for peer, words in PEERS.items():
                 print(f"    {peer:26} {against(python, project, name, words)}", flush=True)
-    found.update(seen(python, given.folder, [one for one in given.only.split(",") if one != "web"]))
+    found["memory_mb"] = round(max(memory), 1)
+    found.update(seen(python, given.folder, [one for one in names if one != "web"]))
     found["capture_us"] = capture_us(python)
+    found["kill_lost_ms"] = kill_lost_ms(python)
+    print(f"load {os.getloadavg()[0]:.1f}")
     print(json.dumps(found))
 
 
@@ -101,16 +126,18 @@ def prepare(folder: Path, python: str) -> str:
     return str(own)
 
 
-def run(python: str, project: Path, name: str, times: tuple[int, int], env: dict[str, str], *words: str) -> float:
-    """CPU seconds of one repetition; raises CalledProcessError or TimeoutExpired."""
-    environ = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTEST_CURRENT_TEST")}
+def run(python: str, project: Path, name: str, times: tuple[int, int], env: dict[str, str], *words: str) -> Measured:
+    """(CPU seconds of one repetition, most memory in MB); raises CalledProcessError or TimeoutExpired."""
+    left_out = ("PYTHONPATH", "PYTEST_CURRENT_TEST", "PYTHONDONTWRITEBYTECODE")  # as packages are installed: compiled
+    environ = {key: value for key, value in os.environ.items() if key not in left_out}
     command = [python, *words, str(WORKLOADS), name, str(times[0]), str(times[1])]
     done = subprocess.run(
         command, cwd=project, env={**environ, **env}, capture_output=True, text=True, timeout=90, check=True
     )
     for line in reversed(done.stdout.splitlines()):
         if line.startswith('{"cpu"'):
-            return float(json.loads(line)["cpu"])
+            said = json.loads(line)
+            return float(said["cpu"]), float(said["rss_mb"])
     raise subprocess.CalledProcessError(0, command, done.stdout, done.stderr)
 
 
@@ -121,102 +148,163 @@ def recorder(project: Path, options: Options) -> tuple[Path, dict[str, str]]:
     return out, environment(str(out), str(project), options)
 
 
-def pair(python: str, project: Path, name: str, options: Options, times: dict[str, tuple[int, int]]) -> float:
-    plain = run(python, project, name, times[name], {})
+def pair(python: str, project: Path, name: str, options: Options, times: dict[str, tuple[int, int]]) -> Measured:
+    """(How many times the CPU time, MB more) of a recorded run against one that is not."""
+    plain, memory = run(python, project, name, times[name], {})
     out, env = recorder(project, options)
     try:
-        return run(python, project, name, times[name], env) / plain
+        recorded, more = run(python, project, name, times[name], env)
+        return recorded / plain, more - memory
     finally:
         shutil.rmtree(out)
+
+
+def core(python: str, folder: Path) -> str:
+    """Which part counts: "c" or "python"."""
+    out, env = recorder(folder / "richards", Options(exact=True))
+    run(python, folder / "richards", "richards", (0, 1), env)
+    with next(out.glob("*.tlrec")).open("rb") as stream:
+        found = next(str(json.loads(data)["core"]) for kind, data in container.frames(stream) if kind == payloads.RUN)
+    shutil.rmtree(out)
+    return found
 
 
 def against(python: str, project: Path, name: str, words: list[str]) -> str:
     with tempfile.TemporaryDirectory() as out:
         try:
-            plain = run(python, project, name, SLOW[name], {})
+            plain = run(python, project, name, SLOW[name], {})[0]
             env = {"COVERAGE_CORE": "sysmon", "MT_DB_PATH": f"{out}/monkeytype.sqlite3"}
             tool = [word.replace("{out}", f"{out}/out") for word in words]
-            return f"{run(python, project, name, SLOW[name], env, *tool) / plain:.2f}×"
+            return f"{run(python, project, name, SLOW[name], env, *tool)[0] / plain:.2f}×"
         except subprocess.TimeoutExpired:
             return "more than 90 s"
         except subprocess.CalledProcessError as error:
             return f"failed: {(error.stderr or '').strip().splitlines()[-1:]}"
 
 
-def records(python: str, project: Path, name: str, options: Options) -> list[Record]:
+def records(python: str, project: Path, name: str, options: Options) -> tuple[float, list[Record]]:
+    """The CPU seconds of one repetition, and what was recorded."""
     out, env = recorder(project, options)
     try:
-        run(python, project, name, (0, 1) if name == "jinja2" else (4, 4), env)
+        cpu, _ = run(python, project, name, LONG[name], env)
         found: list[Record] = []
         for file in out.glob("*.tlrec"):
             with file.open("rb") as stream:
                 found += recording.read(stream, Report())
-        return found
+        return cpu, found
     finally:
         shutil.rmtree(out)
 
 
 def seen(python: str, folder: Path, names: list[str]) -> dict[str, float]:
     """What a run within the budget sees of what an exact run sees, over all workloads."""
-    functions = [0, 0]
-    edges = [0, 0]
+    functions, edges = [0, 0], [0, 0]
+    tops: list[int] = []
+    shares: list[float] = []
+    nones: list[float] = []
+    medians: list[float] = []
     for name in names:
-        exact = records(python, folder / name, name, Options(exact=True))
-        budget = records(python, folder / name, name, Options())
+        plain = run(python, folder / name, name, LONG[name], {})[0]
+        slower, exact = records(python, folder / name, name, Options(exact=True))
+        _, budget = records(python, folder / name, name, Options())
+        extra = max(0.0, slower - plain) * LONG[name][1]
         all_, some = ({r.frame for r in one if isinstance(r, Count) and r.calls} for one in (exact, budget))
         functions[0] += len(all_ & some)
         functions[1] += len(all_)
-        all_, some = ({(r.caller, r.callee) for r in one if isinstance(r, EdgeCount)} for one in (exact, budget))
-        edges[0] += len(all_ & some)
-        edges[1] += len(all_)
-        print(f"{name:10} edges {len(all_ & some)} of {len(all_)} · {hottest(exact, budget)} · {values(exact, budget)}")
+        called, met = ({(r.caller, r.callee) for r in one if isinstance(r, EdgeCount)} for one in (exact, budget))
+        edges[0] += len(called & met)
+        edges[1] += len(called)
+        same, worst, samples = hottest(exact, budget, extra)
+        tops.append(same)
+        shares.append(worst)
+        none, median_ = values(exact, budget)
+        nones += none
+        medians += median_
+        print(
+            f"{name:10} edges {len(called & met)} of {len(called)} · {same} of the ten hottest, shares off by ≤ "
+            f"{worst:.1f} points ({samples} stacks) · None: {mean(none):.2f} points over {len(none)} slots · medians: "
+            f"{mean(median_):.1f} % of the range over {len(median_)}",
+            flush=True,
+        )
     return {
         "functions_seen": round(functions[0] / max(functions[1], 1), 4),
         "edges_seen": round(edges[0] / max(edges[1], 1), 4),
+        "hottest_ten": min(tops, default=0),
+        "share_error": round(max(shares, default=0.0), 1),
+        "none_rate_error": round(mean(nones), 2),
+        "quantile_error": round(mean(medians), 2),
     }
 
 
-def hottest(exact: list[Record], budget: list[Record]) -> str:
-    """The ten functions with the most samples of their own, in both runs. Self times by events are no measure here:
-    counting every call inflates those that call much."""
-    shares: list[dict[str, float]] = []
-    for one in (exact, budget):
-        weight: dict[str, float] = defaultdict(float)
-        for record in one:
-            if isinstance(record, Sample):
-                weight[record.stack[-1].name] += record.weight
-        total = sum(weight.values()) or 1.0
-        shares.append({name: w / total for name, w in weight.items()})
+def mean(numbers: list[float]) -> float:
+    return statistics.mean(numbers) if numbers else 0.0
+
+
+def hottest(exact: list[Record], budget: list[Record], extra: float) -> tuple[int, float, int]:
+    """How many of the ten functions with the most time of their own are the same, the largest difference of a share in
+    points, and the number of different stacks: the exact run's self times against the shares of the samples.
+
+    Counting every call takes time too, half of it in the function that is called and half in its caller. That is taken
+    off the exact run: `extra` seconds that it took longer than a plain run, the same for each call."""
+    calls: dict[str, int] = defaultdict(int)
+    own: dict[str, float] = defaultdict(float)
+    for record in exact:
+        if isinstance(record, Count):
+            calls[record.frame.name] += record.calls
+            own[record.frame.name] += record.self_ns / 1e9
+    half = extra / max(1, sum(calls.values())) / 2
+    for name, n in calls.items():
+        own[name] -= n * half
+    for record in exact:
+        if isinstance(record, EdgeCount) and record.caller.name in own:
+            own[record.caller.name] -= record.calls * half
+    weight: dict[str, float] = defaultdict(float)
+    for record in budget:
+        if isinstance(record, Sample) and record.stack[-1].name in own:
+            weight[record.stack[-1].name] += record.weight
+    shares = []
+    for side in (own, weight):
+        total = sum(max(0.0, w) for w in side.values()) or 1.0
+        shares.append({name: max(0.0, w) / total for name, w in side.items()})
     tops = [sorted(one, key=lambda name, one=one: -one[name])[:10] for one in shares]  # type: ignore[misc]
     worst = max((abs(shares[0][name] - shares[1].get(name, 0.0)) for name in tops[0]), default=0.0)
-    samples = sum(isinstance(record, Sample) for record in budget)
-    same = len(set(tops[0]) & set(tops[1]))
-    return f"{same} of the ten hottest, shares off by ≤ {worst * 100:.0f} points ({samples} stacks)"
+    return len(set(tops[0]) & set(tops[1])), worst * 100, sum(isinstance(record, Sample) for record in budget)
 
 
-def values(exact: list[Record], budget: list[Record]) -> str:
-    """How far the share of None and the median of numbers are off, weighted with what each captured call stands for."""
+def values(exact: list[Record], budget: list[Record]) -> tuple[list[float], list[float]]:
+    """How far shares of None (points) and medians of numbers (percent of the range) are off, by slot: what the captured
+    calls say, weighted with what each stands for, against the values of every call."""
     nones: list[float] = []
     medians: list[float] = []
-    both = [slots(one) for one in (exact, budget)]
-    for slot in both[0].keys() & both[1].keys():
-        one, other = both[0][slot], both[1][slot]
-        if len(one) < 30 or len(other) < 16:
+    truth, drawn = counted(exact), slots(budget)
+    for slot in truth.keys() & drawn.keys():
+        one, other = truth[slot], drawn[slot]
+        if sum(n for _, n, _ in one) < 30 or len(other) < 16:
             continue
-        nones.append(abs(none_share(one) - none_share(other)))
+        nones.append(abs(none_share(one) - none_share(other)) * 100)
         numbers = [sorted((v, w) for v, w, _ in side if v is not None) for side in (one, other)]
-        if all(len(side) >= 16 for side in numbers):
+        if all(number is not None or none for number, _, none in one) and len(numbers[1]) >= 16:
             spread = numbers[0][-1][0] - numbers[0][0][0]
             if spread:
-                medians.append(abs(median(numbers[0]) - median(numbers[1])) / spread)
-    if not nones:
-        return "too few values to compare"
-    said = f"None share off by {statistics.mean(nones) * 100:.1f} points on the mean of {len(nones)} slots"
-    return said + (f", medians by {statistics.mean(medians) * 100:.0f} % of the range" if medians else "")
+                medians.append(abs(median(numbers[0]) - median(numbers[1])) / spread * 100)
+    return nones, medians
 
 
-def slots(found: list[Record]) -> dict[tuple[str, str, str], list[tuple[float | None, float, bool]]]:
-    result: dict[tuple[str, str, str], list[tuple[float | None, float, bool]]] = defaultdict(list)
+Slots = dict[tuple[str, str, str], list[tuple[float | None, float, bool]]]
+"""By path, function and slot: (number or None, calls, whether it was None)."""
+
+
+def counted(found: list[Record]) -> Slots:
+    result: Slots = defaultdict(list)
+    for record in found:
+        if isinstance(record, ValueCount) and record.slot != "return":
+            key = (record.frame.path, record.frame.name, record.slot)
+            result[key].append((record.value.number, record.calls, record.value.type == "NoneType"))
+    return result
+
+
+def slots(found: list[Record]) -> Slots:
+    result: Slots = defaultdict(list)
     for record in found:
         if isinstance(record, Call) and record.represents > 0:
             for name, value in record.arguments:
@@ -283,5 +371,37 @@ def capture_us(python: str) -> float:
         return round(min(found), 1)
 
 
+KILLED = """
+import os, signal, time
+def step(n):
+    return n
+times = []
+began = time.monotonic()
+while time.monotonic() - began < 2:
+    step(len(times))
+    times.append(time.monotonic())
+    time.sleep(0.001)
+with open("times.txt", "w") as file:
+    file.write(" ".join(map(str, times)))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def kill_lost_ms(python: str) -> float:
+    """Milliseconds before a kill -9 of which nothing was written; most of five processes."""
+    lost = []
+    for _ in range(5):
+        with tempfile.TemporaryDirectory() as project:
+            Path(project, "program.py").write_text(KILLED, encoding="utf-8")
+            out, env = recorder(Path(project), Options(budget=1.0))
+            subprocess.run([python, "program.py"], cwd=project, env={**os.environ, **env}, check=False)
+            with next(out.glob("*.tlrec")).open("rb") as stream:
+                seen = next(r.calls for r in recording.read(stream, Report()) if isinstance(r, Count))
+            times = [float(one) for one in Path(project, "times.txt").read_text(encoding="utf-8").split()]
+            lost.append((times[-1] - times[min(seen, len(times)) - 1]) * 1000)
+            shutil.rmtree(out)
+    return round(max(lost))
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

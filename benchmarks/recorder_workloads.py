@@ -1,6 +1,7 @@
 """Run inside the measured process: one workload, warmed up, timed in CPU seconds of this process.
 
-    python recorder_workloads.py WORKLOAD WARM_UP REPETITIONS     → a line of JSON: {"cpu": seconds per repetition}
+    python recorder_workloads.py WORKLOAD WARM_UP REPETITIONS     → a line of JSON: {"cpu": seconds per repetition,
+                                                              "rss_mb": most memory so far}
 
 The workload's own files are in the current folder; this file is not, so that it is not recorded itself.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -96,7 +98,8 @@ def main() -> None:
     started = time.process_time() if warm_up else 0.0  # a cold workload counts from the start of the process
     for _ in range(repetitions):
         work()
-    print(json.dumps({"cpu": (time.process_time() - started) / repetitions}), flush=True)
+    cpu = (time.process_time() - started) / repetitions
+    print(json.dumps({"cpu": cpu, "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,11 @@ def page() -> str:
     for name in cli.list_commands(parent):
         command = cli.get_command(parent, name)
         assert command is not None
-        parts.append(_block(f"tracelens {name}", command, click.Context(command, parent=parent, info_name=name)))
+        context = click.Context(command, parent=parent, info_name=name)
+        parts.append(_block(f"tracelens {name}", command, context))
+        if isinstance(command, click.Group):
+            for inner, one in command.commands.items():
+                parts.append(_block(f"tracelens {name} {inner}", one, click.Context(one, context, info_name=inner)))
     return "\n".join(parts)
 
 

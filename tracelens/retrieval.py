@@ -5,23 +5,38 @@ Heavy (LanceDB, perhaps a transformer): for the command line and the search work
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tracelens import facets
+from tracelens.context.near import is_test
+from tracelens.facets import Allowed
 from tracelens.rescoring import CANDIDATES, Rescorer
 from tracelens.settings import Settings
 from tracelens_indexer.embedding.choose import embedder_for
 from tracelens_indexer.embedding.endpoint import Endpoint
 from tracelens_indexer.embedding.protocol import Embedder
-from tracelens_indexer.embedding.text import search_words
+from tracelens_indexer.embedding.text import SEARCHED_KINDS, search_words
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index, Layout
 from tracelens_indexer.store.answers import SearchHit, UnitRecord
-from tracelens_indexer.store.vectors import SearchTable, fused, reciprocal_rank_fusion
+from tracelens_indexer.store.vectors import MOST_IDS, Ranked, SearchTable, fused, reciprocal_rank_fusion
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
 
 _LISTED = 100
 """How many of each ranking are fused."""
 _LONGEST_QUERY = 2_000
+_FILTERED_LATER = 2_000
+"""How many are listed where a filter is too large for the table and is applied to what it found."""
+_WEIGHT_OF_HOTNESS = 0.05
+"""A weak prior for what used the most time, where something was recorded: a cosine counts forty times as much."""
+_LESS_FOR_TESTS = 0.2
+"""Tests say in their names what others do in their code; who does not ask for tests wants the code."""
 
 
 def configured_embedder(settings: Settings) -> Embedder | None:
@@ -48,25 +63,36 @@ class Searcher:
         self.notes: list[str] = []
         """Lines for the person: why a search was by words alone."""
 
-    def search(self, index: Index, query: str, limit: int = 20) -> list[SearchHit]:
-        """The units that answer a query, best first."""
+    def search(
+        self,
+        index: Index,
+        query: str,
+        limit: int = 20,
+        where: str = "",
+        runs: Sequence[int] | None = None,
+    ) -> list[SearchHit]:
+        """The units that answer a query, best first.
+
+        `where` (see tracelens.facets) leaves only those that did so in the runs; without a query it lists them, the
+        hottest first. Raises TraceLensError for a condition that cannot be read.
+        """
         query = query.strip()[:_LONGEST_QUERY]
         self.notes = []
+        allowed = facets.allowed(index, facets.parse(where), runs) if where.strip() else None
+        if allowed and not index.current_runs():
+            self.notes.append("nothing was recorded yet, so a filter by what ran knows of nothing")
         if not query:
-            return []
-        vector = None
-        if self._embedder and self._table.holds(f"{self._embedder.name}-{self._embedder.version}"):
-            vector = self._embedder.embed([query])[0]
-        elif self._embedder:
-            self.notes.append(
-                f"found by words alone: the index has no vectors of {self._embedder.name} yet. Run: tracelens index"
-            )
-        else:
-            self.notes.append("found by words alone, as embedding.model says")
-        ranked = self._table.search(search_words(query), vector, max(_LISTED, limit))
+            return _listed(index, allowed, limit, runs) if allowed else []
+        ranked = self._ranked(query, limit, allowed)
         scores = dict(fused(ranked))
+        weights = index.own_weights(runs) if index.current_runs() else {}
+        for unit in scores.keys() & weights.keys():
+            scores[unit] += _WEIGHT_OF_HOTNESS * weights[unit]
+        units = index.units_by_id(scores)
+        if not re.search(r"(^|[\W_])tests?([\W_]|$)", query, re.IGNORECASE):
+            for candidate in units.values():
+                scores[candidate.id] -= _LESS_FOR_TESTS * is_test(candidate)
         best = sorted(scores, key=lambda unit: (-scores[unit], unit))
-        units = index.units_by_id(best)
         if self._rescorer:
             again = self._rescored(query, [units[unit] for unit in best if unit in units][:CANDIDATES])
             if again:
@@ -77,6 +103,37 @@ class Searcher:
             SearchHit(units[unit], scores[unit], _how(unit in words, unit in meaning)) for unit in best if unit in units
         ]
         return hits[:limit]
+
+    def _ranked(self, query: str, limit: int, allowed: Allowed | None) -> Ranked:
+        vector = self._vector(query)
+        listed = max(_LISTED, limit)
+        if allowed is None:
+            return self._table.search(search_words(query), vector, listed)
+        if len(allowed.ids) <= MOST_IDS:
+            return self._table.search(search_words(query), vector, listed, allowed.ids, inverted=allowed.inverted)
+        return _left(self._table.search(search_words(query), vector, _FILTERED_LATER), allowed)
+
+    def _vector(self, query: str) -> NDArray[float32] | None:
+        """Of the query; None, with a line that says why, where search is by words alone."""
+        if self._embedder is None:
+            self.notes.append("found by words alone, as embedding.model says")
+            return None
+        name = self._embedder.name
+        try:
+            if not self._table.holds(f"{name}-{self._embedder.version}"):
+                self.notes.append(f"found by words alone: the index has no vectors of {name} yet. Run: tracelens index")
+                return None
+            vector: NDArray[float32] = self._embedder.embed([query])[0]
+        except TraceLensError as error:
+            self.notes.append(f"found by words alone: {error}")
+            return None
+        if self._table.fits(vector):
+            return vector
+        self.notes.append(
+            f"found by words alone: {name} gives vectors of {len(vector)} numbers now, the index has others. Remove"
+            " .tracelens/code.lance and run: tracelens index"
+        )
+        return None
 
     def _rescored(self, query: str, candidates: Sequence[UnitRecord]) -> Sequence[int]:
         assert self._rescorer is not None
@@ -90,6 +147,50 @@ class Searcher:
 
 def _how(words: bool, meaning: bool) -> tuple[str, ...]:
     return tuple(name for name, found in (("words", words), ("meaning", meaning)) if found)
+
+
+def _left(ranked: Ranked, allowed: Allowed) -> Ranked:
+    return Ranked(
+        tuple(unit for unit in ranked.words if unit in allowed),
+        tuple(unit for unit in ranked.meaning if unit in allowed),
+        {unit: score for unit, score in ranked.bm25.items() if unit in allowed},
+        {unit: cosine for unit, cosine in ranked.cosines.items() if unit in allowed},
+    )
+
+
+def _listed(index: Index, allowed: Allowed, limit: int, runs: Sequence[int] | None) -> list[SearchHit]:
+    """All that a filter leaves, without a query: the hottest first, then by place."""
+    weights = index.own_weights(runs)
+    if allowed.inverted:
+        units = [unit for unit in index.all_units() if unit.id in allowed]
+    else:
+        units = list(index.units_by_id(allowed.ids).values())
+    named = [unit for unit in units if unit.kind in SEARCHED_KINDS]
+    named.sort(key=lambda unit: (-weights.get(unit.id, 0.0), unit.path, unit.first_line, unit.id))
+    return [SearchHit(unit, weights.get(unit.id, 0.0), ("filter",)) for unit in named[:limit]]
+
+
+SearchWords = Callable[[str, int], Sequence[SearchHit]]
+
+
+def search_if_possible(root: Path, settings: Settings, index: Index) -> tuple[SearchWords | None, list[str]]:
+    """(words, limit) → units, and lines for the person; None where nothing can be searched yet, and why."""
+    notes: list[str] = []
+    try:
+        searcher = Searcher(root, settings)
+    except TraceLensError as error:
+        return None, [str(error)]
+
+    def search(words: str, limit: int) -> Sequence[SearchHit]:
+        try:
+            found = searcher.search(index, words, limit)
+        except TraceLensError as error:
+            notes[:] = [str(error)]
+            return ()
+        notes[:] = searcher.notes
+        return found
+
+    return search, notes
 
 
 def similar_code(root: Path, settings: Settings, index: Index, text: str, limit: int = 3) -> Sequence[SearchHit]:

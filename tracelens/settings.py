@@ -21,7 +21,9 @@ SendValues = Literal["none", "shapes", "redacted", "full"]
 _SEND: tuple[SendValues, ...] = ("none", "shapes", "redacted", "full")
 """From the least to the most that leaves this machine."""
 
-_WORKSPACE_KEYS = {"llm": {"send_values"}, "name": set[str]()}
+_RECORDERS = {"record", "redact"}
+"""Tables for the recorder, which reads them itself."""
+_WORKSPACE_KEYS = {"llm": {"send_values"}, "diagnostics": {"ignore"}, "name": set[str]()}
 """What a workspace file may say; of `send_values` only less than the user allows. It may also have a table `paths`,
 which says what folder of this workspace a prefix of the paths in traces is: that concerns itself alone."""
 
@@ -53,6 +55,10 @@ class Settings:
     """Interpreter of the user's programs; "" finds it."""
     paths: tuple[tuple[str, str], ...] = ()
     """(prefix of paths in traces, folder in the workspace): "/app/src" is "src". Longest prefix first."""
+    ignore: tuple[str, ...] = ()
+    """Diagnostics that nobody wants: rules, or "tests/*: rule" (answers/ignored.py)."""
+    readers: tuple[str, ...] = ()
+    """Names of others' readers of trace formats that may run."""
     warnings: tuple[str, ...] = ()
     """Lines for the person: what was refused or not understood."""
 
@@ -75,7 +81,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         raise TraceLensError(f"{path}: {user}")
     warnings: list[str] = []
     for section in user:
-        if section not in ("llm", "embedding", "project", "paths"):
+        if section not in ("llm", "embedding", "project", "paths", "plugins", "diagnostics"):
             warnings.append(f"{path}: nothing is known of [{section}]")
     workspace, refused = _workspace(root)
     warnings += refused
@@ -96,8 +102,24 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         paths=_paths(
             ((_table(user, "paths", path), path), (_table(workspace, "paths", path), root / "pyproject.toml")), warnings
         ),
+        ignore=(*_texts(_table(user, "diagnostics", path)), *_texts(_table(workspace, "diagnostics", path))),
+        readers=_readers(_table(user, "plugins", path), path, warnings),
         warnings=tuple(warnings),
     )
+
+
+def _texts(table: Mapping[str, Any]) -> tuple[str, ...]:
+    listed = table.get("ignore", ())
+    return tuple(entry for entry in listed if isinstance(entry, str)) if isinstance(listed, list) else ()
+
+
+def _readers(table: Mapping[str, Any], path: Path, warnings: list[str]) -> tuple[str, ...]:
+    """Of the user's own file alone: a repository must not be able to have code run."""
+    found = table.get("readers", [])
+    if not isinstance(found, list) or not all(isinstance(name, str) and name.isidentifier() for name in found):
+        warnings.append(f"{path}: plugins: readers must be a list of names")
+        return ()
+    return tuple(found)
 
 
 def _paths(tables: Sequence[tuple[Mapping[str, Any], Path]], warnings: list[str]) -> tuple[tuple[str, str], ...]:
@@ -166,6 +188,8 @@ def _workspace(root: Path) -> tuple[dict[str, Any], list[str]]:
     allowed: dict[str, Any] = {}
     refused: list[str] = []
     for section, value in table.items():
+        if section in _RECORDERS and isinstance(value, dict):
+            continue
         if section == "paths" and isinstance(value, dict):
             allowed[section] = value
             continue

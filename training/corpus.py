@@ -1,7 +1,8 @@
 """The source code to learn from: the standard library and wheels of permissively licensed public packages.
 
-A wheel is taken only when its own metadata says MIT, BSD, Apache-2.0, PSF or ISC and nothing else; what says nothing is
-refused like what says no. The projects that search is measured on are never read, whatever they are licensed under.
+The packages are a chosen list (packages.txt): well-known libraries of many kinds. A wheel is taken only when its own
+metadata says MIT, BSD, Apache-2.0, PSF, ISC, Zlib or CC0 and nothing else; what says nothing is refused. The projects
+that search is measured on are never read, whatever they are licensed under.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ HELD_OUT = frozenset(
 DEVELOPMENT = frozenset(("werkzeug", "xarray", "napari", "sqlglot", "sanic"))
 """Decisions (text, pooling, fusion weights) are made on these: not trained on, not reported."""
 
-_PERMITTED = frozenset(("mit", "bsd-2-clause", "bsd-3-clause", "0bsd", "apache-2.0", "psf-2.0", "python-2.0", "isc"))
+_PERMITTED = frozenset(
+    ("mit", "bsd-2-clause", "bsd-3-clause", "0bsd", "apache-2.0", "psf-2.0", "python-2.0", "isc", "zlib", "cc0-1.0")
+)
 _PERMITTED_CLASSIFIERS = (
     "MIT License",
     "BSD License",
@@ -62,9 +65,8 @@ def normalised(name: str) -> str:
 
 def download(pins: Path, folder: Path) -> None:
     """Wheels of the pinned packages, without what they depend on; those that are there are kept."""
-    wanted = [line.partition("#")[0].strip() for line in pins.read_text().splitlines()]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-    subprocess.run([*command, "--dest", str(folder), *filter(None, wanted)], check=True)
+    subprocess.run([*command, "--dest", str(folder), "--requirement", str(pins)], check=True)
 
 
 def licence(metadata: str) -> tuple[bool, str]:
@@ -78,7 +80,9 @@ def licence(metadata: str) -> tuple[bool, str]:
     said = [name for name in said if name != "OSI Approved"]
     if said:
         return all(name in _PERMITTED_CLASSIFIERS for name in said), ", ".join(said)
-    return False, "says nothing"
+    # Before License-Expression some wrote the same name into the free text.
+    free = (header.get("License") or "").strip()
+    return free.lower() in _PERMITTED, free.partition("\n")[0][:80] or "says nothing"
 
 
 def wheels(folder: Path) -> tuple[list[tuple[str, Path, str]], list[Refused]]:

@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "indexer")]
 from training import corpus, export, initial, measure, model, pairs  # noqa: E402
 
 OUT = ROOT / "indexer" / "tracelens_indexer" / "embedding" / "weights"
-MOST_PAIRS = 5_000
+MOST_PAIRS = 8_000
 """Of one project: none may speak for all."""
 
 
@@ -92,7 +92,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--download", action="store_true")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch", type=int, default=1_024)
     parser.add_argument("--rate", type=float, default=0.006)
     parser.add_argument("--temperature", type=float, default=0.05)

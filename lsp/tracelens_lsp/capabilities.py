@@ -18,10 +18,14 @@ class Client:
     markdown: bool = False
     command_links: bool = False
     """Only our own VS Code extension restricts which commands a link may run."""
+    paints: bool = False
+    """Asks for what the protocol does not know, and is told when to ask again."""
     pulls_diagnostics: bool = False
     related_information: bool = False
     resolves_edits: bool = False
     document_changes: bool = False
+    previews: bool = False
+    """Shows an edit that needs a confirmation as a diff first."""
     progress: bool = False
     shows_documents: bool = False
     refreshes_lenses: bool = False
@@ -47,10 +51,12 @@ def of(params: lsp.InitializeParams, encoding: Encoding) -> Client:
         encoding=encoding,
         markdown=lsp.MarkupKind.Markdown in hover,
         command_links=isinstance(options, dict) and options.get("client") == OUR_VSCODE,
+        paints=isinstance(options, dict) and (options.get("client") == OUR_VSCODE or options.get("paints") is True),
         pulls_diagnostics=pulls,
         related_information=bool(related),
         resolves_edits="edit" in resolvable,
         document_changes=bool(_at(workspace, "workspace_edit", "document_changes")),
+        previews=_at(workspace, "workspace_edit", "change_annotation_support") is not None,
         progress=bool(_at(window, "work_done_progress")),
         shows_documents=bool(_at(window, "show_document", "support")),
         refreshes_lenses=bool(_at(workspace, "code_lens", "refresh_support")),

@@ -130,8 +130,9 @@ def diagnostic(
         severity=severities[found.severity],
         code=found.rule,
         source="tracelens",
+        tags=[lsp.DiagnosticTag.Unnecessary] if found.rule == "unreached" else None,
         related_information=frames or None if related else None,
-        data={"failure": found.about},
+        data={"failure": found.about} if found.rule == "failure" else {"rule": found.rule, "unit": found.about},
     )
 
 
@@ -194,6 +195,20 @@ def workspace_edit(
             for uri, of_file in edits.items()
         ]
     )
+
+
+def to_confirm(edit: lsp.WorkspaceEdit, label: str, description: str) -> lsp.WorkspaceEdit:
+    """The same edit, which the client shows as a diff and applies when it is confirmed."""
+    annotation = lsp.ChangeAnnotation(label=label, needs_confirmation=True, description=description)
+    changes = [
+        lsp.TextDocumentEdit(
+            text_document=change.text_document,
+            edits=[lsp.AnnotatedTextEdit("fix", one.range, one.new_text) for one in cast(Any, change.edits)],
+        )
+        for change in edit.document_changes or ()
+        if isinstance(change, lsp.TextDocumentEdit)
+    ]
+    return lsp.WorkspaceEdit(document_changes=changes, change_annotations={"fix": annotation})
 
 
 def _line(number: int) -> lsp.Range:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import ipaddress
 import logging
 import os
@@ -20,6 +21,7 @@ from tracelens_lsp.requests import (
     call_hierarchy,
     code_action,
     code_lens,
+    custom,
     diagnostic,
     documents,
     execute_command,
@@ -45,13 +47,19 @@ _REQUESTS: tuple[tuple[str, _Handler, Any], ...] = (
     (
         lsp.TEXT_DOCUMENT_CODE_ACTION,
         code_action.code_action,
-        lsp.CodeActionOptions(code_action_kinds=[lsp.CodeActionKind.QuickFix], resolve_provider=True),
+        lsp.CodeActionOptions(
+            code_action_kinds=[lsp.CodeActionKind.QuickFix, lsp.CodeActionKind.RefactorRewrite], resolve_provider=True
+        ),
     ),
     (lsp.CODE_ACTION_RESOLVE, code_action.resolve, None),
     (lsp.WORKSPACE_SYMBOL, workspace_symbol.workspace_symbol, None),
     (lsp.TEXT_DOCUMENT_PREPARE_CALL_HIERARCHY, call_hierarchy.prepare, None),
     (lsp.CALL_HIERARCHY_INCOMING_CALLS, call_hierarchy.incoming, None),
     (lsp.CALL_HIERARCHY_OUTGOING_CALLS, call_hierarchy.outgoing, None),
+    ("tracelens/runs", custom.runs, None),
+    ("tracelens/heat", custom.heat, None),
+    ("tracelens/overview", custom.overview, None),
+    ("tracelens/flameGraph", custom.flame_graph, None),
 )
 _NOTIFICATIONS: tuple[tuple[str, _Notified, Any], ...] = (
     (lsp.INITIALIZED, lifecycle.initialized, None),
@@ -68,6 +76,10 @@ _COMMANDS: tuple[tuple[str, Callable[..., Coroutine[Any, Any, None]]], ...] = (
     ("tracelens.showCalls", execute_command.show_calls),
     ("tracelens.show", execute_command.show),
     ("tracelens.why", execute_command.why),
+    ("tracelens.explain", execute_command.explain),
+    ("tracelens.showCallers", execute_command.show_callers),
+    ("tracelens.similar", execute_command.similar),
+    ("tracelens.chooseRun", execute_command.choose_run),
     ("tracelens.fix", execute_command.fix),
     ("tracelens.index", execute_command.index),
     ("tracelens.import", execute_command.import_),
@@ -156,6 +168,8 @@ def _commanded(
 def _refresh(session: Session) -> None:
     """Have the client ask again for what is shown; where it cannot be told, publish what can be pushed."""
     server, client = session.server, session.client
+    if client.paints:
+        server.protocol.notify(custom.CHANGED, {})
     if client.refreshes_lenses:
         server.workspace_code_lens_refresh(None)
     if client.refreshes_hints:
@@ -184,6 +198,9 @@ def main() -> None:
     if arguments.log_level != "debug":
         logging.getLogger("pygls").setLevel(logging.ERROR)
     server = make_server()
+    # What is loaded by now stays: looking through it again and again would be most of an answer's worst time.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     if address:
         server.start_tcp(*address)
         return

@@ -17,6 +17,7 @@ from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_lsp import convert
 from tracelens_lsp.capabilities import Client
 from tracelens_lsp.documents import OpenDocument
+from tracelens_lsp.saving import Refresher
 from tracelens_lsp.settings import Settings, updated
 from tracelens_lsp.views import Views
 from tracelens_lsp.worker import SearchWorker
@@ -49,6 +50,7 @@ class Session:
         self.documents: dict[str, OpenDocument] = {}
         self.views = Views(self)
         self._searchers: dict[Path, SearchWorker] = {}
+        self._refreshers: dict[Path, Refresher] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pushes: dict[str, asyncio.TimerHandle] = {}
         self.on_changed: Callable[[], None] = lambda: None
@@ -96,12 +98,32 @@ class Session:
         """The open documents of one workspace by path."""
         return {d.snapshot.path: d.snapshot for d in self.documents.values() if d.root == root}
 
+    def choose(self, choice: str) -> None:
+        """Which runs every surface shows."""
+        for workspace in self.workspaces.known():
+            workspace.choose(choice)
+        self.look_at_indexes()
+
     def forget_indexes(self) -> None:
         for workspace in self.workspaces.known():
             workspace.forget()
 
     def searcher(self, root: Path) -> SearchWorker:
         return self._searchers.setdefault(root, SearchWorker(root))
+
+    def saved(self, workspace: Workspace) -> None:
+        """Files of a workspace changed on disk: its index, if it has one, follows."""
+        if not self.settings.index_on_save or workspace.snapshot() is None:
+            return
+        root = workspace.root
+        if root not in self._refreshers:
+            self._refreshers[root] = Refresher(root, self.look_at_indexes)
+        self._refreshers[root].saved()
+
+    async def settled(self, root: Path) -> None:
+        """Wait until what was saved in a workspace is in its index."""
+        if root in self._refreshers:
+            await self._refreshers[root].settled()
 
     # -- time --------------------------------------------------------------------------------------------------
 
@@ -119,6 +141,8 @@ class Session:
             task.cancel()
         for searcher in self._searchers.values():
             searcher.stop()
+        for refresher in self._refreshers.values():
+            refresher.stop()
         self.views.remove()
         self.forget_indexes()
 

@@ -17,6 +17,9 @@ class Settings:
     inlay_hints: Which = "hot"
     code_lens: bool = True
     diagnostics: bool = True
+    unreached: bool = False
+    """Also report functions that no run reached."""
+    index_on_save: bool = True
     project_python: str = ""
     """Interpreter of the user's programs, as the client found it; "" leaves it to the command line's own rules."""
 
@@ -38,6 +41,11 @@ def updated(settings: Settings, said: object, *, initial: bool = False) -> Setti
         settings = replace(settings, code_lens=lenses)
     if (diagnostics := _enabled(said, "diagnostics")) is not None:
         settings = replace(settings, diagnostics=diagnostics)
+    told = said.get("diagnostics")
+    if isinstance(told, Mapping) and isinstance(told.get("unreached"), bool):
+        settings = replace(settings, unreached=bool(told["unreached"]))
+    if (on_save := _enabled(said, "indexOnSave")) is not None:
+        settings = replace(settings, index_on_save=on_save)
     python = said.get("projectInterpreter")
     if initial and isinstance(python, str):
         settings = replace(settings, project_python=python)

@@ -16,11 +16,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from tracelens_lsp.companion import LONGEST_LINE, Companion, Gone, environment
 
 _log = logging.getLogger(__name__)
 
-_LONGEST_LINE = 64 * 1024 * 1024
 _PATIENCE_SECONDS = 2.0
 """How long a child that is told to stop may take."""
 _SEARCH_SECONDS = 1.0
@@ -51,8 +51,8 @@ async def run(root: Path, arguments: list[str], progress: Progress | None = None
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        limit=_LONGEST_LINE,
-        env=_environment(python),
+        limit=LONGEST_LINE,
+        env=environment(python),
         start_new_session=True,
     )
     assert child.stdout and child.stderr
@@ -99,106 +99,50 @@ async def _stop(child: asyncio.subprocess.Process) -> None:
             return
 
 
-def _environment(python: str = "") -> dict[str, str]:
-    environment = {**os.environ, "PYTHONSAFEPATH": "1", "NO_COLOR": "1"}
-    if python:
-        environment["TRACELENS_PYTHON"] = python
-    return environment
-
-
 class SearchWorker:
     """Hybrid search in a process that keeps its table and model loaded; started by the first search."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._child: asyncio.subprocess.Process | None = None
+        self._companion: Companion | None = None
         self._starting: asyncio.Task[None] | None = None
-        self._answers: dict[int, asyncio.Future[list[int]]] = {}
-        self._next = 0
         self._ready = False
-        self._failed = False
 
     async def search(self, query: str, limit: int) -> list[int]:
         """Unit ids, best first; none while the process is not ready, or when it takes too long."""
-        if self._failed or len(query.strip()) < 3:
+        if len(query.strip()) < 3:
             return []
         if self._starting is None:
             self._starting = asyncio.create_task(self._start())
-        if not self._ready:
+        if not self._ready or self._companion is None:
             return []
         try:
-            return await asyncio.wait_for(self._ask(query, limit), _SEARCH_SECONDS)
-        except TimeoutError:
+            reply = await asyncio.wait_for(self._companion.ask(query=query, limit=limit), _SEARCH_SECONDS)
+        except (TimeoutError, Gone):
             return []
+        if "error" in reply:
+            _log.info("search: %s", reply["error"])
+        return [hit["unit"] for hit in reply.get("hits", ()) if isinstance(hit.get("unit"), int)]
+
+    async def search_when_ready(self, query: str, limit: int) -> list[int]:
+        """As `search`, by somebody who waits until the process is there."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        await self._starting
+        return await self.search(query, limit)
 
     def stop(self) -> None:
         """End it at once: it only reads."""
         if self._starting:
             self._starting.cancel()
-        if self._child and self._child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._child.kill()
+        if self._companion:
+            self._companion.stop()
 
     async def _start(self) -> None:
-        self._child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            "tracelens.cli.worker",
-            "search",
-            "--root",
-            str(self._root),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            limit=_LONGEST_LINE,
-            env=_environment(),
-            start_new_session=True,
-        )
-        listening = asyncio.create_task(self._listen(self._child))
         try:
+            self._companion = await Companion.start("search", self._root)
             # The first search loads what later ones find loaded.
-            await asyncio.wait_for(self._ask("warm up", 1), _SEARCH_START_SECONDS)
+            await asyncio.wait_for(self._companion.ask(query="warm up", limit=1), _SEARCH_START_SECONDS)
             self._ready = True
-            await listening
-        except (TimeoutError, OSError) as error:
+        except (TimeoutError, OSError, Gone) as error:
             _log.info("search by meaning is not available: %s", error or "it takes too long to start")
-        finally:
-            self._ready, self._failed = False, True
-            listening.cancel()
-
-    async def _ask(self, query: str, limit: int) -> list[int]:
-        child = self._child
-        assert child and child.stdin
-        self._next += 1
-        number = self._next
-        future: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        self._answers[number] = future
-        try:
-            child.stdin.write(json.dumps({"id": number, "query": query, "limit": limit}).encode() + b"\n")
-            await child.stdin.drain()
-            return await future
-        finally:
-            del self._answers[number]
-
-    async def _listen(self, child: asyncio.subprocess.Process) -> None:
-        assert child.stdout
-        async for line in child.stdout:
-            reply = _reply(line)
-            future = self._answers.get(reply.get("id", -1))
-            if future is None or future.done():
-                continue
-            if "error" in reply:
-                _log.info("search: %s", reply["error"])
-            future.set_result([hit["unit"] for hit in reply.get("hits", ()) if isinstance(hit.get("unit"), int)])
-        for future in self._answers.values():
-            if not future.done():
-                future.set_result([])
-
-
-def _reply(line: bytes) -> dict[str, Any]:
-    try:
-        reply = json.loads(line)
-    except ValueError:
-        return {}
-    return reply if isinstance(reply, dict) else {}

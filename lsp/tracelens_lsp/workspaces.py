@@ -6,6 +6,8 @@ import logging
 import time
 from pathlib import Path
 
+from tracelens import settings
+from tracelens.answers.choose import chosen
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index, Layout, workspace_root
@@ -27,6 +29,9 @@ class Workspace:
         self._identity: tuple[int, int] | None = None
         self._snapshot: IndexSnapshot | None = None
         self._tried = 0.0
+        self.choice = ""
+        """Which runs are shown, as in answers/choose.py."""
+        self._ignore: tuple[object, tuple[str, ...]] = (None, ())
         self._told: tuple[object, ...] = ()
 
     def snapshot(self) -> IndexSnapshot | None:
@@ -49,13 +54,30 @@ class Workspace:
                 self.problem = str(error)
                 return None
         if self._snapshot is None or self._snapshot.generation != self._index.generation:
-            self._snapshot = IndexSnapshot(self._index)
+            self._snapshot = IndexSnapshot(self._index, chosen(self._index, self.choice))
         return self._snapshot
+
+    def choose(self, choice: str) -> None:
+        self.choice, self._snapshot = choice, None
+
+    def ignore(self) -> tuple[str, ...]:
+        """The diagnostics that the project's and the user's settings leave out; read again when the file changes."""
+        try:
+            stamp: object = (self.root / "pyproject.toml").stat().st_mtime_ns
+        except OSError:
+            stamp = 0
+        if self._ignore[0] != stamp:
+            try:
+                self._ignore = (stamp, settings.load(self.root).ignore)
+            except TraceLensError as error:
+                _log.warning("%s", error)
+                self._ignore = (stamp, ())
+        return self._ignore[1]
 
     def changed(self) -> bool:
         """Whether the index is another than when this was last asked; cheap enough for a timer."""
         snapshot = self.snapshot()
-        now = (self._identity, snapshot and snapshot.generation)
+        now = (self._identity, snapshot and snapshot.generation, self.choice)
         changed, self._told = now != self._told, now
         return changed
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import payloads
-from tracelens_recorder.counters import Call
+from tracelens_recorder.code import Function
+from tracelens_recorder.context import NOTHING, current
+from tracelens_recorder.counters import Call, Counter
+from tracelens_recorder.spans import end_of_call, of_call
 from tracelens_recorder.values import FULL, observe
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ LEAN_REPLAY = 24
 _PLAIN = frozenset(map(id, (type(None), bool, int, float, str, bytes, list, tuple, dict, set, frozenset)))
 """By identity: a metaclass may define `__eq__`."""
 
-Encoder = Callable[[Dict[str, Any], Tuple[str, ...], int], Any]
+Encoder = Callable[[Dict[str, Any], Tuple[str, ...], int], Optional[Tuple[Any, int]]]
 
 
 class Captures:
@@ -48,15 +50,21 @@ class Captures:
         """At the entry of a call."""
         parameters = call.function.parameters
         capture = call.capture = self._new(call)
-        if not self._values or not parameters:
+        if call.function.mark:
+            self._mark(call, capture)
+        if not self._values:
             return
-        values = frame.f_locals
-        arguments = {name: values[name] for name in parameters if name in values}
-        if sys.version_info[:2] == (3, 12):
-            # The snapshot stays on the frame, and would keep alive what the function deletes. Nobody else has it yet.
-            # Before 3.12 the interpreter writes it back after a trace function, and from 3.13 on there is none.
-            values.clear()
+        arguments: Dict[str, Any] = {}
+        if parameters:
+            values = frame.f_locals
+            arguments = {name: values[name] for name in parameters if name in values}
+            if sys.version_info[:2] == (3, 12):
+                # The snapshot stays on the frame, and would keep alive what the function deletes. Nobody else has it
+                # yet. Before 3.12 the interpreter writes it back after a trace function; from 3.13 on there is none.
+                values.clear()
         self._put(capture, arguments, replayable=True)
+        if "replay" in capture:
+            self._session.boundaries.begin(call)
 
     def begin_late(self, call: Call, frame: FrameType) -> None:
         """At the end of a call that turned out to be worth it: only the parameters that it did not rebind, and what
@@ -73,11 +81,35 @@ class Captures:
     def end(self, call: Call, outcome: List[Any]) -> None:
         """`outcome`: ["returned", value or None], ["raised", type, message, line] or ["unfinished"]."""
         capture, call.capture = call.capture, None
+        if call.span is not None:
+            end_of_call(call, outcome)
+        if call.world is not None and capture is not None and not self._session.boundaries.end(call, capture["replay"]):
+            del capture["replay"]
         if capture is not None:
             capture["duration_ns"] = call.duration
             capture["self_ns"] = call.self
             capture["outcome"] = outcome
             self._session.record(payloads.CAPTURES, capture)
+
+    def _mark(self, call: Call, capture: Dict[str, Any]) -> None:
+        if call.function.mark != "function":
+            capture["kind"] = call.function.mark
+        of_call(call, capture)
+
+    def explicit(self, function: Function, arguments: Dict[str, Any], iteration: int, caller: FrameType) -> None:
+        """A call that the program tells of (`record_call`): nothing is known of its end."""
+        session = self._session
+        call = Call(function, session.thread(), Counter())
+        call.chosen, call.represents, call.duration, call.self = "explicit", 0.0, -1, -1
+        above = session.functions.get(id(caller.f_code))
+        if above is not None:
+            call.caller = (above.index, caller.f_lasti)
+        capture = call.capture = self._new(call)
+        capture["iteration"] = iteration
+        if self._values:
+            capture["arguments"] = [[name, *self.observed(value, name)] for name, value in arguments.items()]
+        function.captures += 1
+        self.end(call, ["unfinished"])
 
     def returned(self, call: Call, value: object) -> None:
         detail = self._session.governor.detail()
@@ -102,6 +134,11 @@ class Captures:
             "chosen": call.chosen,
             "represents": round(call.represents, 2),
         }
+        context = current.get()
+        if context is not NOTHING:
+            number = session.context_number(context)
+            if number:
+                capture["context"] = number
         if call.caller is not None:
             index, offset = call.caller
             capture["caller"] = [index, session.table[index].line_at(offset)]
@@ -109,7 +146,8 @@ class Captures:
 
     def _put(self, capture: Dict[str, Any], arguments: Dict[str, Any], replayable: bool) -> None:
         lean = self._session.governor.detail()
-        capture["arguments"] = [[name, *self.observed(value, name, lean)] for name, value in arguments.items()]
+        if arguments:
+            capture["arguments"] = [[name, *self.observed(value, name, lean)] for name, value in arguments.items()]
         if replayable and self._encode is not None and self._replay_left > 0:
             before = self._session.cpu()
             self._put_replayable(self._encode, capture, arguments, lean)
@@ -122,7 +160,7 @@ class Captures:
         if (spent > MAX_REPLAY_OF_FUNCTION and not failed) or vain >= MAX_VAIN:
             return
         nodes = MAX_NODES
-        if session.governed:
+        if session.frugal:
             if detail and not failed and (spent or not all(id(type(value)) in _PLAIN for value in arguments.values())):
                 return
             nodes = session.governor.replay_nodes(MAX_NODES)
@@ -130,11 +168,11 @@ class Captures:
             nodes = min(nodes, LEAN_REPLAY) if vain > 1 or (detail and not failed) else nodes
             if not nodes:
                 return
-        encoded = encode(arguments, session.scope.roots, nodes)
-        if encoded is None:
+        measured = encode(arguments, session.scope.roots, nodes)
+        if measured is None:
             self._replay_spent[code] = (spent, vain + 1)
             return
-        size = len(json.dumps(encoded))
+        encoded, size = measured
         self._replay_spent[code] = (spent + size, 0)
         self._replay_left -= size
         capture["replay"] = encoded
@@ -142,7 +180,7 @@ class Captures:
 
 def _replay_encoder() -> Optional[Encoder]:
     try:
-        from tracelens_recorder.replayable import encode_arguments
+        from tracelens_recorder.replayable import encode_measured
     except ImportError:
         return None
-    return encode_arguments
+    return encode_measured

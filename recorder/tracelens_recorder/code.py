@@ -41,6 +41,7 @@ class Function:
         "lines",
         "live",
         "looking",
+        "mark",
         "name",
         "next",
         "parameters",
@@ -64,6 +65,8 @@ class Function:
         """Calls that were captured."""
         self.unfaithful = False
         """Some of its calls may have been missed."""
+        self.mark = ""
+        """What the program has marked it as (marks.py): every call of it is captured, and it is never parked."""
         self.forget()
         self.parameters = parameters_of(code)
         self.rebound: Tuple[str, ...] | None = None

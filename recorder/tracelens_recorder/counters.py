@@ -7,8 +7,10 @@ import sys
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from tracelens_recorder import payloads
+from tracelens_recorder.boundaries import World
 from tracelens_recorder.code import Function
 from tracelens_recorder.failures import Prepared
+from tracelens_recorder.observed import Entry
 
 
 class Counter:
@@ -40,13 +42,16 @@ class Counter:
 class ThreadState:
     """The numbers of one thread."""
 
-    __slots__ = ("counters", "edges", "name", "overhead", "settled")
+    __slots__ = ("counters", "edges", "ident", "name", "observed", "overhead", "settled")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, ident: int) -> None:
         self.name = name
+        self.ident = ident
         self.counters: Dict[int, Counter] = {}
         self.edges: Dict[Tuple[int, int, int], List[int]] = {}
         """(caller, offset of the call in it, callee) → [calls, ns, calls written, ns written]"""
+        self.observed: Dict[Tuple[int, str], List[int]] = {}
+        """(value, outcome) → [calls, calls written]"""
         self.overhead = 0
         """Nanoseconds spent on capturing values: taken off the durations of the calls around."""
         self.settled: List[Tuple[int, int, int]] = []
@@ -61,12 +66,18 @@ class ThreadState:
                 self.settled.append((index, counter.test, new))
         counter.test = test
 
+    def settle_all(self) -> None:
+        for index, counter in list(self.counters.items()):
+            if counter.test:
+                self.settle(index, counter, 0)
+
 
 class Call:
     """A call in progress."""
 
     __slots__ = ("caller", "capture", "child", "chosen", "counter", "duration", "edge", "function", "number",
-                 "overhead", "parent", "pending", "represents", "running", "self", "start", "thread")  # fmt: skip
+                 "overhead", "parent", "pending", "represents", "running", "self", "span", "start",
+                 "thread", "values", "world")  # fmt: skip
 
     def __init__(self, function: Function, thread: ThreadState, counter: Counter) -> None:
         self.function = function
@@ -78,6 +89,10 @@ class Call:
         self.chosen = "early"
         self.represents = 1.0
         """How many calls it stands for, where it is captured."""
+        self.world: Optional[World] = None
+        """What it takes from outside of its arguments, where these are replayable (boundaries.py)."""
+        self.span: Any = None
+        """Of a call of a marked function (spans.py)."""
         self.number = 0
         self.caller: Optional[Tuple[int, int]] = None
         self.start = 0
@@ -86,6 +101,8 @@ class Call:
         self.duration = 0
         self.self = 0
         self.running = True
+        self.values: Optional[List[Entry]] = None
+        """What it was made with, where the values of every call are counted."""
         self.pending: Optional[Tuple[int, Unwinding]] = None
         """(offset, exception) for a collector that learns of an exception before it knows whether it is handled."""
 
@@ -93,10 +110,11 @@ class Call:
 class Unwinding:
     """An exception on its way out of a frame, in plain values: it may yet be handled there."""
 
-    __slots__ = ("closing", "failed", "line", "message", "prepared", "type", "worth")
+    __slots__ = ("closing", "failed", "kind", "line", "message", "prepared", "type", "worth")
 
     def __init__(self) -> None:
         self.failed = False
+        self.kind = ""
         self.closing = False
         """A generator is being closed: nothing went wrong, and nothing was returned."""
         self.worth = False
@@ -106,6 +124,8 @@ class Unwinding:
         self.line = 0
 
 
+MAX_THREADS = 32
+"""Threads beyond which those that have ended are let go of, when what they counted is written."""
 MAX_STACKS = 50_000
 """Different stacks that are kept between two writings."""
 
@@ -124,7 +144,7 @@ class Numbers:
         ident = _thread.get_ident()
         threading = sys.modules.get("threading")
         main = threading.__dict__.get("_main_thread") if threading is not None else None
-        state = ThreadState("main" if main is None or getattr(main, "_ident", ident) == ident else str(ident))
+        state = ThreadState("main" if main is None or getattr(main, "_ident", ident) == ident else str(ident), ident)
         self.threads.append(state)
         return state
 
@@ -141,9 +161,7 @@ class Numbers:
     def settle(self) -> None:
         """At the end: what is open still."""
         for thread in list(self.threads):
-            for index, counter in list(thread.counters.items()):
-                if counter.test:
-                    thread.settle(index, counter, 0)
+            thread.settle_all()
 
     def _test_rows(self) -> List[Tuple[int, Any]]:
         by_test: Dict[Tuple[int, int], int] = {}
@@ -156,6 +174,12 @@ class Numbers:
 
     def collect(self, table: Sequence[Function]) -> List[Tuple[int, Any]]:
         """What was added since the last time, as records: (kind, one row)."""
+        gone: List[ThreadState] = []
+        if len(self.threads) > MAX_THREADS:
+            running = sys._current_frames()
+            gone = [thread for thread in self.threads if thread.ident not in running]
+            for thread in gone:
+                thread.settle_all()
         counts: Dict[int, List[Any]] = {}
         edges: Dict[Tuple[int, int, int], List[int]] = {}
         for thread in list(self.threads):
@@ -178,4 +202,6 @@ class Numbers:
         rows += [(payloads.EDGES, [*place, *edge]) for place, edge in edges.items()]
         rows += self._test_rows()
         rows += [(payloads.SAMPLES, [stack, *weight]) for stack, weight in samples.items()]
+        for thread in gone:
+            self.threads.remove(thread)
         return rows

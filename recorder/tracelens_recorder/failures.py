@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FULL = 5
 """Failures of one kind at one place that are kept with their stack and locals; from then on the powers of two."""
+FULL_RAISES = 5
+"""Calls of each function that end in an exception of one type, captured whatever their number."""
 MAX_FRAMES = 40
 """Frames of a stack, the innermost and the outermost: what is between is left out, and said to be."""
 MAX_LOCALS = 16
@@ -81,6 +83,12 @@ class Failures:
         self.read: Dict[str, List[str]] = {}
         """Files that were read lately."""
 
+    def forget(self) -> None:
+        """As if none had been seen so far; the groups keep their numbers."""
+        with self.session.lock:
+            for group in self.groups.values():
+                group[1:] = [0, 0, 0, 0]
+
     def prepare(
         self, function: Function, frame: FrameType, exception: BaseException, traceback: Optional[TracebackType]
     ) -> Optional[Prepared]:
@@ -112,6 +120,34 @@ class Failures:
             group[4] = n
             group[1] += 1
         return True
+
+    def group_of(self, function: Function, frame: FrameType, exception: BaseException) -> Optional[List[int]]:
+        """The group of an exception that leaves the deepest frame in scope; None where it is not, or is new."""
+        traceback = _traceback_of(exception)
+        if traceback is None or traceback.tb_frame is not frame or self._in_scope(traceback.tb_next):
+            return None
+        return self.groups.get((kind_of(exception)[1], function.index, traceback.tb_lineno or 0))
+
+    def quiet(
+        self, function: Function, frame: FrameType, exception: BaseException
+    ) -> Optional[Tuple[int, bool, Optional[List[int]]]]:
+        """(how many more like this are only counted, that they are failures, their group): what `repeats` decides one
+        by one. A deeper frame in scope has the group."""
+        traceback = _traceback_of(exception)
+        if traceback is None:
+            return None
+        if traceback.tb_frame is not frame or self._in_scope(traceback.tb_next):
+            return 1 << 40, True, None
+        group = self.group_of(function, frame, exception)
+        if group is None or group[4] < FULL:
+            return None
+        return (1 << group[4].bit_length()) - group[4] - 1, True, group
+
+    def add(self, group: List[int], n: int) -> None:
+        """Failures of a group that were counted elsewhere."""
+        with self.session.lock:
+            group[4] += n
+            group[1] += n
 
     def commit(self, prepared: Prepared) -> Optional[Dict[str, Any]]:
         """Count a prepared exception that did leave its frame. Returns what to write, if it is kept in full."""

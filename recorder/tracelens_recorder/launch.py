@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 OUT = "TRACELENS_OUT"
 ROOT = "TRACELENS_ROOT"
@@ -34,35 +34,64 @@ class Options(NamedTuple):
     """Whether arguments are also kept in the replayable encoding, where they can be."""
     include: Tuple[str, ...] = ()
     """Directories beside the root whose files are in scope too."""
+    rate: float = 1.0
+    """Share of the requests that the middlewares have recorded."""
+    keep: str = "all"
+    """"failed": of tests, only those that fail are kept."""
+    redact_names: Tuple[str, ...] = ()
+    """Names, beside those that are known, under which secrets go; `*` stands for anything."""
+    redact_patterns: Tuple[str, ...] = ()
+    """Regular expressions of what is a secret, beside those that are known."""
+    rotate_mb: float = 256.0
+    """Megabytes after which a process goes on in another file. 0: never."""
+    rotate_seconds: float = 0.0
+    """Seconds after which it does. 0: never."""
+    keep_files: int = 8
+    """Files of one process that are kept when it goes on in another; the oldest go first."""
 
     def to_json(self) -> str:
         return json.dumps(self._asdict())
 
     @classmethod
-    def from_json(cls, text: str) -> Options:
-        """The options in a JSON object; what is unknown or of the wrong type in it is left at its default."""
+    def from_json(cls, text: str, default: Optional[Options] = None) -> Options:
+        """The options in a JSON object; what is unknown or makes no sense in it is left as it is in `default`."""
         try:
             given = json.loads(text) if text else {}
         except ValueError:
             given = {}
+        return cls.from_mapping(given if isinstance(given, dict) else {}, default)
+
+    @classmethod
+    def from_mapping(cls, given: Mapping[str, Any], default: Optional[Options] = None) -> Options:
         chosen: Dict[str, Any] = {}
         for name in cls._fields:
-            value = given.get(name) if isinstance(given, dict) else None
-            if name == "include":
-                if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            value = given.get(name)
+            kind = type(cls._field_defaults[name])
+            if kind is tuple:
+                if isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
                     chosen[name] = tuple(value)
-            elif name == "sample_interval":
-                if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 60:
-                    chosen[name] = float(value)
-            elif name == "budget":
-                if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
-                    chosen[name] = float(value)
-            elif name == "limit":
-                if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            elif kind is bool:
+                if isinstance(value, bool):
                     chosen[name] = value
-            elif isinstance(value, bool):
-                chosen[name] = value
-        return cls(**chosen)
+            elif kind is str:
+                if name == "keep" and value in ("all", "failed"):
+                    chosen[name] = value
+            elif isinstance(value, (int, float)) and not isinstance(value, bool):
+                low, high = _LIMITS[name]
+                if low <= value <= high and (kind is float or isinstance(value, int)):
+                    chosen[name] = kind(value)
+        return (default or cls())._replace(**chosen)
+
+
+_LIMITS = {
+    "budget": (0, 1),
+    "limit": (1, 1 << 62),
+    "sample_interval": (0, 60),
+    "rate": (0, 1),
+    "rotate_mb": (0, 1e6),
+    "rotate_seconds": (0, 1e9),
+    "keep_files": (2, 10_000),
+}
 
 
 def environment(out_dir: str, root: str, options: Options) -> Dict[str, str]:

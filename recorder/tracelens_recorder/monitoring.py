@@ -14,6 +14,7 @@ import sys
 from types import CodeType
 from typing import Any, List, Optional, Tuple
 
+from tracelens_recorder import marked
 from tracelens_recorder.code import FUNCTION, Function
 from tracelens_recorder.failures import is_failure
 from tracelens_recorder.session import Session
@@ -27,8 +28,13 @@ NO_TOOL_ID = "sys.monitoring has no two free tool ids: every one is taken by oth
 class Monitoring:
     """Switches recording on and off in this process."""
 
+    _before = False
+    """Whether this process has been recorded already."""
+
     def __init__(self, session: Session) -> None:
         self.session = session
+        self._callbacks: Tuple[Tuple[int, int, Any], ...] = ()
+        self._watched: List[CodeType] = []
         self.ids: Optional[Tuple[int, int]] = None
         self.monitoring: Any = sys.__dict__["monitoring"]
 
@@ -57,14 +63,15 @@ class Monitoring:
         local = events.PY_START | ends
         disable = m.DISABLE
         set_local_events = m.set_local_events
-        functions, in_scope = session.functions, session.scope.known
+        functions, in_scope, marks = session.functions, session.scope.known, marked.codes
         get_frame = sys._getframe
+        fast = session.accelerated
         add, started, suspended, left = session.add, session.started, session.suspended, session.left
         resumed, returned, raised, fault = session.resumed, session.returned, session.raised, session.fault
 
         def discover(code: CodeType, offset: int) -> Any:
             try:
-                if in_scope.get(code.co_filename, code) is None:
+                if in_scope.get(code.co_filename, code) is None and id(code) not in marks:
                     return disable
                 function = functions.get(id(code)) or add(code)
                 if function is None or function.parked:
@@ -77,6 +84,9 @@ class Monitoring:
                 # that were on their way here meanwhile. Each switches the events on before it says that it started, so
                 # that its end is not missed.
                 set_local_events(calls, code, local)
+                if fast is not None:
+                    fast.core.started(code)
+                    return disable
                 frame = get_frame(1)
                 known = session.live.get(id(frame))
                 if known is None or known.function is not function or not known.running:
@@ -133,35 +143,82 @@ class Monitoring:
                 fault(problem)
             return None
 
+        def on_return_outside(code: CodeType, offset: int, value: object) -> None:
+            try:
+                if session.boundaries.open:
+                    session.boundaries.returned(get_frame(1), value)
+            except BaseException as problem:
+                fault(problem)
+
         def park(function: Function, draining: bool) -> None:
+            if fast is not None:
+                fast.tell(function)
             set_local_events(calls, function.code, ends if draining else sites)
 
         def unpark(function: Function) -> None:
+            if fast is not None:
+                fast.tell(function)
             set_local_events(calls, function.code, local)
 
-        session.park, session.unpark = park, unpark
-        for event, callback in (
-            (events.PY_START, on_start),
-            (events.PY_RETURN, on_return),
-            (events.PY_YIELD, on_yield),
-            (events.PY_RESUME, on_resume),
-            (events.PY_THROW, on_throw),
-            (events.PY_UNWIND, on_unwind),
-            (events.CALL, on_call),
-        ):
-            m.register_callback(calls, event, callback)
-        m.register_callback(discovery, events.PY_START, discover)
+        def watch(code: CodeType) -> None:
+            # By the other id, whose callbacks are the same with the accelerator and without.
+            set_local_events(discovery, code, events.PY_RETURN)
+            watched.append(code)
+
+        watched = self._watched
+        session.park, session.unpark, session.watch = park, unpark, watch
+        if Monitoring._before:
+            # What an earlier recording of this process has switched off is off still. Other tools get again what they
+            # have switched off; that is the lesser evil, once, and only here.
+            m.restart_events()
+        Monitoring._before = True
+        counting = (on_start, on_return, on_yield, on_resume, on_throw, on_unwind)
+        if fast is not None:
+            core = fast.core
+            counting = (core.on_start, core.on_return, core.on_yield, core.on_resume, core.on_throw, core.on_unwind)
+        kinds = (
+            events.PY_START,
+            events.PY_RETURN,
+            events.PY_YIELD,
+            events.PY_RESUME,
+            events.PY_THROW,
+            events.PY_UNWIND,
+        )
+        self._callbacks = (
+            (discovery, events.PY_START, discover),
+            (discovery, events.PY_RETURN, on_return_outside),
+            *((calls, event, callback) for event, callback in zip(kinds, counting)),  # noqa: B905 - not in 3.9
+            (calls, events.CALL, on_call),
+        )
+        self.resume()
         m.set_events(calls, events.PY_UNWIND | events.PY_THROW)
         m.set_events(discovery, events.PY_START)
         return True
+
+    def pause(self) -> None:
+        """Listen to nothing. What is instrumented stays so: an event without a callback costs a few nanoseconds, and
+        switching back and forth, for single requests, nothing."""
+        for tool, event, _ in self._callbacks:
+            self.monitoring.register_callback(tool, event, None)
+
+    def resume(self) -> None:
+        for tool, event, callback in self._callbacks:
+            self.monitoring.register_callback(tool, event, callback)
 
     def stop(self) -> None:
         if self.ids is None:
             return
         m = self.monitoring
+        self.pause()
         for tool in self.ids:
             m.set_events(tool, 0)
-            for event in ("PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "PY_THROW", "PY_UNWIND", "CALL"):
-                m.register_callback(tool, getattr(m.events, event), None)
+        listened = [(self.ids[1], function.code) for function in self.session.table]
+        listened += [(self.ids[0], code) for code in self._watched]
+        for tool, code in listened:
+            try:
+                m.set_local_events(tool, code, 0)
+            except Exception as problem:
+                self.session.fault(problem)
+        for tool in self.ids:
             m.free_tool_id(tool)
         self.ids = None

@@ -62,8 +62,10 @@ class Parking:
     def drain(self, frame: FrameType) -> None:
         """An end was listened to whose start was not."""
         function = self._session.functions.get(id(frame.f_code))
-        if function is None or not function.draining:
-            return
+        if function is not None and function.draining:
+            self.drain_one(function)
+
+    def drain_one(self, function: Function) -> None:
         self._session.governor.spent += CALL_NS // 4
         function.draining -= 1
         if function.live <= 0 or not function.draining:
@@ -72,7 +74,10 @@ class Parking:
     def drained(self, function: Function) -> None:
         function.draining = 0
         self.draining -= 1
-        if function.live > 0:
+        if function.live > 0 and self._session.accelerated is not None:
+            self._session.accelerated.drop(function)
+            function.live = 0
+        elif function.live > 0:
             for key, call in list(self._session.live.items()):
                 if call.function is function:
                     self._session.live.pop(key, None)
@@ -90,7 +95,7 @@ class Parking:
     def look(self) -> None:
         """Called by the sampler's thread, often: listen again to those parked functions that the budget allows."""
         for function in self._session.governor.looks():
-            calls = function.calls
+            calls = function.calls = self._session.calls_of(function)
             function.next = calls + 1 + int(self._session.lot() * LOOK_CALLS)
             function.stop = calls + LOOK_CALLS
             function.looking, function.parked = True, False

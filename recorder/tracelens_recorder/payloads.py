@@ -30,6 +30,11 @@ TEST_COUNTS = 10
 SAMPLES = 11
 REPEATED = 12
 END = 13
+CONTEXTS = 14
+SPANS = 15
+ENVIRONMENT = 16
+VALUES = 17
+VALUE_COUNTS = 18
 
 
 def run(session: Session) -> Dict[str, Any]:
@@ -46,11 +51,12 @@ def run(session: Session) -> Dict[str, Any]:
         "root": clean(session.scope.root, 1000),
         "mode": session.mode,
         "exact": session.options.exact,
+        "core": "python" if session.accelerated is None else "c",
         "budget": session.options.budget,
         "limit": session.options.limit,
         "commit": commit(session.scope.root),
         "environment": clean(os.environ.get("TRACELENS_ENVIRONMENT", "")),
-        "service": clean(os.environ.get("TRACELENS_SERVICE", "")),
+        "service": clean(os.environ.get("TRACELENS_SERVICE") or os.environ.get("OTEL_SERVICE_NAME", "")),
     }
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from typing import Any, Optional, Union
+from typing import Any, Callable, List, Optional
 
-from tracelens_recorder import launch
+from tracelens_recorder import launch, libraries
+from tracelens_recorder.redact import configure
 from tracelens_recorder.sampler import Sampler
 from tracelens_recorder.scope import Scope
 from tracelens_recorder.session import Session
@@ -18,9 +19,11 @@ class Recorder:
 
     def __init__(self, out: str, root: str, options: launch.Options) -> None:
         modern = sys.version_info >= (3, 12)
+        problems = configure(options.redact_names, options.redact_patterns)
         self.session = Session(out, Scope(root, options.include), options, "monitoring" if modern else "profiling")
+        self.session.notes += problems
         self.sampler = Sampler(self.session)
-        self._multiprocessing_told = False
+        self.multiprocessing_told = False
         collector: Any
         if modern:
             from tracelens_recorder.monitoring import Monitoring
@@ -31,57 +34,74 @@ class Recorder:
 
             collector = Profiling(self.session)
         self.collector = collector
+        self.collecting = False
+        self.paused = False
+        self.exporter: Any = None
+        """Ships spans (otlp.py), where the user's environment asks for it."""
 
     def start(self) -> None:
-        collecting = self.collector.start()
-        atexit.register(self.stop)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(
-                before=self._before_fork, after_in_parent=self._after_in_parent, after_in_child=self._after_in_child
-            )
-        if collecting:
+        _once()
+        self.collecting = self.collector.start()
+        if self.collecting:
             self.sampler.start()
+            libraries.watch()
+            if "TRACELENS_OTLP_ENDPOINT" in os.environ or "TRACELENS_OTLP" in os.environ:
+                from tracelens_recorder import otlp
+
+                self.exporter = otlp.begin(self.session)
 
     def stop(self) -> None:
         """Callbacks must be gone before the interpreter takes the modules apart."""
         try:
             self.collector.stop()
             self.sampler.stop()
+            if self.exporter is not None:
+                from tracelens_recorder import otlp
+
+                otlp.end(self.exporter)
             self.session.close()
         except Exception as problem:
             self.session.first_fault = self.session.first_fault or type(problem).__name__
 
-    def _before_fork(self) -> None:
-        try:
-            self.sampler.stop()
-            if not self._multiprocessing_told:
-                util = sys.modules.get("multiprocessing.util")
-                if util is not None:
-                    # its children leave through os._exit, after what they call finalizers and not after atexit
-                    util.register_after_fork(self, _finish_with_multiprocessing)
-                    self._multiprocessing_told = True
-            self.session.lock.acquire()
-        except Exception:
-            self.session.faults += 1
+    def pause(self) -> None:
+        """Record nothing for a while. What runs meanwhile is not counted, and so all counts are at least."""
+        with self.session.lock:
+            if self.paused or not self.collecting:
+                return
+            self.paused = True
+            self.collector.pause()
+            self.session.missed_some()
 
-    def _after_in_parent(self) -> None:
-        try:
-            self.session.lock.release()
-            if not self.session.closed:
-                self.sampler.start()
-        except Exception:
-            self.session.faults += 1
+    def resume(self) -> None:
+        with self.session.lock:
+            if not self.paused:
+                return
+            self.paused = False
+            self.session.missed_some()
+            self.collector.resume()
 
-    def _after_in_child(self) -> None:
-        try:
-            closed = self.session.closed
-            self.session.in_child()
-            self.session.closed = closed
-            self.sampler.forget()
-            if not closed:
-                self.sampler.start()
-        except Exception:
-            self.session.faults += 1
+    def before_fork(self) -> None:
+        self.sampler.stop()
+        if not self.multiprocessing_told:
+            util = sys.modules.get("multiprocessing.util")
+            if util is not None:
+                # its children leave through os._exit, after what they call finalizers and not after atexit
+                util.register_after_fork(self, _finish_with_multiprocessing)
+                self.multiprocessing_told = True
+        self.session.lock.acquire()
+
+    def after_in_parent(self) -> None:
+        self.session.lock.release()
+        if self.collecting and not self.session.closed:
+            self.sampler.start()
+
+    def after_in_child(self) -> None:
+        closed = self.session.closed
+        self.session.in_child()
+        self.session.closed = closed
+        self.sampler.forget()
+        if self.collecting and not closed:
+            self.sampler.start()
 
 
 def _finish_with_multiprocessing(recorder: Recorder) -> None:
@@ -91,15 +111,67 @@ def _finish_with_multiprocessing(recorder: Recorder) -> None:
 
 
 _recorder: Optional[Recorder] = None
+_registered = False
 
 
-def start_from_environment() -> Union[Recorder, None]:
-    """Record this process if the environment asks for it (`launch.environment` sets what is read here). Once."""
+def _once() -> None:
+    """What is asked of the interpreter once, for all recordings of this process one after the other."""
+    global _registered
+    if _registered:
+        return
+    _registered = True
+    atexit.register(end)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=_told("before_fork"),
+            after_in_parent=_told("after_in_parent"),
+            after_in_child=_told("after_in_child"),
+        )
+
+
+def _told(name: str) -> Callable[[], None]:
+    def tell() -> None:
+        if name == "before_fork":
+            _forking[:] = [_recorder] if _recorder is not None else []
+        for recorder in _forking:
+            try:
+                getattr(recorder, name)()
+            except Exception:
+                recorder.session.faults += 1
+
+    return tell
+
+
+_forking: List[Recorder] = []
+"""Whom the fork in progress concerns: recording may begin or end in another thread meanwhile."""
+
+
+def current() -> Optional[Recorder]:
+    """The recorder of this process; None when it is not recorded."""
+    return _recorder
+
+
+def begin(out: str, root: str, options: launch.Options) -> Recorder:
+    """Record this process from now on. Gives back the recorder that is there already, if one is."""
     global _recorder
+    if _recorder is None:
+        recorder = Recorder(out, root, options)
+        _recorder = recorder
+        recorder.start()
+    return _recorder
+
+
+def end() -> None:
+    """Write what there is and record no more. Another recording may begin afterwards."""
+    global _recorder
+    recorder, _recorder = _recorder, None
+    if recorder is not None:
+        recorder.stop()
+
+
+def start_from_environment() -> Optional[Recorder]:
+    """Record this process if the environment asks for it (`launch.environment` sets what is read here). Once."""
     out, root = os.environ.get(launch.OUT), os.environ.get(launch.ROOT)
     if not out or not root or _recorder is not None:
         return _recorder
-    recorder = Recorder(out, root, launch.Options.from_json(os.environ.get(launch.OPTIONS, "")))
-    _recorder = recorder
-    recorder.start()
-    return recorder
+    return begin(out, root, launch.Options.from_json(os.environ.get(launch.OPTIONS, "")))

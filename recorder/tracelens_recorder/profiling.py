@@ -15,6 +15,7 @@ import threading
 from types import CodeType, FrameType
 from typing import Any, Callable, Dict, Optional, Tuple
 
+from tracelens_recorder import marked
 from tracelens_recorder.code import FUNCTION, Function
 from tracelens_recorder.session import Session
 
@@ -38,10 +39,11 @@ class Profiling:
         self.session = session
         self._profile: Optional[Callable[[FrameType, str, Any], None]] = None
         self._trace: Optional[_Local] = None
+        self._paused = False
 
     def start(self) -> bool:
         session = self.session
-        functions = session.functions
+        functions, marks = session.functions, marked.codes
         in_scope: Dict[str, bool] = {}
         opcodes: Dict[int, bytes] = {}
         add, started, suspended = session.add, session.started, session.suspended
@@ -50,12 +52,13 @@ class Profiling:
         def function_of(code: CodeType) -> Optional[Function]:
             """Decided by file name first: code objects out of scope come and go, and their ids with them."""
             known = in_scope.get(code.co_filename)
-            if known is False:
+            if known is False and id(code) not in marks:
                 return None
             function = functions.get(id(code))
             if function is None:
                 function = add(code)
-                in_scope[code.co_filename] = function is not None
+                if function is None or id(code) not in marks:
+                    in_scope[code.co_filename] = function is not None
             return function
 
         def bytes_of(code: CodeType) -> bytes:
@@ -85,6 +88,8 @@ class Profiling:
 
         def profile(frame: FrameType, event: str, value: Any) -> None:
             try:
+                if self._paused:
+                    return
                 if event == "call":
                     function = function_of(frame.f_code)
                     if function is None or function.kind != FUNCTION or function.parked:
@@ -95,7 +100,7 @@ class Profiling:
                         resumed(function, frame)
                 elif event == "return":
                     code = frame.f_code
-                    if in_scope.get(code.co_filename) is not True:
+                    if in_scope.get(code.co_filename) is not True and id(code) not in marks:
                         return
                     function = functions.get(id(code))
                     if function is None:
@@ -130,7 +135,7 @@ class Profiling:
 
         def trace(frame: FrameType, event: str, value: Any) -> Any:
             try:
-                if function_of(frame.f_code) is not None:
+                if not self._paused and function_of(frame.f_code) is not None:
                     frame.f_trace_lines = False
                     return trace_exceptions
             except BaseException as problem:
@@ -139,7 +144,7 @@ class Profiling:
 
         def trace_exceptions(frame: FrameType, event: str, value: Any) -> Any:
             try:
-                if event == "exception":
+                if event == "exception" and not self._paused:
                     function = functions.get(id(frame.f_code))
                     _, exception, traceback = value  # which the exception itself does not know yet
                     del value
@@ -159,8 +164,16 @@ class Profiling:
         sys.setprofile(profile)
         return True
 
+    def pause(self) -> None:
+        """Listen to nothing. The interpreter still tells of every call."""
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+
     def stop(self) -> None:
         """In this thread; others notice when the session is closed."""
+        self._paused = True
         if sys.getprofile() is self._profile:
             sys.setprofile(None)
         else:

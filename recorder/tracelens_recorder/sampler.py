@@ -19,14 +19,16 @@ from tracelens_recorder.session import Session
 MAX_SHARE = 0.01
 """Of the program's CPU time, that is spent on sampling and on writing; the interval is stretched to keep to it."""
 GRACE_NS = 5_000_000
-LONGEST_PAUSE = 0.1
+LONGEST_PAUSE = 0.04
 """Seconds, so that what is recorded is written in time."""
 MAX_STACK = 128
 """Frames in scope of one stack, from the leaf."""
-SWITCH_NS = 10_000
+SWITCH_NS = 30_000
 """CPU nanoseconds for which this thread takes the interpreter from the others."""
-TICK = 0.1
+TICK = 0.04
 """Seconds between looks when there is nothing to sample: what is recorded is still to be written."""
+LOOK_EVERY = 3
+"""Rounds of this thread after which parked functions are thought of."""
 LONGEST = 60_000_000_000
 """Nanoseconds that one sample may stand for: the machine may have been asleep."""
 
@@ -89,7 +91,7 @@ class Sampler:
         sampling = interval > 0
         pause = interval if sampling else TICK
         last = session.clock()
-        spent = 0
+        spent = round_ = 0
         try:
             while not self._stop and not session.closed:
                 if wake.acquire(True, pause):
@@ -102,7 +104,9 @@ class Sampler:
                         last = before
                         spent += session.cpu() - used + SWITCH_NS
                     session.tick()
-                    session.parking.look()
+                    round_ += 1
+                    if not round_ % LOOK_EVERY:
+                        session.parking.look()
                     session.governor.spent += session.cpu() - used + SWITCH_NS
                     if sampling:
                         too_much = spent > GRACE_NS + session.governor.cpu_ns * MAX_SHARE

@@ -33,7 +33,7 @@ class Scope:
 
     def __init__(self, root: str, include: Tuple[str, ...] = ()) -> None:
         self.root = os.path.realpath(root)
-        self.roots = (self.root, *(os.path.realpath(one) for one in include))
+        self.roots = (self.root, *(os.path.realpath(os.path.join(self.root, one)) for one in include))
         self._started_in = os.getcwd()
         self.known: Dict[str, Optional[SourceFile]] = {}
         """By `co_filename`; None: not in scope."""
@@ -53,6 +53,13 @@ class Scope:
         found = self._decide(name)
         self.known[name] = found
         return found
+
+    def take(self, name: str) -> SourceFile:
+        """Count a file as in scope, wherever it lies."""
+        path = os.path.realpath(os.path.join(self._started_in, name))
+        below = self.root + os.sep
+        shown = path[len(below) :].replace(os.sep, "/") if path.startswith(below) else path
+        return SourceFile(shown, path, _blob_id(path))
 
     def _decide(self, name: str) -> Optional[SourceFile]:
         if not name or name[0] == "<" or os.path.splitext(name)[1] not in (".py", ".pyw", ""):

@@ -14,20 +14,26 @@ from __future__ import annotations
 
 import _random
 import _thread
+import itertools
 import os
 import time
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from tracelens_recorder import current_test, payloads
+from tracelens_recorder.accelerated import accelerate
+from tracelens_recorder.boundaries import Boundaries
 from tracelens_recorder.captures import Captures
 from tracelens_recorder.code import FUNCTION, INLINE, NEVER, Function
+from tracelens_recorder.context import Context
 from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState, Unwinding
-from tracelens_recorder.failures import Failures, is_failure, kind_of
+from tracelens_recorder.failures import FULL_RAISES, Failures, kind_of
 from tracelens_recorder.faults import is_the_programs, place_of
-from tracelens_recorder.governor import CALL_NS, LOOK_CALLS, SITE_NS, Governor
+from tracelens_recorder.governor import CALL_NS, FEWEST_FAST, LOOK_CALLS, SITE_NS, Governor
 from tracelens_recorder.histogram import bucket
 from tracelens_recorder.launch import Options
+from tracelens_recorder.marked import kind_of as kind_of_code
+from tracelens_recorder.observed import ObservedValues
 from tracelens_recorder.parking import Parking
 from tracelens_recorder.scope import Scope
 from tracelens_recorder.sites import Sites, around
@@ -39,16 +45,17 @@ EARLY = 16
 DRAWN = 16
 """Calls that are drawn of each stretch in which the number of calls grows e-fold, where there is a budget."""
 DRAWN_UNGOVERNED = 4
-FULL_RAISES = 5
-"""Calls of each function that end in an exception of one type, captured whatever their number."""
 DISCOVERY_NS = 10_000
 """CPU nanoseconds of meeting a function."""
 UNWIND_NS = 500
 MAX_UNWIND_NS = 5_000_000
 """More was not spent on an exception: the thread had to wait."""
 FLUSH_RECORDS = 64
-FLUSH_NS = 200_000_000
-"""Nanoseconds after which records are written, and at least as long between two writings of numbers."""
+MAX_HELD = 20_000
+"""Records of one test that wait until it is known whether it fails; of more the oldest are dropped."""
+FLUSH_NS = 150_000_000
+"""Nanoseconds after which records are written, and at least as long between two writings of numbers: with the sampler's
+pause no more than 200 ms are lost when the process is killed."""
 MAX_CALLER_HOPS = 64
 """Frames out of scope that are climbed over to find the caller in scope."""
 MAX_LIVE = 50_000
@@ -71,6 +78,8 @@ class Session:
         self.cpu: Callable[[], int] = time.thread_time_ns
         self.park: Callable[[Function, bool], None] = lambda function, draining: None
         """Listen to the starts of a function no more, and to its ends only while it drains."""
+        self.watch: Callable[[CodeType], None] = lambda code: None
+        """Listen to what code of another package returns."""
         self.unpark: Callable[[Function], None] = lambda function: None
         self.governed = mode == "monitoring" and not options.exact
         self.limit = NEVER if options.exact or self.governed else options.limit
@@ -81,6 +90,15 @@ class Session:
         self.table: List[Function] = []
         self.notes: List[str] = []
         self.read_test = current_test.reader()
+        self.marks: Callable[[CodeType], str] = kind_of_code
+        """What the program has marked a code object as; "" not at all."""
+        self.gate: Optional[Callable[[], bool]] = None
+        """Says of what runs now that it is not to be recorded: requests that were not chosen."""
+        self.holding = False
+        """What is recorded waits until it is known whether the test fails (keeping.py)."""
+        self.accelerated = accelerate(self) if mode == "monitoring" else None
+        self.frugal = self.governed or self.accelerated is not None
+        """Values are kept within the budget."""
         self._reset()
 
     def _reset(self) -> None:
@@ -90,7 +108,9 @@ class Session:
         self.started_clock = self.clock()
         self.lock = _thread.RLock()
         self.local = _thread._local()
-        self.governor = Governor(self.options.budget if self.governed else float("inf"), self.clock)
+        self.governor = Governor(self.options.budget if self.frugal else float("inf"), self.clock)
+        if self.accelerated is not None:
+            self.governor.fewest = FEWEST_FAST
         self.numbers = Numbers()
         self.captures = Captures(self)
         self.failures = Failures(self)
@@ -104,15 +124,24 @@ class Session:
         """Index into `tests` of the one that runs; 0 none."""
         self.test_seen: object = None
         self.redacted = 0
+        self.contexts: List[Tuple[int, Dict[str, Any]]] = []
+        """(number, what it says) of contexts that captures refer to, not written yet."""
+        self.contexts_seen = 0
+        self.span_ids = itertools.count(1)
+        self.described: List[List[Any]] = []
+        """What each number stands for under which values are counted: rows of VALUES, which every file needs."""
+        self.boundaries = Boundaries(self)
         self.parking = Parking(self)
         self.sites = Sites(self.functions)
+        self.observed = ObservedValues(self) if self.options.exact and self.options.values else None
         self.faults = 0
         self.first_fault = ""
         self.records: List[Tuple[int, Any]] = []
         self.closed = False
         self._last_flush = self.started_clock
         self._next_counts = 0
-        self.file = RecordingFile(os.path.join(self.out, f"{self.started_ns:016x}-{self.pid}.tlrec"))
+        path = os.path.join(self.out, f"{self.started_ns:016x}-{self.pid}.tlrec")
+        self.file = RecordingFile(path, 0, self.started_clock)
 
     # What ran
 
@@ -120,19 +149,28 @@ class Session:
         """The function of a code object that is met for the first time; None when it is out of scope."""
         file = self.scope.file(code.co_filename)
         if file is None:
-            return None
+            if not self.marks(code):
+                return None
+            file = self.scope.take(code.co_filename)
         with self.lock:
             known = self.functions.get(id(code))
             if known is None:
                 known = Function(len(self.table), code, file)
                 known.stop = self.limit
+                known.mark = self.marks(code)
                 known.armed_at = self.clock()
+                self.boundaries.read_names(known)
                 self.governor.spent += DISCOVERY_NS
                 self.table.append(known)
+                if self.accelerated is not None:
+                    self.accelerated.add(known)
                 self.functions[id(code)] = known
             return known
 
     def started(self, function: Function, frame: FrameType) -> None:
+        if self.gate is not None and self.gate():
+            function.unfaithful = True
+            return
         now = self.clock()
         try:
             thread: ThreadState = self.local.state
@@ -143,7 +181,7 @@ class Session:
             counter = thread.counters[function.index] = Counter()
         test = self.read_test()
         if test is not self.test_seen:
-            self._switch_test(test)
+            self.switch_test(test)
         if counter.test != self.test:
             thread.settle(function.index, counter, self.test)
         counter.calls += 1
@@ -154,7 +192,9 @@ class Session:
         governor.spent += CALL_NS
         call = Call(function, thread, counter)
         self._enter(call, frame, first=True)
-        if number >= function.next and self._chosen(call, number):
+        if self.observed is not None:
+            call.values = self.observed.arguments(function, frame)
+        if number >= function.next and self.choose(call, number):
             before = self.cpu()
             self.captures.begin(call, frame)
             governor.captured(self.cpu() - before)
@@ -167,10 +207,10 @@ class Session:
         if len(live) >= MAX_LIVE:
             self._forget_suspended()
         live[id(frame)] = call
-        if number >= function.stop or governor.spent > governor.allowed:
+        if (number >= function.stop or governor.spent > governor.allowed) and not function.mark:
             self.parking.consider(function, number)
 
-    def _chosen(self, call: Call, number: int) -> bool:
+    def choose(self, call: Call, number: int) -> bool:
         """Whether a call whose turn it is gets captured, and whose turn is next.
 
         Early calls are captured one and all. Of later ones so many are drawn that each stretch in which the number of
@@ -178,6 +218,11 @@ class Session:
         for the inverse of that. In a look at a parked function one call stands for those since it was parked.
         """
         function = call.function
+        if function.mark:
+            function.next = number + 1
+            function.captures += 1
+            call.chosen = "marked"
+            return True
         if function.looking:
             function.next = NEVER
             rate = function.calls / max(function.seen_ns, 1)
@@ -193,6 +238,8 @@ class Session:
             call.chosen, call.represents = "reservoir", 1.0 / (1.0 - ((number - 1) / number) ** self.drawn)
         governor = self.governor
         if function.captures and governor.spent > governor.allowed and governor.over():
+            if self.accelerated is not None:  # which counts the calls between, and does not ask at each
+                function.next = max(function.next, number + (number >> 1) + 1)
             return False
         function.captures += 1
         return True
@@ -230,6 +277,8 @@ class Session:
             return
         now = self.clock()
         self._finish(call, now)
+        if self.observed is not None:
+            self.observed.returned(call, value)
         if call.capture is not None:
             before = self.cpu()
             self.captures.returned(call, value)
@@ -264,6 +313,8 @@ class Session:
         elif call is not None:
             self.live.pop(id(frame), None)
             self._finish(call, self.clock())
+            if call.values:
+                self.observed_raised(call, kind_of(exception)[1])
             if function.due:
                 self.parking.park(function)
 
@@ -271,10 +322,10 @@ class Session:
         self, function: Function, frame: FrameType, exception: BaseException, traceback: Optional[TracebackType]
     ) -> Unwinding:
         """What there is to say of an exception that is about to leave a frame, without holding on to it."""
-        failed = is_failure(exception)
+        failed, kind = kind_of(exception)
         call = self.live.get(id(frame)) if function.kind == FUNCTION else None
         it = Unwinding()
-        it.failed = failed
+        it.failed, it.kind = failed, kind
         it.closing = issubclass(type(exception), GeneratorExit)
         if failed:
             it.prepared = self.failures.prepare(function, frame, exception, traceback)
@@ -295,6 +346,8 @@ class Session:
         call = self.live.pop(id(frame), None) if function.kind == FUNCTION else None
         if call is not None:
             self._finish(call, now)
+            if call.values:
+                self.observed_raised(call, exception.kind)
         if exception.failed and function.kind == FUNCTION:
             self._count_error(function)
         failure = self.failures.commit(exception.prepared) if exception.prepared is not None else None
@@ -319,9 +372,16 @@ class Session:
             if function.due:
                 self.parking.park(function)
 
+    def calls_of(self, function: Function) -> int:
+        return function.calls if self.accelerated is None else self.accelerated.core.calls(function.index)
+
+    def observed_raised(self, call: Call, kind: str) -> None:
+        if self.observed is not None:
+            self.observed.raised(call, kind)
+
     def _unseen(self, function: Function) -> Call:
         """A call of a parked function, whose start was not listened to."""
-        thread = self._thread()
+        thread = self.thread()
         call = Call(function, thread, Counter())
         call.duration = call.self = -1
         call.running = False
@@ -344,7 +404,7 @@ class Session:
                 self.captures.end(call, ["raised", "", "", frame.f_lineno or 0])
 
     def _count_error(self, function: Function) -> None:
-        thread = self._thread()
+        thread = self.thread()
         counter = thread.counters.get(function.index)
         if counter is None:
             counter = thread.counters[function.index] = Counter()
@@ -353,13 +413,17 @@ class Session:
     def called(self, function: Function, offset: int, callee: object, frame: FrameType) -> bool:
         """A call site of code in scope calls something. Returns whether it may be left alone from now on."""
         self.governor.spent += SITE_NS
+        if self.boundaries.open:
+            code = self.boundaries.called(callee)
+            if code is not None:
+                self.watch(code)
         target, done = self.sites.called(function, offset, callee)
         if target is not None and target.parked:  # else its start says who called it
             caller: Optional[Function] = function
             if function.kind == INLINE:
                 caller, offset = around(function, frame, self.functions)
             if caller is not None:
-                edges = self._thread().edges
+                edges = self.thread().edges
                 key = (caller.index, offset, target.index)
                 edge = edges.get(key)
                 if edge is None:
@@ -367,7 +431,7 @@ class Session:
                 edge[0] += 1
         return done
 
-    def _thread(self) -> ThreadState:
+    def thread(self) -> ThreadState:
         try:
             thread: ThreadState = self.local.state
             return thread
@@ -379,7 +443,7 @@ class Session:
         self.local.state = state
         return state
 
-    def _switch_test(self, seen: object) -> None:
+    def switch_test(self, seen: object) -> None:
         with self.lock:
             self.test_seen = seen
             said = current_test.said()
@@ -472,9 +536,39 @@ class Session:
                 self.live.pop(key, None)
                 call.function.live -= 1
 
+    # What the program says about its work
+
+    def context_number(self, context: Context) -> int:
+        """The number under which captures refer to a context; 0 for one that says nothing."""
+        if context.session is not self.file or not context.number:
+            said = context.describe()
+            if not said:
+                return 0
+            with self.lock:
+                self.contexts_seen += 1
+                context.number, context.session = self.contexts_seen, self.file
+                self.contexts.append((context.number, said))
+        return context.number
+
+    def missed_some(self) -> None:
+        """From here on what was in progress is not known any more, and no count is exact."""
+        with self.lock:
+            for call in list(self.live.values()):
+                if call.capture is not None:
+                    self.captures.end(call, ["unfinished"])
+            self.live.clear()
+            for function in self.table:
+                function.live = 0
+                function.unfaithful = True
+            for thread in list(self.numbers.threads):
+                for counter in list(thread.counters.values()):
+                    counter.active = 0
+
     # Writing
 
     def record(self, kind: int, payload: Any) -> None:
+        if self.closed:
+            return
         self.records.append((kind, payload))
         if len(self.records) >= FLUSH_RECORDS:
             self.flush()
@@ -494,15 +588,30 @@ class Session:
             if self.closed or os.getpid() != self.pid:
                 return
             self._last_flush = self.clock()
+            if self.holding and not closing:
+                del self.records[:-MAX_HELD]
+                return
             records, self.records = self.records, []
             if counts:
-                records += self.numbers.collect(self.table)
-                records += [(payloads.REPEATED, row) for row in self.failures.repeated()]
+                records += self.counted(closing)
             try:
                 self.file.write(self, records, closing)
+                if not closing and self.file.is_full(self):
+                    self.file = self.file.next(self)
             except OSError as problem:
                 self.closed = True
                 self.fault(problem)
+
+    def counted(self, closing: bool) -> List[Tuple[int, Any]]:
+        """What was counted since the last time, as records."""
+        records: List[Tuple[int, Any]] = []
+        if self.observed is not None:
+            records += self.observed.collect(list(self.numbers.threads))
+        records += self.numbers.collect(self.table)
+        if self.accelerated is not None:
+            records += self.accelerated.collect(closing)
+        records += [(payloads.REPEATED, row) for row in self.failures.repeated()]
+        return records
 
     def close(self) -> None:
         """Write all there is, and the end of the file. A second time does nothing."""
@@ -512,6 +621,8 @@ class Session:
             for call in list(self.live.values()):
                 if call.capture is not None:
                     self.captures.end(call, ["unfinished"])
+            if self.accelerated is not None:
+                self.accelerated.close()
             self.numbers.settle()
             if self.table or self.notes:
                 self.flush(counts=True, closing=True)
@@ -520,6 +631,8 @@ class Session:
     def in_child(self) -> None:
         """After a fork: what was counted so far is the parent's. This process writes a file of its own."""
         self._reset()
+        if self.accelerated is not None:
+            self.accelerated.forget()
         for function in self.table:
             listened = not function.parked
             function.forget()

@@ -73,10 +73,15 @@ def observe(value: object, name: str = "", detail: int = FULL) -> Observation:
     if kind is int or kind is float:
         text, secret = _number_text(value)
         return Observation(kind.__name__, text, None if secret else _finite(value), None, secret)
+    plan = _plan(kind) if kind is not str and kind is not dict and kind is not list else None
+    if plan is not None and detail == BARE:
+        return plan.bare
     walk = _Walk(LEAN_NODES, LEAN_DEPTH if detail == LEAN else 0) if detail else _Walk()
     text = walk.text(value, 0)
     if len(text) > MAX_TEXT:
         text = text[: MAX_TEXT - 1] + "…"
+    if plan is not None:
+        return Observation(plan.name, text, None, None, walk.redacted)
     number = None
     if not walk.redacted and (issubclass(kind, int) or issubclass(kind, float)):
         number = _finite(value)
@@ -201,6 +206,12 @@ class _Walk:
             return "<cycle>"
         self.inside.append(me)
         try:
+            if kind is dict or kind is list or kind is tuple:
+                return self.container(value, kind, "", depth)
+            plan = _plan(kind)
+            if plan is not None:
+                fields = self.fields(value, depth, plan)
+                return f"{plan.short}({fields})" if fields else f"<{plan.short}>"
             return self.compound(value, kind, depth)
         finally:
             self.inside.pop()
@@ -219,13 +230,13 @@ class _Walk:
         if issubclass(kind, (list, tuple, set, frozenset, dict)):
             return self.container(value, kind, name, depth)
         if issubclass(kind, str):
-            if _is_enum(kind):
+            if is_enum(kind):
                 return self.enum(value, kind)
             return f"{name}({self.string(str.__str__(value))})" if name else self.string(value)
         if issubclass(kind, (bytes, bytearray)):
             return self.binary(value, kind)
         if issubclass(kind, (int, float)):
-            if _is_enum(kind):
+            if is_enum(kind):
                 return self.enum(value, kind)
             text, found = _number_text(value)
             self.redacted += found
@@ -244,7 +255,7 @@ class _Walk:
                 return f"<{_short(kind)}>"
             self.redacted += found
             return clean(text, MAX_STRING)
-        if _is_enum(kind):
+        if is_enum(kind):
             return self.enum(value, kind)
         if kind in _CALLABLES if type(kind) is type else False:
             return _callable_text(value, kind)
@@ -317,16 +328,17 @@ class _Walk:
             return REDACTED
         return self.text(value, depth)
 
-    def fields(self, value: object, depth: int) -> str:
+    def fields(self, value: object, depth: int, plan: Optional[_Plan] = None) -> str:
         """The state of an instance: `order_id=3, items=[…]`. Names with a leading underscore come last."""
         if self.max_depth == 0:
             return "…"
-        found = state_of(value, MAX_ITEMS * 4 if self.max_depth > LEAN_DEPTH else MAX_ITEMS)
+        limit = MAX_ITEMS * 4 if self.max_depth > LEAN_DEPTH else MAX_ITEMS
+        found = state_of(value, limit) if plan is None else plan.state(value, limit)
         if not found:
             return ""
         if depth >= self.max_depth:
             return "…"
-        found.sort(key=lambda pair: pair[0].startswith("_"))
+        found.sort(key=_is_private)
         parts = []
         for name, item in found[:MAX_ITEMS]:
             if self.nodes <= 0:
@@ -368,6 +380,84 @@ class _Walk:
         return f"<{_short(kind)}>"
 
 
+def _is_private(field: Tuple[str, Any]) -> bool:
+    return field[0][:1] == "_"
+
+
+class _Plan:
+    """How the instances of a class are shown: decided once, for classes that Python made and that are found under
+    their own name in their module, which are never freed. The others are looked at again each time."""
+
+    __slots__ = ("bare", "kind", "name", "read_dict", "short", "slots")
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+        self.name = type_name(kind)
+        self.short = _short(kind)
+        self.bare = Observation(self.name, f"{self.short}(…)", None, None, 0)
+        self.read_dict: Optional[Callable[[object, type], Any]] = None
+        self.slots: List[Tuple[str, Any]] = []
+        for base in _type_mro(kind):
+            attributes = _type_dict(base)
+            if base is object:
+                break
+            descriptor = attributes.get("__dict__")
+            if self.read_dict is None and type(descriptor) is types.GetSetDescriptorType:
+                self.read_dict = descriptor.__get__
+            if attributes.get("__slots__") is not None:
+                self.slots += [
+                    (name, slot)
+                    for name, slot in attributes.items()
+                    if type(slot) is types.MemberDescriptorType and type(name) is str
+                ]
+
+    def state(self, value: object, limit: int) -> List[Tuple[str, Any]]:
+        """The same as `state_of`."""
+        if not self.slots and self.read_dict is not None:
+            try:
+                state = self.read_dict(value, self.kind)
+                if type(state) is dict:
+                    return [field for field in islice(state.items(), limit) if type(field[0]) is str]
+            except RuntimeError:  # changed by another thread while we looked
+                return []
+        return state_of(value, limit)
+
+
+_plans: Dict[int, Optional[_Plan]] = {}
+"""By id(); None: no class whose instances are shown so. Only of classes that are never freed."""
+
+
+def _plan(kind: type) -> Optional[_Plan]:
+    try:
+        return _plans[id(kind)]
+    except KeyError:
+        pass
+    plan = None
+    if type(kind) is not type and not _is_lasting(type(kind)):
+        return None
+    if not _is_lasting(kind):
+        return None
+    shown_otherwise = (
+        any(issubclass(kind, base) for base in _SHOWN_OTHERWISE)
+        or id(kind) in _CALLABLE_IDS
+        or kind_key(kind) in _KNOWN
+        or is_enum(kind)
+    )
+    if not shown_otherwise:
+        plan = _Plan(kind)
+    if len(_plans) >= 10_000:
+        _plans.clear()
+    _plans[id(kind)] = plan
+    return plan
+
+
+def _is_lasting(kind: type) -> bool:
+    module, name = kind_key(kind)
+    return module is not None and name is not None and _genuine(kind)
+
+
+_SHOWN_OTHERWISE = (list, tuple, set, frozenset, dict, str, bytes, bytearray, int, float, complex, BaseException, type)
+
 _EXACT = frozenset([list, tuple, set, frozenset, dict, str, bytes, bytearray, int, float, complex])
 
 
@@ -384,7 +474,7 @@ def _short(kind: type) -> str:
     return clean(name.rpartition(".")[2], 80)
 
 
-def _is_enum(kind: type) -> bool:
+def is_enum(kind: type) -> bool:
     enum = sys.modules.get("enum")
     base = enum.__dict__.get("Enum") if type(enum) is types.ModuleType else None
     return base is not None and any(one is base for one in _type_mro(kind))
@@ -441,6 +531,9 @@ _CALLABLES = frozenset(
         types.FrameType,
     ]
 )
+
+
+_CALLABLE_IDS = frozenset(map(id, _CALLABLES))
 
 
 _WORDS = {

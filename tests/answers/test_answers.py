@@ -71,7 +71,7 @@ def test_why_nothing_is_shown_always_ends_with_what_to_do(index: IndexSnapshot, 
     empty = recorded.write(tmp_path / "empty", FILES)
     with pytest.raises(NoIndex) as error:
         Index.open(empty)
-    assert nothing.no_index(str(error.value), "empty").todo == "Run: tracelens index"
+    assert nothing.no_index(str(error.value), "empty").todo == "tracelens index"
     recorded.index(empty)
     unrecorded = IndexSnapshot(Index.open(empty))
     assert "no runs yet" in nothing.why(unrecorded, "a.py", None).line

@@ -11,32 +11,16 @@ from typing import Any
 
 import pytest
 
+from tests.editors.conftest import EXTENSION, npm
 from tracelens_lsp.server import make_server
 
 ROOT = Path(__file__).parents[2]
-EXTENSION = ROOT / "editors" / "vscode"
 
 pytestmark = [
     pytest.mark.editor,
     pytest.mark.timeout(300),
     pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed: the extension cannot be built"),
 ]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the extension with its dependencies installed and its package made; the working tree is left alone."""
-    copy = tmp_path_factory.mktemp("extension") / "vscode"
-    shutil.copytree(EXTENSION, copy, ignore=shutil.ignore_patterns("node_modules", "dist", "build", "*.vsix"))
-    for command in (["npm", "ci"], ["npm", "run", "package"]):
-        npm(copy, *command)
-    return copy
-
-
-def npm(folder: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def test_the_package_holds_the_bundle_and_the_papers_only(built: Path) -> None:
@@ -49,6 +33,11 @@ def test_the_package_holds_the_bundle_and_the_papers_only(built: Path) -> None:
             "extension/dist/THIRD-PARTY-NOTICES.txt",
             "extension/dist/extension.js",
             "extension/media/icon.png",
+            "extension/media/tracelens.svg",
+            "extension/media/walkthrough/fix.md",
+            "extension/media/walkthrough/look.md",
+            "extension/media/walkthrough/record.md",
+            "extension/media/walkthrough/runs.md",
             "extension/package.json",
             "extension/readme.md",
         ]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -21,7 +22,7 @@ from tracelens_indexer.embedding.choose import embedder_for
 from tracelens_indexer.embedding.endpoint import Endpoint, EndpointEmbedder
 from tracelens_indexer.embedding.static import WEIGHTS, StaticEmbedder
 from tracelens_indexer.errors import TraceLensError
-from tracelens_indexer.indexing import index_workspace
+from tracelens_indexer.indexing import Indexer, index_workspace
 from tracelens_indexer.store import Index
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
@@ -46,13 +47,15 @@ class _Embeddings(BaseHTTPRequestHandler):
     """Vectors of eight letters' counts; counts its requests."""
 
     asked: ClassVar[list[int]] = []
+    dimension: ClassVar[int] = 8
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.asked.append(len(body["input"]))
         if body["model"] == "broken":
             return self._answer(500, {})
-        rows = [[float(text.count(letter)) + 0.1 for letter in "etaoinsr"] for text in body["input"]]
+        letters = "etaoinsr"[: self.dimension]
+        rows = [[float(text.count(letter)) + 0.1 for letter in letters] for text in body["input"]]
         data = [{"index": index, "embedding": row} for index, row in enumerate(rows)]
         return self._answer(200, {"data": data[:-1] if body["model"] == "short" else data})
 
@@ -67,7 +70,7 @@ class _Embeddings(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    _Embeddings.asked = []
+    _Embeddings.asked, _Embeddings.dimension = [], 8
     server = HTTPServer(("127.0.0.1", 0), _Embeddings)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/v1"
@@ -186,3 +189,53 @@ def test_a_second_stage_that_fails_leaves_the_first(shop: Path) -> None:
 def test_any_query_is_answered(shop: Path, query: str) -> None:
     index_workspace(shop, StaticEmbedder())
     assert isinstance(Searcher(shop, Settings()).search(Index.open(shop), query), list)
+
+
+def test_a_model_that_gives_other_vectors_now_or_none_leaves_the_words(shop: Path, address: str) -> None:
+    settings = Settings(embedding_model="endpoint:m", embedding_base_url=address)
+    index_workspace(shop, configured_embedder(settings))
+    index = Index.open(shop)
+    assert Searcher(shop, settings).search(index, "discount of a customer") != []
+    _Embeddings.dimension = 4
+    searcher = Searcher(shop, settings)
+    assert all(hit.how == ("words",) for hit in searcher.search(index, "discount of a customer"))
+    assert "vectors of 4 numbers now" in searcher.notes[0]
+    gone = Settings(embedding_model="endpoint:m", embedding_base_url="http://127.0.0.1:9/v1")
+    index_workspace(shop, StaticEmbedder())
+    searcher = Searcher(shop, gone)
+    assert searcher.search(index, "discount of a customer") and "by words alone" in searcher.notes[0]
+
+
+def test_an_endpoint_that_went_away_after_indexing_leaves_the_words(shop: Path, address: str) -> None:
+    settings = Settings(embedding_model="endpoint:m", embedding_base_url=address)
+    index_workspace(shop, configured_embedder(settings))
+    _Embeddings.dimension = 0
+    searcher = Searcher(shop, settings)
+    assert searcher.search(Index.open(shop), "discount of a customer") and "by words alone" in searcher.notes[0]
+
+
+def test_a_model_that_is_not_there_is_said(shop: Path) -> None:
+    index_workspace(shop, StaticEmbedder())
+    searcher = Searcher(shop, Settings(embedding_model=str(shop / "no-such-model")))
+    assert searcher.search(Index.open(shop), "discount of a customer") and "by words alone" in searcher.notes[0]
+
+
+def test_many_edits_leave_the_table_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each edit used to write the full-text index anew and to keep every version of it."""
+    monkeypatch.setattr("tracelens_indexer.store.vectors._READERS_NEED", timedelta(microseconds=1))
+    functions = "".join(f"def function_{n}(a):\n    return a + {n}\n\n\n" for n in range(400))
+    (tmp_path / "many.py").write_text(functions)
+    (tmp_path / "one.py").write_text("def edited(a):\n    return a\n")
+    indexer, embedder = Indexer(tmp_path), StaticEmbedder()
+    indexer.refresh(embedder)
+    table = tmp_path / ".tracelens" / "code.lance"
+
+    def size() -> int:
+        return sum(file.stat().st_size for file in table.rglob("*") if file.is_file())
+
+    fresh = size()
+    for number in range(130):
+        (tmp_path / "one.py").write_text(f"def edited(a):\n    return a * {number} + len('{number:05}')\n")
+        assert indexer.refresh(embedder).embedded == 1
+    assert size() <= 2 * fresh
+    assert Searcher(tmp_path, Settings()).search(Index.open(tmp_path), "edited 00129")[0].unit.name == "edited"

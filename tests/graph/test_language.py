@@ -376,8 +376,12 @@ def test_isinstance_says_what_a_name_is() -> None:
             if isinstance(x, Left):
                 x.left()
         def sure(x):
-            assert isinstance(x, Other)
+            assert isinstance(x, Other | None)
             x.run()
+        def kind(x, of):
+            if isinstance(x, of):
+                x.run()
+        kind(Right(), len)
         things = [Left(), Right(), Other()]
         for thing in things: use(thing)
         each(things)
@@ -390,6 +394,7 @@ def test_isinstance_says_what_a_name_is() -> None:
         "main.each -> main.Right.run",
         "main.unknown -> main.Left.left",
         "main.sure -> main.Other.run",
+        "main.kind -> main.Right.run",
     }
     lines = {
         (edge.line, linked.names[edge.callee].rpartition("main.")[2])

@@ -26,7 +26,7 @@ PRICING = '''\
 DISCOUNTS = {"gold": 0.2, "basic": 0.0}
 
 
-def apply_discount(price: float, tier: str = "basic") -> float:
+def apply_discount(price: float, tier: str | None = "basic") -> float:
     """The price after the discount."""
     saving = price * DISCOUNTS.get(tier or "basic", 0.0)
     if saving / price > 0.15:

@@ -75,7 +75,45 @@ async def test_the_light_bulb_offers_a_fix_that_was_replayed(name: str, connect:
 async def test_a_fix_is_not_made_to_a_text_it_was_not_made_for(connect: Connect, workspace: Path) -> None:
     async with connect("vscode", root=workspace) as editor:
         uri = editor.open("pricing.py")
-        editor.replace(uri, "DISCOUNTS = {", "# not saved\nDISCOUNTS = {")
+        editor.replace(uri, "    return price - saving", "    return price - saving  # as it is\n    return 0")
         resolved = await editor.client.code_action_resolve_async((await editor.actions(uri, "saving / price"))[0])
         assert resolved.edit is None
         assert "Save it" in editor.client.messages[-1].message
+
+
+async def test_a_fix_finds_its_place_beside_what_was_typed_and_not_saved(connect: Connect, workspace: Path) -> None:
+    async with connect("neovim", root=workspace) as editor:
+        uri = editor.open("pricing.py")
+        editor.replace(uri, "DISCOUNTS = {", "# typed above\nDISCOUNTS = {")
+        text = PRICING.replace("DISCOUNTS = {", "# typed above\nDISCOUNTS = {")
+        actions = await editor.actions(uri, "saving / price")
+        resolved = await editor.client.code_action_resolve_async(actions[0])
+        assert resolved.edit
+        fixed = _applied(editor, text, resolved.edit)
+        assert fixed.startswith(text[: text.index("def apply_discount")])
+        compile(fixed, "pricing.py", "exec")
+        assert fixed != text
+        # What was typed where the fix belongs is never written over.
+        editor.replace(uri, "if saving / price > 0.15:", "if saving / price > 0.151:")
+        actions = [a for a in await editor.actions(uri, "def apply_discount") if a.title.startswith("Fix")]
+        for action in actions:
+            assert (await editor.client.code_action_resolve_async(action)).edit is None
+
+
+async def test_a_fix_that_a_link_asked_for_is_shown_before_it_is_applied(connect: Connect, workspace: Path) -> None:
+    async with connect("vscode", root=workspace) as editor:
+        uri = editor.open("pricing.py")
+        [failure] = [d.data["failure"] for d in await editor.diagnostics(uri) if d.code == "failure"]
+        asked: list[lsp.ApplyWorkspaceEditParams] = []
+
+        @editor.client.feature(lsp.WORKSPACE_APPLY_EDIT)
+        def apply(params: lsp.ApplyWorkspaceEditParams) -> lsp.ApplyWorkspaceEditResult:
+            asked.append(params)
+            return lsp.ApplyWorkspaceEditResult(applied=False)
+
+        command = lsp.ExecuteCommandParams("tracelens.fix", [failure])
+        await editor.client.workspace_execute_command_async(command)
+        [params] = asked
+        assert params.edit.change_annotations and params.edit.document_changes
+        [annotation] = params.edit.change_annotations.values()
+        assert annotation.needs_confirmation and annotation.label == "Fix ZeroDivisionError in apply_discount"

@@ -21,7 +21,8 @@ from mcp.types import CallToolResult, TextContent
 from tracelens.mcp.budget import tokens
 
 TOOLS = {
-    "runs", "hot_paths", "profile", "failures", "calls", "search", "call_graph", "annotated_source", "doctor", "fix",
+    "runs", "hot_paths", "profile", "failures", "calls", "search", "context", "call_graph", "annotated_source",
+    "doctor", "fix",
 }  # fmt: skip
 TOKEN = "a-token-of-this-test-only"
 
@@ -56,6 +57,10 @@ async def test_an_agent_finds_the_failing_call_and_its_reason(recorded_shop: Pat
         assert unit is not None
         calls = text_of(await client.call_tool("calls", {"unit": unit[1], "where": "price == 0"}))
         assert "3 of " in calls and "price=0.0" in calls and "⟦'gold'⟧" in calls
+        context = text_of(await client.call_tool("context", {"target": unit[1], "budget": 1_000}))
+        assert "def apply_discount(" in context and "⟦'gold'⟧" in context and tokens(context) <= 1_000
+        filtered = text_of(await client.call_tool("search", {"query": "price", "where": "failing and none:tier"}))
+        assert "apply_discount" in filtered and "order_total" not in filtered
         source = text_of(await client.call_tool("annotated_source", {"place": unit[1]}))
         assert re.search(r"saving / price.*◂ fails here: ZeroDivisionError in 3 of 1,899 calls", source)
         found = text_of(await client.call_tool("search", {"query": "discount of a tier"}))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from tracelens_recorder.redact import REDACTED, is_secret_name, redact_text
+from tests.recorder import redaction_corpus as corpus
+from tests.recorder.test_in_code import run
+from tracelens_recorder.redact import REDACTED, configure, is_secret_name, redact_text
 from tracelens_recorder.values import observe
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
@@ -87,3 +92,59 @@ def test_names_hide_values_at_any_depth() -> None:
     assert seen.redacted == 1
     assert observe("abc", "api_key") == ("str", REDACTED, None, None, 1)
     assert observe(4111111111111111).text == REDACTED
+
+
+def test_the_rates_on_the_corpus_are_what_they_are_known_to_be() -> None:
+    """5 of 62 secrets are missed (8.1 %), all in free text without a mark; 2 of 67 others are taken for one (3.0 %)."""
+    missed = tuple(text for text, secret in corpus.SECRETS if secret in redact_text(text)[0])
+    alarms = tuple(text for text in corpus.HARMLESS if redact_text(text) != (text, 0))
+    assert missed == corpus.KNOWN_MISSES
+    assert alarms == corpus.KNOWN_ALARMS
+    assert (len(corpus.SECRETS), len(corpus.HARMLESS)) == (62, 67)
+
+
+def test_redacting_twice_is_redacting_once() -> None:
+    for text in [*(text for text, _ in corpus.SECRETS), *corpus.HARMLESS]:
+        once = redact_text(text)[0]
+        assert redact_text(once) == (once, 0), text
+
+
+@pytest.fixture
+def own() -> Iterator[None]:
+    yield
+    configure()
+
+
+def test_names_and_patterns_of_the_user_are_secret_too(own: None) -> None:
+    problems = configure(["iban", "tax_*"], [r"ACME-\d{6}", r"badge (\w+)", "(", "x*"])
+    assert is_secret_name("IBAN") and is_secret_name("tax_number") and not is_secret_name("syntax_tree")
+    assert redact_text("see ACME-123456 and badge q7 now") == ("see [redacted] and badge [redacted] now", 2)
+    assert redact_text("ACME") == ("ACME", 0)
+    assert [problem.partition(" of ")[0] for problem in problems] == ["the pattern '('", "the pattern 'x*'"]
+    assert redact_text(redact_text("badge q7")[0]) == ("badge [redacted]", 0)
+
+
+def test_the_workspace_says_what_else_is_secret(python: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.tracelens.redact]\nnames = ["iban"]\npatterns = [\'ACME-\\d{6}\', "("]\n'
+    )
+    recorded = run(
+        python,
+        tmp_path,
+        """
+        import tracelens_recorder
+        def pay(iban, note): return note
+        def fail(note): raise ValueError(note)
+        with tracelens_recorder.recording():
+            pay("DE89370400440532013000", "for ACME-123456")
+            try:
+                fail("no ACME-654321")
+            except ValueError:
+                pass
+        """,
+    )
+    assert recorded.process.returncode == 0, recorded.process.stderr
+    raw = b"".join(file.read_bytes() for file in recorded.files)
+    for secret in (b"DE8937", b"123456", b"654321"):
+        assert secret not in raw
+    assert any("cannot be used" in note for note in recorded.facts.notes)

@@ -12,7 +12,7 @@ import pytest
 from tracelens.replay import sandbox
 from tracelens.replay.rerun import Limits, Outcome, Place, RecordedCall, Replayed, import_folder, replay
 from tracelens.replay.sandbox import NoSandbox
-from tracelens.replay.verdict import judge, oracle
+from tracelens.replay.verdict import differs, judge, oracle
 from tracelens_recorder.replayable import encode_arguments
 
 pytestmark = pytest.mark.skipif(
@@ -242,3 +242,23 @@ def test_calls_that_go_otherwise_than_recorded_are_left_out_and_counted() -> Non
     assert str(verdict.matrix) == "failing 1/1 fixed · passing 1/1 same · 1 left out"
     held = oracle([FAILING], Replayed((Outcome("c:1", "returned", type="int", text="5"),)))
     assert held.problem == "the recorded failure does not reproduce outside its run (it returns 5)"
+
+
+@pytest.mark.parametrize(
+    ("recorded_text", "now", "expected"),
+    [
+        ("[1, 2]", "[1, 2]", False),
+        ("[1, 2]", "[1, 3]", True),
+        ("Order(lines=[Line(sku…", "Order(lines=[Line(sku='a')]…", False),
+        ("[{…}, {…}]", "[{'a': 1}, {'b': 2}]", False),
+        ("[{…}, 7]", "[{'a': 1}, 8]", None),
+        ("[1, {…}]", "[2, {'a': 1}]", True),
+        ("…", "", False),
+        ("a…a", "a", None),
+    ],
+)
+def test_results_recorded_in_part_are_compared_as_far_as_they_go(
+    recorded_text: str, now: str, expected: bool | None
+) -> None:
+    call = RecordedCall("c:1", {}, "", result=("T", recorded_text))
+    assert differs(call, Outcome("c:1", "returned", "T", now)) is expected

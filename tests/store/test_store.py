@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tracelens_indexer.profiles.rows import (
     EdgeRow,
     FailureRow,
     RunRow,
+    SiteRow,
     SlotRow,
     UnitProfile,
     UnitRow,
@@ -302,3 +304,55 @@ def test_an_index_can_be_read_where_nothing_can_be_written(root: Path) -> None:
         assert done.stdout.strip() == "1", done.stderr
     finally:
         folder.chmod(0o700)
+
+
+def test_what_another_version_hashed_is_unverified_not_stale(root: Path) -> None:
+    key = anchor(root, "price", "0:0123456789abcdef0123456789abcdef")
+    with Writer(root) as writer:
+        writer.add_run(run_row(), {key: UnitProfile(UnitRow(calls=3))})
+    index = Index.open(root)
+    profile = index.profile(index.find("price")[0].id)
+    assert profile is not None
+    assert (profile.state, profile.calls) == ("unverified", 3)
+
+
+def test_repeated_callees_and_values_by_site_come_back(root: Path) -> None:
+    price, rate = anchor(root, "price"), anchor(root, "rate")
+    profiles = {
+        price: UnitProfile(UnitRow(calls=2), edges=[EdgeRow(rate, 2, 12, "exact", 400, most=9, repeats=1)]),
+        rate: UnitProfile(
+            UnitRow(calls=12),
+            values=[ValueRow("tier", "str", "'gold'", "", 12)],
+            sites=[SiteRow(price, 1, "tier", "'gold'", 11), SiteRow(price, 2, "tier", None, 1)],
+        ),
+    }
+    with Writer(root) as writer:
+        writer.add_run(run_row(), profiles)
+    index = Index.open(root)
+    (caller,), (callee,) = index.find("price"), index.find("rate")
+    (edge,) = index.observed_callees(caller.id)
+    assert (edge.most, edge.repeats) == (9, 1)
+    profile = index.profile(callee.id)
+    assert profile is not None
+    assert [(site.caller.id, site.site_line, site.slot, site.values) for site in profile.sites] == [
+        (caller.id, caller.first_line + 1, "tier", (("'gold'", 11),)),
+        (caller.id, caller.first_line + 2, "tier", ((None, 1),)),
+    ]
+
+
+def test_two_tools_that_counted_the_same_program_are_not_added_up(root: Path) -> None:
+    with Writer(root) as writer:
+        ours = writer.add_run(run_row(), profile_of(root, calls=10))
+        theirs = writer.add_run(
+            replace(run_row(), tool="pstats", name="shop.pstats", content_hash="f" * 32), profile_of(root, calls=10)
+        )
+    index = Index.open(root)
+    (unit,) = index.find("price")
+    profile = index.profile(unit.id)
+    assert profile is not None
+    tool = index.runs()[0].tool if ours == index.runs()[0].id else index.runs()[1].tool
+    assert (tool, profile.calls, profile.errors, profile.timed) == (run_row().tool, 10, 1, 10)
+    assert (set(profile.runs), profile.not_added) == ({ours, theirs}, (theirs,))
+    assert profile.self_share == pytest.approx(0.6)
+    (edge,) = index.observed_callees(unit.id)
+    assert edge.calls == 10

@@ -16,10 +16,11 @@ import pytest
 from tests.traces.conftest import SAMPLES, Shop, index
 from tracelens_indexer.errors import NotATrace
 from tracelens_indexer.profiles.aggregate import Aggregate, Aggregated
+from tracelens_indexer.profiles.keeping import MAX_CAPTURES
 from tracelens_indexer.profiles.rows import UnitProfile
-from tracelens_indexer.profiles.unit_state import MAX_CAPTURES, MAX_VALUES
+from tracelens_indexer.profiles.slots import MAX_SINGLE, MAX_VALUES
 from tracelens_indexer.source.outline import outline
-from tracelens_indexer.traces.anchors import Anchors
+from tracelens_indexer.traces.anchors import Anchors, blob_id
 from tracelens_indexer.traces.importing import ImportSummary, import_file, import_recordings
 from tracelens_indexer.traces.join import Joiner
 from tracelens_indexer.traces.paths import Paths
@@ -31,6 +32,7 @@ from tracelens_indexer.traces.records import (
     FailureFrame,
     Frame,
     Observed,
+    Outcome,
     Raised,
     Record,
     Returned,
@@ -38,6 +40,7 @@ from tracelens_indexer.traces.records import (
     Sample,
 )
 from tracelens_indexer.traces.report import Cancelled, Report
+from tracelens_recorder import container, payloads
 
 LOG = SAMPLES / "app.log"
 
@@ -249,10 +252,64 @@ def test_values_beyond_the_cap_are_one_honest_row_and_late_favourites_stay(shop:
     ]
     rows = units(aggregated(shop, calls))["find"].values
     kept = {row.text: row.n for row in rows}
-    assert len(kept) == MAX_VALUES + 1
     assert kept["299"] == 51
     assert sum(kept.values()) == 350
-    assert kept[None] == 350 - 51 - (MAX_VALUES - 1)
+    # Of values that were seen once each, a few are examples enough.
+    assert kept[None] == 350 - 51 - MAX_SINGLE
+
+
+def test_of_many_values_that_repeat_the_most_frequent_are_kept(shop: Shop) -> None:
+    calls: list[Record] = [
+        Call(FIND, 0, 5, arguments=(("sku", Observed("int", str(n % 100), float(n % 100))),), outcome=Returned(None))
+        for n in range(1_000)
+    ]
+    rows = units(aggregated(shop, calls))["find"].values
+    assert len(rows) == MAX_VALUES + 1
+    assert sum(row.n for row in rows) == 1_000
+
+
+def test_a_call_counts_for_as_many_as_it_stands_for(shop: Shop) -> None:
+    def call(sku: str, represents: float, outcome: Outcome) -> Call:
+        value = Observed("str", sku, size=len(sku))
+        return Call(FIND, 0, 5, arguments=(("sku", value),), outcome=outcome, counted=False, represents=represents)
+
+    returned = Returned(Observed("int", "1", 1.0))
+    calls: list[Record] = [
+        call("'first'", 1.0, returned),
+        call("'drawn'", 999.0, returned),
+        call("'failing'", 0.0, Raised("KeyError", "")),
+        call("'late'", 0.0, returned),
+    ]
+    rows = {row.text: row for row in units(aggregated(shop, calls))["find"].values if row.slot == "sku"}
+    assert (rows["'first'"].n, rows["'drawn'"].n) == (1, 999)
+    assert (rows["'failing'"].n, rows["'failing'"].outcome) == (1, "KeyError")
+    assert rows["'late'"].n == 0
+
+
+def test_it_is_known_whether_time_grows_with_what_is_given(shop: Shop) -> None:
+    calls: list[Record] = [
+        Call(FIND, 0, 1_000 * n, arguments=(("items", Observed("list", "[…]", size=n)),), outcome=Returned(None))
+        for n in range(1, 40)
+    ]
+    aggregated_ = aggregated(shop, calls)
+    row = next(row for row in units(aggregated_)["find"].slots)
+    assert (row.pairs, row.low, row.high) == (39, 1.0, 39.0)
+    assert row.x == sum(range(1, 40))
+    assert row.xy == sum(1_000 * n * n for n in range(1, 40))
+
+
+def test_values_of_two_call_sites_are_told_apart(shop: Shop) -> None:
+    def call(line: int, text: str) -> Call:
+        value = Observed("str", text, size=len(text))
+        caller = Frame("shop/service.py", "OrderService.process", line, "executing")
+        return Call(FIND, 0, 5, arguments=(("sku", value),), outcome=Returned(None), caller=caller)
+
+    rows = units(aggregated(shop, [call(13, "'a'"), call(13, "'a'"), call(14, "'b'")]))["find"].sites
+    assert sorted((row.caller.scope, row.slot, row.text, row.n) for row in rows) == [
+        ("OrderService.process", "sku", "'a'", 2),
+        ("OrderService.process", "sku", "'b'", 1),
+    ]
+    assert len({row.site for row in rows}) == 2
 
 
 def test_captures_keep_the_first_every_exception_and_a_spread_and_prefer_replayable_ones(shop: Shop) -> None:
@@ -422,3 +479,39 @@ def test_in_a_changed_file_the_only_unit_of_a_name_is_still_found(shop: Shop) ->
     (failure,) = shop.profile("line_total").failures
     assert failure.line == -1
     assert failure.statement_hash, "the statement is found by its text"
+
+
+def test_a_recording_of_a_file_that_has_moved_since_is_followed(shop: Shop, tmp_path: Path) -> None:
+    source = shop.root / "shop/pricing.py"
+    content = source.read_bytes()
+    subprocess.run(["git", "init", "-q"], cwd=shop.root, check=True)
+    subprocess.run(["git", "add", "shop/pricing.py"], cwd=shop.root, check=True)
+    line = next(unit.first_line for unit in outline(content) if unit.scope == "line_total")
+    recording = tmp_path / "moved.tlrec"
+    write_recording(recording, "shop/pricing.py", "line_total", line, blob_id(content))
+    source.rename(shop.root / "shop/prices.py")
+    index(shop.writer, shop.root)
+    summary = import_file(shop, recording)
+    (unit,) = shop.index.find("shop.prices.line_total")
+    profile = shop.index.profile(unit.id)
+    assert (summary.units, profile and profile.state, profile and profile.calls) == (1, "moved", 7)
+
+
+@pytest.mark.parametrize("path", ["../outside.py", "/etc/passwd.py", "C:/x.py", "a/../../b.py"])
+def test_a_recording_cannot_name_files_outside_the_workspace(shop: Shop, tmp_path: Path, path: str) -> None:
+    recording = tmp_path / "odd.tlrec"
+    write_recording(recording, path, "secret", 1, "0" * 40)
+    assert import_file(shop, recording).units == 0
+
+
+def write_recording(file: Path, path: str, name: str, line: int, blob: str) -> None:
+    frames: list[tuple[int, object]] = [
+        (payloads.RUN, {"format": payloads.FORMAT, "started_ns": 1}),
+        (payloads.CODES, [[0, path, name, line, 0, blob]]),
+        (payloads.COUNTS, [[0, 7, 0, 0, 7, 100, 100, 1, 50, []]]),
+        (payloads.END, {}),
+    ]
+    with file.open("wb") as stream:
+        stream.write(container.MAGIC)
+        for kind, payload in frames:
+            stream.write(container.encode(kind, json.dumps(payload).encode()))

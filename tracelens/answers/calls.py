@@ -93,4 +93,7 @@ def one(capture: CaptureRecord, quote: Callable[[str], str] = str) -> str:
         about.append(f"from {quote(words.clean(name, words.LONGEST_NAME))} ({place})")
     if capture.test:
         about.append(f"in {quote(words.test_name(capture.test))}")
+    about += [
+        f"{words.clean(name, words.LONGEST_NAME)} {quote(words.clean(text, _LONGEST))}" for name, text in capture.about
+    ]
     return "\n".join([*told, f"  {' · '.join(about)}"] if about else told)

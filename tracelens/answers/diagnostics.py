@@ -1,16 +1,19 @@
-"""Diagnostics: what went wrong at a place, with the frames that led there. Only with evidence."""
+"""Diagnostics: what went wrong at a place, with the frames that led there, and what findings.py has. Only with
+evidence; what a person has chosen to ignore is left out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tracelens.answers import headline, places, values, words
+from tracelens.answers import headline, ignored, places, values, words
 from tracelens.answers.document import DocumentSnapshot, Span, in_document, placed, state_now
 from tracelens.answers.snapshot import IndexSnapshot, on_purpose, raised_here
 from tracelens_indexer.store.answers import FailureRecord, Profile
 
 Severity = Literal["warning", "information", "hint"]
+Rule = Literal["failure", "contract", "repeated", "drift", "unreached"]
 
 _MOST = 100
 _MOST_FRAMES = 20
@@ -31,18 +34,26 @@ class RelatedFrame:
 class Diagnostic:
     span: Span
     severity: Severity
-    rule: Literal["failure"]
+    rule: Rule
     message: str
     related: tuple[RelatedFrame, ...]
     about: str
-    """Id of the failure, for actions."""
+    """Id of the failure or, for the other rules, of the unit: for actions."""
 
 
-def diagnostics(document: DocumentSnapshot, snapshot: IndexSnapshot) -> list[Diagnostic]:
-    """Failures that were seen in a file, where their statements are now. One whose statement is gone is not told."""
-    found = []
+def diagnostics(
+    document: DocumentSnapshot, snapshot: IndexSnapshot, ignore: Sequence[str] = (), *, unreached: bool = False
+) -> list[Diagnostic]:
+    """What is to be told of a file, where it is now. A failure whose statement is gone is not told.
+
+    `ignore`: the project's list, as in ignored.py. `unreached`: also the functions that no run reached.
+    """
+    from tracelens.answers.findings import findings
+
+    found: list[Diagnostic] = []
     units = placed(document, snapshot.units_in(document.path))
-    for unit, profile in in_document(snapshot.profiles_in(document.path), units):
+    pairs = in_document(snapshot.profiles_in(document.path), units)
+    for unit, profile in pairs:
         for failure in raised_here(profile):
             place = places.place_of(document, unit, failure)
             if place is None:
@@ -58,7 +69,14 @@ def diagnostics(document: DocumentSnapshot, snapshot: IndexSnapshot) -> list[Dia
                     about=failure.id,
                 )
             )
-    return sorted(found, key=lambda diagnostic: diagnostic.span.start)[:_MOST]
+    found += findings(document, snapshot, pairs, units, unreached=unreached)
+    told = [
+        one
+        for one in found
+        if not ignored.on_line(document.line(one.span.start.line), one.rule)
+        and not ignored.by_project(ignore, document.path, one.rule)
+    ]
+    return sorted(told, key=lambda diagnostic: diagnostic.span.start)[:_MOST]
 
 
 def _message(failure: FailureRecord, profile: Profile, *, stale: bool) -> str:

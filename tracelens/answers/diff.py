@@ -26,6 +26,8 @@ _LEAST_NS = 20_000
 _FEW_TIMED = 5
 _FEW_RATIO = 2.0
 _FEW_VALUES = 6
+_LEAST_SHARE = 0.1
+"""Of the calls, where they were drawn by lot: what is rarer is missed by chance."""
 _LEAST_SEEN = 5
 """Kept calls from which on an earlier run is said to show what values there are."""
 
@@ -105,7 +107,7 @@ def compare(index: Index, before: RunRecord, after: RunRecord) -> Diff:
         faster=tuple(speed for speed in speeds if speed.after_ns < speed.before_ns),
         new_failures=tuple(failed_after[key] for key in failed_after if key not in failed_before),
         gone_failures=tuple(failed_before[key] for key in failed_before if key not in failed_after),
-        values=tuple(value for unit_id in both for value in _values(one.profile(unit_id), two.profile(unit_id))),
+        values=tuple(value for unit_id in both for value in changed_values(one.profile(unit_id), two.profile(unit_id))),
         # Of a unit that did not run at all in the other run, its calls say nothing more.
         new_edges=_only(edges_after, edges_before, old),
         gone_edges=_only(edges_before, edges_after, new),
@@ -196,7 +198,8 @@ def _only(
     )
 
 
-def _values(old: Profile | None, new: Profile | None) -> list[ChangedValue]:
+def changed_values(old: Profile | None, new: Profile | None) -> list[ChangedValue]:
+    """How the values of a unit in one run differ from those in another."""
     if old is None or new is None or old.captured < _LEAST_SEEN:
         return []
     before = {observation.slot: observation for observation in old.observations}
@@ -204,14 +207,16 @@ def _values(old: Profile | None, new: Profile | None) -> list[ChangedValue]:
     for after in new.observations:
         if after.slot in before and after.slot not in ("self", "cls"):
             slot = "→" if after.slot == RESULT else after.slot
-            found += [ChangedValue(new.unit, slot, told) for told in _slot(before[after.slot], after)]
+            drawn = any(0 < profile.captured < profile.calls for profile in (old, new))
+            found += [ChangedValue(new.unit, slot, told) for told in _slot(before[after.slot], after, drawn)]
     return found
 
 
-def _slot(before: Observation, after: Observation) -> list[str]:
+def _slot(before: Observation, after: Observation, drawn: bool) -> list[str]:
+    """`drawn`: not all calls were kept, so that the ends of a range, and which values of many there are, are chance."""
     told = []
     types_before, types_after = _types(before), _types(after)
-    new_types = sorted(types_after - types_before)
+    new_types = sorted(name for name in types_after - types_before if not drawn or _share(after, name) >= _LEAST_SHARE)
     told += [f"{'None' if name == 'NoneType' else words.type_name(name)} is new" for name in new_types]
     old_ranges = {found.type: found for found in before.ranges}
     for found in after.ranges:
@@ -219,19 +224,35 @@ def _slot(before: Observation, after: Observation) -> list[str]:
         if known is None or found.high is None or found.low is None or known.high is None or known.low is None:
             continue
         what = "length " if found.measures == "size" else ""
-        if found.high > known.high and found.high > known.high + 0.1 * abs(known.high):
+        chance = known.high - known.low if drawn else 0.0
+        if drawn and not chance:
+            # One value, of calls that were drawn: that another was drawn now says nothing.
+            continue
+        if found.high > known.high + max(0.1 * abs(known.high), chance):
             told.append(
                 f"{what}up to {words.number(found.high, found.type)}, was {words.number(known.high, found.type)}"
             )
-        if found.low < known.low and found.low < known.low - 0.1 * abs(known.low):
+        if found.low < known.low - max(0.1 * abs(known.low), chance):
             told.append(f"{what}from {words.number(found.low, found.type)}, was {words.number(known.low, found.type)}")
     listed_before, listed_after = _texts(before), _texts(after)
     if listed_before is not None and listed_after is not None:
         fresh = [text for text in listed_after if text not in listed_before and text != "None"]
         gone = [text for text in listed_before if text not in listed_after and text != "None"]
+        if drawn:
+            fresh = [text for text in fresh if _text_share(after, text) >= _LEAST_SHARE]
+            gone = [text for text in gone if _text_share(before, text) >= _LEAST_SHARE]
         told += [f"{words.clean(text)} is new" for text in fresh[:3]]
         told += [f"{words.clean(text)} is gone" for text in gone[:3]]
     return told
+
+
+def _share(observation: Observation, kind: str) -> float:
+    return sum(value.n for value in observation.values if value.type == kind) / max(1, observation.n)
+
+
+def _text_share(observation: Observation, text: str) -> float:
+    found = sum(value.n for value in observation.values if value.text is not None and settled(value.text) == text)
+    return found / max(1, observation.n)
 
 
 def _types(observation: Observation) -> set[str]:

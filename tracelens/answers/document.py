@@ -10,12 +10,14 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import accumulate
 
 from msgspec import structs
 from tree_sitter import Tree
 
 from tracelens_indexer.profiles.rows import AnchorState
 from tracelens_indexer.source.facts import Unit, unit_id
+from tracelens_indexer.source.lower import Known
 from tracelens_indexer.source.outline import outline
 from tracelens_indexer.source.place import Place, place_at
 from tracelens_indexer.source.syntax import parse
@@ -44,20 +46,24 @@ class DocumentSnapshot:
     """Relative to the workspace, with /."""
     text: bytes
     version: int = 0
-    kept: tuple[Unit, ...] = ()
+    shown: _Shown | None = field(default=None, compare=False, repr=False)
     """Units of the version before that this one may have lost for a moment, while somebody types; see `following`."""
 
     edited: Tree | None = field(default=None, compare=False, repr=False)
     """The tree of the version before, told of the edit."""
 
+    known: Known = field(default_factory=Known, compare=False, repr=False)
+    """What all versions of the document share: the functions that were read before."""
+
     @cached_property
     def line_starts(self) -> list[int]:
-        starts = [0]
-        at = self.text.find(b"\n")
-        while at >= 0:
-            starts.append(at + 1)
-            at = self.text.find(b"\n", at + 1)
-        return starts
+        lengths = map(len, self.text.split(b"\n"))
+        return list(accumulate(lengths, _behind, initial=0))[:-1]
+
+    @cached_property
+    def kept(self) -> tuple[Unit, ...]:
+        """Where units of the version before would be, if they are still there."""
+        return self.shown.moved() if self.shown else ()
 
     @cached_property
     def tree(self) -> Tree:
@@ -66,7 +72,7 @@ class DocumentSnapshot:
     @cached_property
     def units(self) -> tuple[Unit, ...]:
         """Units in source order, module first, with those that are kept while the text does not parse."""
-        found = outline(self.text, self.tree)
+        found = outline(self.text, self.tree, self.known)
         if not self.tree.root_node.has_error:
             return found
         known = {(unit.scope, unit.ordinal) for unit in found}
@@ -127,16 +133,27 @@ def following(previous: DocumentSnapshot, text: bytes, version: int) -> Document
     Half-typed code may hide units from the parser for a moment. Those whose `def` line stands unchanged before or
     after the edited lines are kept, shifted with the text, so that nothing shown about them flickers away.
     """
-    edit = _edit(previous.text, text)
+    edit = changed_bytes(previous.text, text)
     known = previous.__dict__.get("tree") or previous.edited
-    after = DocumentSnapshot(previous.path, text, version, edited=known and _edited(known, previous, text, edit))
+    after = DocumentSnapshot(previous.path, text, version)
     # Of a version that was never asked about, nothing is shown but what it kept itself.
     shown = previous.units if "units" in previous.__dict__ else previous.kept
-    return replace(after, kept=_shifted(shown, previous, after, edit))
+    moved = _Shown(
+        units=shown,
+        first_changed=previous.position(edit.start).line,
+        last_changed=previous.position(edit.old_end).line,
+        start=edit.start,
+        lines=len(after.line_starts) - len(previous.line_starts),
+        size=len(text) - len(previous.text),
+    )
+    tree = known and _edited(known, previous, after, edit)
+    following = replace(after, shown=moved, edited=tree, known=previous.known)
+    following.__dict__["line_starts"] = after.line_starts
+    return following
 
 
 @dataclass(frozen=True, slots=True)
-class _Edit:
+class ChangedBytes:
     """The bytes between the common beginning and the common end of two versions."""
 
     start: int
@@ -144,7 +161,8 @@ class _Edit:
     new_end: int
 
 
-def _edit(old: bytes, new: bytes) -> _Edit:
+def changed_bytes(old: bytes, new: bytes) -> ChangedBytes:
+    """The one stretch outside of which two versions of a text are the same."""
     head = _common_prefix(old, new)
     tail = min(_common_prefix(old[::-1], new[::-1]), min(len(old), len(new)) - head)
     # Both at the beginning of a character: the parser reads characters, not bytes.
@@ -152,16 +170,15 @@ def _edit(old: bytes, new: bytes) -> _Edit:
         head -= 1
     while tail and _continues(old, len(old) - tail):
         tail -= 1
-    return _Edit(head, len(old) - tail, len(new) - tail)
+    return ChangedBytes(head, len(old) - tail, len(new) - tail)
 
 
 def _continues(text: bytes, offset: int) -> bool:
     return offset < len(text) and text[offset] & 0xC0 == 0x80
 
 
-def _edited(tree: Tree, before: DocumentSnapshot, text: bytes, edit: _Edit) -> Tree:
+def _edited(tree: Tree, before: DocumentSnapshot, after: DocumentSnapshot, edit: ChangedBytes) -> Tree:
     """The tree of the version before, told of the edit, so that only what changed is parsed again."""
-    after = DocumentSnapshot(before.path, text)
     start, old_end, new_end = before.position(edit.start), before.position(edit.old_end), after.position(edit.new_end)
     copy = tree.copy()
     copy.edit(
@@ -175,21 +192,33 @@ def _edited(tree: Tree, before: DocumentSnapshot, text: bytes, edit: _Edit) -> T
     return copy
 
 
-def _shifted(units: Sequence[Unit], before: DocumentSnapshot, after: DocumentSnapshot, edit: _Edit) -> tuple[Unit, ...]:
-    first_changed, last_changed = before.position(edit.start).line, before.position(edit.old_end).line
-    lines = len(after.line_starts) - len(before.line_starts)
-    size = len(after.text) - len(before.text)
-    kept = []
-    for unit in units:
-        if unit.kind not in ("function", "method"):
-            continue
-        if unit.def_line - 1 < first_changed:
-            end = unit.end_byte + size if unit.end_byte > edit.start else unit.end_byte
-            end_line = unit.end_line + lines if unit.end_line - 1 >= first_changed else unit.end_line
-            kept.append(_moved(unit, 0, 0, end_line, end))
-        elif unit.first_line - 1 > last_changed:
-            kept.append(_moved(unit, lines, size, unit.end_line + lines, unit.end_byte + size))
-    return tuple(kept)
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The units of one version, and the edit that led to the next."""
+
+    units: tuple[Unit, ...]
+    first_changed: int
+    last_changed: int
+    """0-based lines of the version before."""
+    start: int
+    """Byte at which the edit begins."""
+    lines: int
+    size: int
+    """How many lines and bytes more there are."""
+
+    def moved(self) -> tuple[Unit, ...]:
+        """The functions whose `def` line stands outside the edited lines, where they are after it."""
+        kept = []
+        for unit in self.units:
+            if unit.kind not in ("function", "method"):
+                continue
+            if unit.def_line - 1 < self.first_changed:
+                end = unit.end_byte + self.size if unit.end_byte > self.start else unit.end_byte
+                end_line = unit.end_line + self.lines if unit.end_line - 1 >= self.first_changed else unit.end_line
+                kept.append(_moved(unit, 0, 0, end_line, end))
+            elif unit.first_line - 1 > self.last_changed:
+                kept.append(_moved(unit, self.lines, self.size, unit.end_line + self.lines, unit.end_byte + self.size))
+        return tuple(kept)
 
 
 def _moved(unit: Unit, lines: int, size: int, end_line: int, end_byte: int) -> Unit:
@@ -204,6 +233,11 @@ def _moved(unit: Unit, lines: int, size: int, end_line: int, end_byte: int) -> U
         end_byte=end_byte,
         parameters=tuple(structs.replace(p, line=p.line + lines) for p in unit.parameters),
     )
+
+
+def _behind(start: int, length: int) -> int:
+    """Where the line after one begins."""
+    return start + length + 1
 
 
 def _common_prefix(a: bytes, b: bytes) -> int:

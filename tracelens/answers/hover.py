@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tracelens.answers import headline, places, values, words
 from tracelens.answers.document import DocumentSnapshot, Position, Span, placed, state_now
-from tracelens.answers.sites import Site, site_at
+from tracelens.answers.sites import Site, imported_unit, site_at
 from tracelens.answers.snapshot import IndexSnapshot, raised_here
 from tracelens.answers.text import Bars, Block, Line, Link, Piece, code, joined, line
 from tracelens_indexer.profiles.rows import RESULT, AnchorState
@@ -21,6 +21,7 @@ FIX = "tracelens.fix"
 WHY = "tracelens.why"
 
 _NEIGHBOURS = 3
+_SLOTS_HERE = 3
 _TESTS = 2
 _FAILURES = 3
 
@@ -77,7 +78,7 @@ def hover(
     """
     records = snapshot.units_in(document.path)
     place = document.place(position) if records else None
-    if place is None or place.kind not in ("definition", "parameter", "call", "raise"):
+    if place is None or place.kind not in ("definition", "parameter", "call", "raise", "import"):
         return None
     in_buffer = placed(document, records)
     identities = {id(unit): identity for identity, unit in in_buffer.items()}
@@ -91,7 +92,11 @@ def hover(
         there = {**(opened or {}), document.path: document}.get(found.callee.path)
         callee = placed(there, snapshot.units_in(there.path)).get(found.callee.id) if there else None
         about = about_unit(profile, snapshot.index, now_ns, snapshot, there, callee)
-        return Hover(replace(about, site=_here(found)), span)
+        return Hover(replace(about, site=_here(found, profile, snapshot)), span)
+    if place.kind == "import":
+        imported = imported_unit(snapshot, document.path, place.name)
+        profile = snapshot.profile(imported.id) if imported else None
+        return Hover(about_unit(profile, snapshot.index, now_ns, snapshot), span) if profile else None
 
     profile = snapshot.profile(identities.get(id(unit), 0))
     if profile is None:
@@ -162,10 +167,15 @@ def _annotation(profile: Profile, slot: str) -> str:
     return next((p.annotation for p in profile.unit.parameters if p.name == slot), "")
 
 
-def _here(site: Site) -> tuple[Line, ...]:
+def _here(site: Site, profile: Profile, snapshot: IndexSnapshot) -> tuple[Line, ...]:
+    """ "here: 23 calls, price 0.0 … 9.99, tier 'gold'": the values that were given from this place."""
     if site.calls is None:
         return ()
-    return (line(f"here: {words.counted(site.calls, 'call', site.counting)}"),)
+    pieces = [Piece(f"here: {words.counted(site.calls, 'call', site.counting)}")]
+    given = values.from_site(profile, site.caller.id, site.line)
+    for name, told in (given or values.from_caller(snapshot.kept_calls(site.callee.id), site.caller))[:_SLOTS_HERE]:
+        pieces += [Piece(", "), code(words.clean(name, words.LONGEST_NAME)), Piece(" "), code(told)]
+    return (line(*pieces),)
 
 
 def _failure_lines(profile: Profile, document: DocumentSnapshot | None, unit: Unit | None, now_ns: int) -> list[Line]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tracelens.answers import words
 from tracelens.answers.snapshot import IndexSnapshot
-from tracelens_indexer.store.answers import RunRecord, UnitRecord
+from tracelens_indexer.store.answers import Profile, RunRecord, UnitRecord
+from tracelens_indexer.traces.anchors import blob_id
 
 _RECORD = "tracelens record -- pytest   or: tracelens import FILE"
 
@@ -46,7 +48,9 @@ class Nothing:
 def no_index(reason: str, where: str) -> Nothing:
     """There is no index, or it cannot be used; `reason` is the store's own line, which says what to do."""
     told, _, todo = reason.partition(". ")
-    return Nothing(where, (Check(False, told),), todo or "tracelens index")
+    # The store names the folder first, which `where` has said.
+    told = told.rpartition(": ")[2] if told.endswith("not indexed yet") else told
+    return Nothing(where, (Check(False, told),), todo.removeprefix("Run: ") or "tracelens index")
 
 
 def about_workspace(snapshot: IndexSnapshot, now_ns: int = 0) -> Nothing:
@@ -70,33 +74,164 @@ def why(snapshot: IndexSnapshot, path: str, unit: UnitRecord | None, now_ns: int
         told = Check(False, "not in the index: it is ignored by git, outside the packages, or newer than the index")
         return Nothing(where, (told,), "tracelens index")
     indexed = words.ago(snapshot.index.state().indexed_ns, now_ns or None) or "at an unknown time"
+    if _edited(snapshot, path, record.blob):
+        checks = [Check(False, f"indexed {indexed}, and the file has changed since")]
+        return Nothing(where, tuple(checks), "tracelens index   (an editor with TraceLens does it when you save)")
     checks = [Check(True, f"indexed {indexed}")]
+    if record.errors:
+        checks.append(Check(True, f"{record.errors} places of the file could not be parsed; the rest is indexed"))
     runs = snapshot.run_records
     if not runs:
         checks.append(Check(False, "no runs yet"))
         return Nothing(where, tuple(checks), _RECORD)
     profiles = snapshot.profiles_in(path)
-    if unit is None:
-        checks.append(
-            Check(True, f"{len(profiles):,} of its units have data")
-            if profiles
-            else Check(False, f"no data in {_runs(len(runs))}", _run_details(runs))
-        )
-        return Nothing(where, tuple(checks), "" if profiles else _record(path))
-    profile = profiles.get(unit.id)
+    profile = profiles.get(unit.id) if unit else None
+    if profile is None and (unit is not None or not profiles):
+        missing = _unseen(path, unit, runs, len(profiles))
+        checks += missing.checks
+        return Nothing(where, tuple(checks), missing.todo or _record(path))
+    checks.append(_named(path, runs))
     if profile is None:
-        beside = f"{len(profiles):,} other units of the file have data" if profiles else "nor has any unit of the file"
-        checks.append(Check(False, f"no calls in {_runs(len(runs))}", (beside, *_run_details(runs))))
-        return Nothing(where, tuple(checks), _record(path))
-    checks.append(
-        Check(True, f"{words.counted(profile.calls, 'call', profile.counting)} in {_runs(len(profile.runs))}")
-    )
+        checks.append(Check(True, f"{len(profiles):,} of its units have data"))
+        return Nothing(where, tuple(checks), "")
+    return _seen(where, path, profile, runs, checks)
+
+
+def _seen(where: str, path: str, profile: Profile, runs: Sequence[RunRecord], checks: list[Check]) -> Nothing:
+    """Of a unit that has data."""
+    by_id = {run.id: run for run in runs}
+    counted = words.counted(profile.calls, "call", profile.counting)
+    if profile.calls or profile.resumes or profile.errors:
+        checks.append(Check(True, f"{counted} in {_runs(len(profile.runs))}"))
+    elif profile.samples_total:
+        checks.append(
+            Check(True, f"seen in samples of {_runs(len(profile.runs))}: these tell time, not calls or values")
+        )
+    else:
+        checks.append(Check(True, f"it ran in {_runs(len(profile.runs))}, which do not say how often"))
+    if profile.counting == "at least" and profile.calls and not profile.captured:
+        checks.append(
+            Check(True, "none of its calls was kept with values: it was called too often to be watched for long")
+        )
+    if profile.not_added:
+        names = ", ".join(words.clean(by_id[run].name) for run in profile.not_added if run in by_id)
+        checks.append(
+            Check(True, f"counted by {names} too, and not added up: most likely the same program, seen twice")
+        )
+    if profile.state == "moved":
+        checks.append(Check(True, f"recorded as {words.clean(profile.moved_from, 200)}, and followed by its code"))
     if profile.state == "stale":
         checks.append(Check(False, "its code has changed since it was recorded"))
         return Nothing(where, tuple(checks), _record(path))
     if profile.state == "unverified":
         checks.append(Check(False, "the run does not say what the code was when it was recorded"))
+        todo = f"{_record(path)}   (a recording says which source it saw)"
+        return Nothing(where, tuple(checks), todo)
     return Nothing(where, tuple(checks), "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    checks: tuple[Check, ...]
+    todo: str = ""
+
+
+def _unseen(path: str, unit: UnitRecord | None, runs: Sequence[RunRecord], beside: int) -> _Missing:
+    """Why a unit, or all of a file, has no data: what each run said of the file, and what came nearest."""
+    named = [run for run in runs if path in _files(run)]
+    if not named:
+        near = _nearest(path, runs)
+        if near:
+            run, raw = near
+            told = f'run "{words.clean(run.name)}" names {words.clean(raw, 300)}, which is not taken for this file'
+            old, new = _prefixes(raw, path)
+            todo = (
+                f'say what the prefix is in pyproject.toml, and import again:  [tool.tracelens.paths] "{old}" = "{new}"'
+            )
+            return _Missing((Check(False, told),), words.clean(todo, 500))
+        told = (
+            f"no data in {_runs(len(runs))}: none names this file"
+            if unit is None
+            else f"no calls in {_runs(len(runs))}"
+        )
+        return _Missing((Check(False, told, ("none names the file", *_run_details(runs))),))
+    details = [_raw_path(path, run) for run in named[:3]]
+    if unit is None:
+        return _Missing((Check(False, f"no data in {_runs(len(runs))}", (*details, *_run_details(runs))),))
+    for run in named:
+        for lost in _lost(run, path):
+            line, _, rest = lost.partition(" ")
+            name, _, reason = rest.partition(": ")
+            if name.rpartition(".")[2] == unit.name and reason:
+                told = f'run "{words.clean(run.name)}" has {words.clean(name)} at line {line}: {words.clean(reason)}'
+                return _Missing((Check(False, told, tuple(details)),))
+    others = f"{beside:,} other units of the file have data" if beside else "nor has any unit of the file"
+    if all(run.sample_weight for run in named):
+        told = f"no sample of {_runs(len(named))} has it: samples miss what is quick or seldom called"
+        return _Missing((Check(False, told, (*details, others)),))
+    if unit.kind in ("lambda", "comprehension"):
+        details.append("what a lambda or comprehension does is mostly counted with the function around it")
+    told = f"no calls in {_runs(len(runs))}"
+    return _Missing((Check(False, told, (others, *details, *_run_details(runs))),))
+
+
+def _edited(snapshot: IndexSnapshot, path: str, blob: str) -> bool:
+    try:
+        content = (snapshot.root / path).read_bytes()
+    except OSError:
+        return True
+    return bool(blob) and blob_id(content, len(blob)) != blob
+
+
+def _files(run: RunRecord) -> dict[str, Any]:
+    found = run.joined.get("files")
+    return found if isinstance(found, dict) else {}
+
+
+def _lost(run: RunRecord, path: str) -> list[str]:
+    found = run.joined.get("lost")
+    told = found.get(path) if isinstance(found, dict) else None
+    return [one for one in told if isinstance(one, str)] if isinstance(told, list) else []
+
+
+def _named(path: str, runs: Sequence[RunRecord]) -> Check:
+    named = [run for run in runs if path in _files(run)]
+    if not named:
+        return Check(True, "its code was found by names or by what it looks like: no run names this file")
+    return Check(
+        True, f"{_runs(len(named))} of {len(runs):,} shown names it", tuple(_raw_path(path, run) for run in named[:3])
+    )
+
+
+def _raw_path(path: str, run: RunRecord) -> str:
+    found = _files(run).get(path)
+    raw, joined, lost = found if isinstance(found, list) and len(found) == 3 else ("", 0, 0)
+    told = f'run "{words.clean(run.name)}" saw {joined:,} of its functions'
+    told += f" as {words.clean(str(raw), 300)}" if raw and raw != path else ""
+    return told + (f"; {lost:,} frames fit none" if lost else "")
+
+
+def _nearest(path: str, runs: Sequence[RunRecord]) -> tuple[RunRecord, str] | None:
+    """A path outside the workspace that ends as this one does."""
+    name = path.rpartition("/")[2]
+    for run in runs:
+        outside = run.joined.get("outside")
+        for raw in outside if isinstance(outside, list) else ():
+            if isinstance(raw, str) and raw.replace("\\", "/").rpartition("/")[2] == name:
+                return run, raw
+    return None
+
+
+def _prefixes(raw: str, path: str) -> tuple[str, str]:
+    """What differs at the beginning of two paths that end alike."""
+    theirs, ours = raw.replace("\\", "/").split("/"), path.split("/")
+    while len(theirs) > 1 and len(ours) > 1 and theirs[-1] == ours[-1]:
+        theirs.pop()
+        ours.pop()
+    if theirs[-1:] == ours[-1:]:
+        theirs.pop()
+        ours.pop()
+    return "/".join(theirs) or "/", "/".join(ours) or "."
 
 
 def _runs(n: int) -> str:

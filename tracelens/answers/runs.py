@@ -18,6 +18,9 @@ def lines(run: RunRecord, current: bool, quote: Callable[[str], str] = str) -> l
     ]
     if run.commit:
         parts.append(f"commit {quote(words.clean(run.commit[:8]))}")
+    for what, name in (("environment", run.environment), ("service", run.service)):
+        if name:
+            parts.append(f"{what} {quote(words.clean(name, words.LONGEST_NAME))}")
     if run.interpreter:
         parts.append(quote(words.clean(run.interpreter)))
     return [

@@ -24,6 +24,8 @@ class Site:
     calls: int | None
     """None when no edge was recorded from here."""
     counting: Counting
+    line: int = 0
+    """1-based, in the caller's file as it was indexed; 0 when the caller has been edited since."""
 
 
 def site_at(
@@ -50,8 +52,18 @@ def site_at(
         if callee is None:
             return None
         calls, counting = _calls(observed, callee, line if same_body else 0, alone=len(sites) == 1)
-        return Site(record, callee, calls, counting)
+        return Site(record, callee, calls, counting, line if same_body else 0)
     return None
+
+
+def imported_unit(snapshot: IndexSnapshot, path: str, name: str) -> UnitRecord | None:
+    """The unit that a name in an import stands for: what the file calls by that name, else the only one that has it."""
+    last = name.rpartition(".")[2]
+    called = {u.id: u for site in snapshot.sites_in(path) for u, _ in site.callees if last in (u.name, u.scope)}
+    if len(called) == 1:
+        return next(iter(called.values()))
+    found = [unit for unit in snapshot.index.find(name) if last in (unit.name, unit.module.rpartition(".")[2])]
+    return found[0] if len(found) == 1 else None
 
 
 def _one_callee(sites: Sequence[CallSiteRecord], observed: Sequence[ObservedEdge], word: str) -> UnitRecord | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tracelens_indexer.store import Index
 from tracelens_indexer.store.answers import (
     CallSiteRecord,
+    CaptureRecord,
     FailureRecord,
     ObservedEdge,
     Profile,
@@ -16,10 +17,16 @@ from tracelens_indexer.store.answers import (
     UnitRecord,
 )
 
+if TYPE_CHECKING:
+    from tracelens.answers.diff import ChangedValue
+
 HOTTEST = 5
 LEAST_HOT_SHARE = 0.02
 """Below two per cent of a run nothing is called hot, however little else ran."""
 _MOST_FILES = 64
+_MOST_KEPT = 200
+_MOST_COMPARED = 200
+"""Units of one file whose values are compared with those of the run before."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -40,7 +47,9 @@ class IndexSnapshot:
         self._full: dict[int, Profile | None] = {}
         self._sites: dict[str, list[CallSiteRecord]] = {}
         self._callees: dict[int, list[ObservedEdge]] = {}
+        self._kept: dict[int, list[CaptureRecord]] = {}
         self._lines: dict[str, list[str]] = {}
+        self._drifted: dict[str, dict[int, tuple[ChangedValue, ...]]] = {}
         self._hottest: dict[int, Profile] | None = None
         self._run_records: list[RunRecord] | None = None
 
@@ -78,6 +87,12 @@ class IndexSnapshot:
     def observed_callers(self, unit_id: int) -> list[ObservedEdge]:
         return self.index.observed_callers(unit_id, self.runs)
 
+    def kept_calls(self, unit_id: int) -> list[CaptureRecord]:
+        """The calls of a unit that were kept with their values, as many as say something of each caller."""
+        if unit_id not in self._kept:
+            _bounded(self._kept, 64)[unit_id] = self.index.captures(unit_id, self.runs, None, _MOST_KEPT)
+        return self._kept[unit_id]
+
     def lines_of(self, path: str) -> list[str]:
         """The lines of a file on disk; none when it cannot be read."""
         if path not in self._lines:
@@ -87,6 +102,38 @@ class IndexSnapshot:
                 text = ""
             _bounded(self._lines, 32)[path] = text.split("\n")
         return self._lines[path]
+
+    def drifted(self, path: str) -> dict[int, tuple[ChangedValue, ...]]:
+        """How the values of a file's units differ between the latest of the chosen runs and the one before it of the
+        same name; by unit id, empty where there is no run before."""
+        if path not in self._drifted:
+            _bounded(self._drifted)[path] = self._compared(path)
+        return self._drifted[path]
+
+    def _compared(self, path: str) -> dict[int, tuple[ChangedValue, ...]]:
+        from tracelens.answers.diff import changed_values
+
+        latest = self.run_records[0] if self.run_records else None
+        earlier = next(
+            (
+                run
+                for run in self.index.runs()
+                if latest and (run.name, run.tool) == (latest.name, latest.tool) and run.id < latest.id
+            ),
+            None,
+        )
+        if latest is None or earlier is None:
+            return {}
+        both = self.index.profiles_in(path, (latest.id,)).keys() & self.index.profiles_in(path, (earlier.id,)).keys()
+        return {
+            unit: tuple(changed)
+            for unit in sorted(both)[:_MOST_COMPARED]
+            if (
+                changed := changed_values(
+                    self.index.profile(unit, (earlier.id,)), self.index.profile(unit, (latest.id,))
+                )
+            )
+        }
 
     @property
     def hottest(self) -> dict[int, Profile]:

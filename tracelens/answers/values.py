@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from tracelens.answers import words
 from tracelens.answers.text import Bars, Line, Piece, code, joined, line
 from tracelens_indexer.profiles.rows import RESULT
-from tracelens_indexer.store.answers import FailureRecord, Observation, Profile, Value
+from tracelens_indexer.store.answers import CaptureRecord, FailureRecord, Observation, Profile, UnitRecord, Value
 
 _FEW = 4
 """Up to so many distinct values are listed; more are described."""
@@ -16,6 +17,7 @@ _USUAL = 0.25
 """A value that makes up this share is worth naming among many."""
 _BARS = 8
 _TELLING_LENGTH = 40
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?")
 _SCALAR = re.compile(r"-?[\d.]+(e[-+]?\d+)?|-?inf|nan|None|True|False|b?'[^']*'|b?\"[^\"]*\"|\[\]|\{\}|\(\)")
 _COVERED_BY: dict[str, set[str]] = {
     "float": {"float", "int", "bool"},
@@ -31,6 +33,10 @@ _COVERED_BY: dict[str, set[str]] = {
     "None": {"None", "NoneType"},
 }
 """Annotations that are understood well enough to say that a value contradicts them."""
+
+
+NONE = ("None", "NoneType")
+"""How recordings and traces call the type of None."""
 
 
 def biased(profile: Profile) -> bool:
@@ -83,6 +89,49 @@ def histogram(observation: Observation, returned_only: bool = False) -> Bars:
     return Bars(tuple(rows))
 
 
+def from_caller(kept: Sequence[CaptureRecord], caller: UnitRecord) -> list[tuple[str, str]]:
+    """(parameter, what it took) of the kept calls that came from one caller: "0.0 … 9.99", "'gold', None"."""
+    seen: dict[str, dict[str, str]] = {}
+    for one in kept:
+        if one.caller is None or one.caller[1] != caller.name or not _same_file(one.caller[0], caller.path):
+            continue
+        for name, kind, text in one.arguments:
+            if name not in ("self", "cls"):
+                seen.setdefault(name, {})[text] = kind
+    return [(name, told) for name, texts in seen.items() if (told := _range_or_few(list(texts)))]
+
+
+def from_site(profile: Profile, caller: int, line: int) -> list[tuple[str, str]]:
+    """(parameter, what it was given) at one of several call sites: 1-based line in the caller, 0 for any of its."""
+    seen: dict[str, dict[str | None, None]] = {}
+    for site in profile.sites:
+        if site.caller.id == caller and line in (0, site.site_line) and site.slot not in ("self", "cls"):
+            seen.setdefault(site.slot, {}).update(dict.fromkeys(text for text, _ in site.values))
+    # With others beyond the cap, what is listed is not all.
+    return [
+        (name, told)
+        for name, texts in seen.items()
+        if None not in texts and (told := _range_or_few([text for text in texts if text is not None]))
+    ]
+
+
+def _range_or_few(texts: list[str]) -> str:
+    """ "0.0 … 9.99" of numbers, "'gold', None" of few others, else ""."""
+    numbers = sorted(float(text) for text in texts if _NUMBER.fullmatch(text))
+    if len(numbers) == len(texts) > 1:
+        kind = "float" if any("." in text or "e" in text for text in texts) else "int"
+        return f"{words.number(numbers[0], kind)} … {words.number(numbers[-1], kind)}"
+    if len(texts) <= _FEW and all(len(text) <= _TELLING_LENGTH for text in texts):
+        return ", ".join(words.clean(text) for text in texts)
+    return ""
+
+
+def _same_file(recorded: str, path: str) -> bool:
+    """Whether a path as a trace has it, which may be absolute or of another machine, is a path in the workspace."""
+    recorded = recorded.replace("\\", "/")
+    return recorded == path or recorded.endswith(f"/{path}") or path.endswith(f"/{recorded}")
+
+
 def common_to_failing(profile: Profile, failure: FailureRecord) -> list[tuple[str, str]]:
     """(parameter, value) that all failing calls share and that other calls seldom have, at most two."""
     found = []
@@ -116,6 +165,25 @@ def _telling(text: str | None, n: int) -> bool:
 
 def contradicted(annotation: str, observation: Observation) -> bool:
     """Whether values of a type were seen that a plain annotation does not allow. Unsure is no."""
+    return bool(denied_by(annotation, observation))
+
+
+def denied_by(annotation: str, observation: Observation) -> dict[str, int]:
+    """Types that were seen and that an annotation does not allow, with how often; none where that is not sure."""
+    allowed = _allowed(annotation)
+    denied = Counter[str]()
+    for value in observation.values if allowed else ():
+        if value.type and value.type not in allowed:
+            denied[value.type] += value.n
+    return dict(denied.most_common())
+
+
+def understood(annotation: str) -> bool:
+    """Whether it can be said of a value that it contradicts an annotation."""
+    return bool(_allowed(annotation))
+
+
+def _allowed(annotation: str) -> set[str]:
     annotation = annotation.strip().strip("\"'")
     if optional := re.fullmatch(r"(?:typing\.)?Optional\[(.+)\]", annotation):
         annotation = f"{optional[1]} | None"
@@ -123,9 +191,9 @@ def contradicted(annotation: str, observation: Observation) -> bool:
     for part in annotation.split("|"):
         base = part.strip().partition("[")[0]
         if base not in _COVERED_BY:
-            return False
+            return set()
         allowed |= _COVERED_BY[base]
-    return any(value.type and value.type not in allowed for value in observation.values)
+    return allowed
 
 
 def _totals(observation: Observation, returned_only: bool) -> dict[tuple[str, str | None], int]:

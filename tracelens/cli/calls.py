@@ -45,9 +45,11 @@ def command(
       tracelens calls apply_discount --failed
       tracelens calls apply_discount --where "price < 5 and tier in ['gold', None]"
       tracelens calls checkout --where "dur > 5ms or outcome != returned"
+      tracelens calls checkout --where "request == '4f2c' or 'vip' in tags"
 
-    In a condition stand parameters, return, dur, outcome (returned, or the exception), test, type(x), len(x),
-    numbers, durations such as 5ms, 'texts', True, False, None, lists; < <= > >= == != in, not in, is; and, or, not.
+    In a condition stand parameters, return, dur, outcome (returned, or the exception), test, request, route, task,
+    user, tags, kind (what the program said of its work), type(x), len(x), numbers, durations like 5ms, 'texts',
+    True, False, None, lists; < <= > >= == != in, not in, is; and, or, not.
     """
     from tracelens.answers import calls, words
     from tracelens.answers.snapshot import IndexSnapshot

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 @click.argument("target", required=False, metavar="[FAILURE|UNIT]")
 @click.option("--apply/--no-apply", "apply_it", default=False, help="Write the best fix to the file, if it is proved.")
 @click.option("--branch", is_flag=True, help="Commit the best fix, if it is proved, on a new branch; files stay as is.")
+@click.option(
+    "--pr", "request", is_flag=True, help="The same, pushed as a pull or merge request, else as a patch file."
+)
 @click.option("--undo", "undo_it", is_flag=True, help="Take back the latest applied fix, or the one named (x:…).")
 @click.option("--test", "test", default="", metavar="COMMAND", help="Repair what tests fail on: 'pytest -k base'.")
 @click.option("--seconds", default=30.0, show_default=True, help="With --test: CPU seconds of trying.")
@@ -46,6 +50,7 @@ def command(
     target: str | None,
     apply_it: bool,
     branch: bool,
+    request: bool,
     undo_it: bool,
     test: str,
     seconds: float,
@@ -95,6 +100,7 @@ def command(
             seconds,
             apply_it=apply_it,
             branch=branch,
+            request=request,
             as_json=as_json,
             progress=progress,
         )
@@ -104,6 +110,7 @@ def command(
     from tracelens.fix.engine import NO_ENDPOINT, propose
     from tracelens.fix.evidence import gather
     from tracelens.fix.prompt import prompt_for
+    from tracelens.fix.request import text_of
     from tracelens.interpreter import project_python
     from tracelens.retrieval import similar_code
 
@@ -147,7 +154,7 @@ def command(
             seconds=time.monotonic() - begun,
             evidence=report.evidence,
         )
-        if not (apply_it or branch):
+        if not (apply_it or branch or request):
             ledger.write(root, entry)
     if as_json:
         print_json(_plain(report, root))
@@ -156,10 +163,13 @@ def command(
             click.echo("templates only, as you asked" if no_ai and line == NO_ENDPOINT else line)
         if report.best and report.best.verdict.kind == "fixed" and not apply_it:
             click.echo(f"next: tracelens fix {report.failure.id} --apply")
-    if apply_it or branch:
+    if apply_it or branch or request:
         if entry is None or report.best is None or report.best.verdict.kind != "fixed":
             raise TraceLensError("nothing was applied: no fix was proved")
-        deliver(root, report.best.patch, entry, report.best.title, branch=branch)
+        best = report.best
+        kind = report.cause.kind if report.cause else ""
+        text = text_of(entry, best.title, str(best.verdict.matrix), kind, report.sandbox)
+        deliver(root, best.patch, entry, best.title, branch=branch, text=text, request=request)
 
 
 def _failure(index: Index, target: str | None) -> FailureRecord | None:
@@ -190,6 +200,10 @@ def _lines(report: FixReport) -> list[str]:
         f"{failure.id}  {words.type_name(failure.type)} in {words.clean(failure.unit.qualname, 200)}, seen "
         f"{failure.n:,}×{f' in {failure.calls:,} calls' if failure.calls else ''}"
     ]
+    if report.cause:
+        from tracelens.fix import explain
+
+        told += [words.clean(line, 400) for line in explain.lines(report.cause)]
     # Beside a proved fix one that failed its check says nothing.
     proved = [fix for fix in report.fixes if fix.verdict.kind == "fixed"]
     for number, fix in enumerate((proved or report.fixes)[:3], 1):
@@ -213,6 +227,7 @@ def _plain(report: FixReport, root: Path) -> dict[str, Any]:
         "sandbox": report.sandbox,
         "tried": report.tried,
         "evidence": report.evidence,
+        "cause": asdict(report.cause) if report.cause else None,
         "notes": report.statements,
         "fixes": [plain for fix in report.fixes if (plain := _plain_fix(fix, root))],
     }
@@ -230,6 +245,7 @@ def _plain_fix(fix: Fix, root: Path) -> dict[str, Any] | None:
     return {
         "title": fix.title,
         "strategy": fix.strategy,
+        "sure": fix.sure,
         "verdict": {
             "kind": fix.verdict.kind,
             "words": fix.verdict.words,

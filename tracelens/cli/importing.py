@@ -74,7 +74,9 @@ def command(
                 for path in paths:
                     done = _progress(update)
                     try:
-                        for found in import_files(writer, path, done, name=name, mapping=chosen.paths):
+                        for found in import_files(
+                            writer, path, done, name=name, mapping=chosen.paths, readers=chosen.readers
+                        ):
                             yield path, found
                     except TraceLensError as error:
                         yield path, error

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from tracelens_indexer.traces.recording_effort import Effort
 
 
-def _share(context: click.Context, parameter: click.Parameter, text: str) -> float:
+def _share(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
     """ "3%", "3 %" or "0.03" as 0.03."""
-    number = text.strip().removesuffix("%").strip()
-    try:
-        share = float(number) / (100 if text.strip().endswith("%") else 1)
-    except ValueError:
-        share = -1.0
+    from tracelens_recorder import configuration
+
+    if text is None:
+        return None
+    share = configuration.share(text)
     if not 0 < share <= 1:
         raise click.BadParameter(f"{text!r} is not a share of the CPU time. Write it as in: --budget 3%")
     return share
@@ -38,11 +38,10 @@ def _share(context: click.Context, parameter: click.Parameter, text: str) -> flo
 @click.option("--exact", is_flag=True, help="Count and time every call, however many (slower).")
 @click.option(
     "--budget",
-    default="3%",
-    show_default=True,
+    default=None,
     callback=_share,
     metavar="SHARE",
-    help="Share of the program's CPU time that recording may take (Python 3.12 or newer).",
+    help="Share of the program's CPU time that recording may take (default: 3%; Python 3.12 or newer).",
 )
 @click.option("--name", default=None, help="What to call the run (default: the command's name).")
 @root_option
@@ -50,7 +49,7 @@ def _share(context: click.Context, parameter: click.Parameter, text: str) -> flo
 def command(
     python_name: str,
     exact: bool,
-    budget: float,
+    budget: float | None,
     name: str | None,
     root_path: Path | None,
     arguments: tuple[str, ...],
@@ -73,7 +72,8 @@ def command(
     from tracelens_indexer.store import Layout, Writer
     from tracelens_indexer.traces.importing import import_recordings
     from tracelens_indexer.traces.recording_effort import effort
-    from tracelens_recorder.launch import Options, environment
+    from tracelens_recorder import configuration
+    from tracelens_recorder.launch import environment
 
     root = find_root(root_path)
     settings = load_settings(root)
@@ -85,7 +85,8 @@ def command(
     layout.create()
     recordings = layout.incoming / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
     recordings.mkdir(mode=0o700)
-    environ.update(environment(str(recordings), str(root), Options(exact=exact, budget=budget)))
+    options = configuration.options(str(root), {"exact": exact or None, "budget": budget}, environ)
+    environ.update(environment(str(recordings), str(root), options))
     code = _run(full, environ)
 
     if not any(recordings.iterdir()):
@@ -99,7 +100,7 @@ def command(
         summary = import_recordings(writer, recordings, name=name or _name(arguments))
     took = effort(sorted(recordings.glob("*.tlrec")))
     shutil.rmtree(recordings)
-    click.echo(_summary_line(took, summary.redacted, exact))
+    click.echo(_summary_line(took, summary.redacted, options.exact))
     for line in imported.lines(summary)[1:]:
         click.echo(line)
     sys.exit(code)

@@ -14,6 +14,7 @@ from tracelens_indexer.errors import TraceLensError
 if TYPE_CHECKING:
     from tracelens.fix.ledger import Entry
     from tracelens.fix.patch import Patch
+    from tracelens.fix.request import Text
     from tracelens.fix.search.repair import SearchReport
 
 _SHOWN = 3
@@ -27,6 +28,7 @@ def repair_tests(
     *,
     apply_it: bool,
     branch: bool,
+    request: bool,
     as_json: bool,
     progress: str,
 ) -> None:
@@ -58,7 +60,7 @@ def repair_tests(
             seconds=report.cpu,
             evidence=report.failing[:20],
         )
-        if not (apply_it or branch):
+        if not (apply_it or branch or request):
             ledger.write(root, entry)
     if as_json:
         print_json(_plain(report))
@@ -69,7 +71,7 @@ def repair_tests(
         if not as_json:
             raise TraceLensError(report.problem)
         return
-    if apply_it or branch:
+    if apply_it or branch or request:
         if entry is None:
             raise TraceLensError("nothing was applied: no repair was found")
         if not report.repairs[0].sure:
@@ -77,22 +79,35 @@ def repair_tests(
                 "nothing was applied: several repairs pass the tests and do different things. Add a test that says "
                 "which is meant, or choose by hand"
             )
-        deliver(root, report.repairs[0].patch, entry, report.repairs[0].title, branch=branch)
+        deliver(root, report.repairs[0].patch, entry, report.repairs[0].title, branch=branch, request=request)
 
 
-def deliver(root: Path, patch: Patch, entry: Entry, title: str, *, branch: bool) -> None:
-    """Write a fix to its file, or commit it on a branch of its own; either way it stands in the ledger."""
+def deliver(
+    root: Path, patch: Patch, entry: Entry, title: str, *, branch: bool, text: Text | None = None, request: bool = False
+) -> None:
+    """Write a fix to its file, or commit it on a branch of its own; either way it stands in the ledger.
+
+    text: of the commit, and of a pull or merge request when one is asked for.
+    """
     from tracelens.fix import ledger
     from tracelens.fix.branch import make_branch
+    from tracelens.fix.request import make_request, text_of
 
-    if branch:
+    if branch or request:
         name = f"tracelens/fix-{entry.id[2:]}"
-        about = "\n".join(f"Evidence: {one}" for one in entry.evidence[:10])
-        message = f"Fix: {title}\n\n{entry.target}: {entry.verdict}\n{about}\n"
-        commit = make_branch(root, patch, name, message)
+        text = text or text_of(entry, title, "", "", "")
+        commit = make_branch(root, patch, name, text.commit)
         ledger.write(root, entry)
         ledger.write(root, ledger.later(entry, "branched", extra={"branch": name, "commit": commit}))
         say(f"committed as {commit[:10]} on the branch {name}: {title}. Your files are as they were")
+        if request:
+            made = make_request(root, name, commit, text)
+            if made.url:
+                ledger.write(root, ledger.later(entry, "requested", extra={"branch": name, "url": made.url}))
+                say(f"asked for its merge: {made.url}")
+            else:
+                files = " and ".join(str(one.relative_to(root)) for one in made.files)
+                say(f"no request was made: {made.why}. The patch and its text are in {files}")
         return
     written = ledger.apply_and_note(root, patch, entry)
     say(f"applied to {written.relative_to(root)}: {title}. Take it back with: tracelens fix --undo")

@@ -32,7 +32,7 @@ def complete_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def _completed(ctx: click.Context, words: Callable[[Index], list[str]], incomplete: str) -> list[str]:
     try:
-        with open_index(find_root(ctx.params.get("root_path"))) as index:
+        with open_index(find_root(ctx.params.get("root_path")), taking_up=False) as index:
             found = dict.fromkeys(words(index))
     except (TraceLensError, OSError):
         return []
@@ -85,7 +85,12 @@ def load_settings(root: Path) -> settings.Settings:
 
 
 @contextmanager
-def open_index(root: Path) -> Iterator[Index]:
+def open_index(root: Path, *, taking_up: bool = True) -> Iterator[Index]:
+    """The index of a workspace. Recordings that wait are imported first, unless `taking_up` is False."""
+    if taking_up:
+        from tracelens.cli.waiting import take_up
+
+        take_up(root, say)
     index = Index.open(root)
     try:
         yield index

@@ -6,13 +6,16 @@ through the same check. Nothing here writes to the user's files: that is `patch.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from tracelens.fix import answer, prompt, templates
 from tracelens.fix.evidence import Evidence, FixIndex, Replayable, Search, gather
+from tracelens.fix.explain import Cause, explain
+from tracelens.fix.invented import NOTE, makes_up
 from tracelens.fix.llm import Cancelled, LlmError, Message, ask
 from tracelens.fix.patch import Patch, make_patch
 from tracelens.fix.templates.problem import Problem
@@ -30,6 +33,8 @@ _MOST_TEMPLATES = 12
 """Candidates that are run; the rest are not worth a second each."""
 _ENOUGH_FIXED = 3
 _ROUNDS = 3
+_MOST_CALLERS = 2
+"""Units further up the stack that a patch is held against."""
 _RANKS = {"fixed": 0, "not verified": 1, "undetermined": 2, "same": 3, "regressed": 4}
 
 NO_ENDPOINT = "templates only: no endpoint configured, see `tracelens fix --help` and docs/fixing.md"
@@ -46,6 +51,8 @@ class Fix:
     evidence: tuple[str, ...]
     """Ids of what it rests on."""
     preference: float = 0.0
+    sure: bool = False
+    """Proved, and nothing in it is made up: passing calls were there to compare, callers fail no more either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,8 @@ class FixReport:
     tried: int
     """Candidates that were made."""
     evidence: tuple[str, ...]
+    cause: Cause | None = None
+    """None for a failure of a test."""
 
     @property
     def best(self) -> Fix | None:
@@ -75,7 +84,9 @@ class _Check:
         self.root = root
         self.python = python
         self.rung = rung
+        self.before = evidence.source.tree
         self.held, self.through, self.unwrap = self._oracle(evidence)
+        self.callers = self._callers(evidence)
 
     def _oracle(self, evidence: Evidence) -> tuple[Oracle, Replayable | None, bool]:
         """The first unit, from the failing one outwards, whose failing calls fail again with the code as it is."""
@@ -98,6 +109,37 @@ class _Check:
                 first = first or held
         return first or nothing, None, False
 
+    def _callers(self, evidence: Evidence) -> list[tuple[Replayable, Oracle]]:
+        """Units further up the stack whose failing calls fail again: a patch has to mend these calls as well."""
+        found: list[tuple[Replayable, Oracle]] = []
+        if self.through is None or self.unwrap:
+            return found
+        at = evidence.replayable.index(self.through)
+        for one in evidence.replayable[at + 1 : at + 1 + _MOST_CALLERS]:
+            before = replay(self.root, self.python, one.place, one.calls, rung=self.rung)
+            held = oracle(one.calls, before)
+            if not held.problem:
+                found.append((one, held))
+        return found
+
+    def _above(self, patch: Patch, verdict: Verdict) -> Verdict:
+        """A verdict of "fixed" holds only when the calls above are mended and unchanged, too."""
+        for one, held in self.callers:
+            after = replay(self.root, self.python, one.place, held.calls, {patch.path: patch.content}, rung=self.rung)
+            above = judge(held, after)
+            if above.kind != "fixed":
+                words = f"{above.words} in {one.unit.qualname}, which called it"
+                kind = "undetermined" if above.kind == "same" else above.kind
+                return replace(verdict, kind=kind, words=words)
+        return verdict
+
+    def is_sure(self, patch: Patch, verdict: Verdict) -> bool:
+        return (
+            verdict.kind == "fixed"
+            and verdict.matrix.passing_same > 0
+            and not makes_up(self.before, ast.parse(patch.content))
+        )
+
     def check(self, patch: Patch) -> tuple[Verdict, set[str]]:
         """The verdict, and the types that the failing calls return with the patch."""
         if self.through is None:
@@ -113,7 +155,12 @@ class _Check:
         )
         outcomes = after.by_id()
         failing = [outcomes[call.id] for call in self.held.failing if call.id in outcomes]
-        return judge(self.held, after), {one.type for one in failing if one.kind == "returned"}
+        verdict = judge(self.held, after)
+        if verdict.kind == "fixed":
+            verdict = self._above(patch, verdict)
+        if verdict.kind == "fixed" and makes_up(self.before, ast.parse(patch.content)):
+            verdict = replace(verdict, notes=(*verdict.notes, NOTE))
+        return verdict, {one.type for one in failing if one.kind == "returned"}
 
     def usual_type(self, evidence: Evidence) -> str:
         """The type that the failing calls should return: that of the passing ones; "" unknown."""
@@ -167,14 +214,17 @@ def propose(
         fixes += found
         made += len(found)
         statements += said
+    ranked = rank(fixes)
+    proved = [(one.title, str(one.verdict.matrix)) for one in ranked if one.verdict.kind == "fixed"]
     return FixReport(
         evidence.failure,
         evidence.unit,
-        tuple(rank(fixes)),
+        tuple(ranked),
         tuple(statements),
         "" if isinstance(rung, NoSandbox) else rung.name,
         made,
         evidence.ids,
+        explain(index, evidence, check.held, proved),
     )
 
 
@@ -212,7 +262,8 @@ def _from_templates(
         verdict, returned = check.check(patch)
         # What passing calls look like: a fix whose calls return the same type is what was meant more often.
         fits = 0.2 if returned and returned == {usual} else 0.0
-        fixes.append(Fix(one.title, "template", patch, verdict, evidence.ids, one.preference + fits))
+        sure = check.is_sure(patch, verdict)
+        fixes.append(Fix(one.title, "template", patch, verdict, evidence.ids, one.preference + fits, sure))
     return fixes, len(candidates)
 
 
@@ -267,7 +318,8 @@ def _from_model(
                 seen.add(patch.content)
                 progress("checking the answer")
                 verdict, _ = check.check(patch)
-                fixes.append(Fix(f"Fix with {endpoint.model}", "llm", patch, verdict, evidence.ids, 0.8))
+                sure = check.is_sure(patch, verdict)
+                fixes.append(Fix(f"Fix with {endpoint.model}", "llm", patch, verdict, evidence.ids, 0.8, sure))
                 if verdict.kind in ("fixed", "not verified"):
                     break
                 feedback = f"Checked: {_words_for_model(verdict, endpoint)}."

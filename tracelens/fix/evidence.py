@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tracelens.context.near import near
 from tracelens.fix.patch import Source
 from tracelens.replay.rerun import Place, RecordedCall
 from tracelens_indexer.errors import TraceLensError
@@ -29,6 +30,7 @@ from tracelens_recorder.replayable import VERSION
 _MOST_FAILING = 8
 _MOST_PASSING = 24
 _MOST_RELATED = 6
+_MOST_PROMPTED = 16
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -233,25 +235,14 @@ def recorded_calls(captures: Sequence[CaptureRecord]) -> list[RecordedCall]:
 
 
 def _related(index: FixIndex, unit: UnitRecord, root: Path, search: Search | None) -> list[Related]:
-    found: dict[int, Related] = {}
-
-    def add(other: UnitRecord, relation: str) -> None:
-        if other.id != unit.id and other.id not in found and other.kind in ("function", "method"):
-            found[other.id] = Related(f"u:{other.id:x}"[:10], other, relation, _text(root, other))
-
-    for edge in index.observed_callers(unit.id)[:_MOST_RELATED]:
-        add(edge.unit, f"calls it, seen {edge.calls:,} times")
-    for edge in index.observed_callees(unit.id)[:_MOST_RELATED]:
-        add(edge.unit, f"is called by it, seen {edge.calls:,} times")
-    for other, _ in index.callers(unit.id)[:_MOST_RELATED]:
-        add(other, "calls it")
-    for other, _ in index.callees(unit.id)[:_MOST_RELATED]:
-        add(other, "is called by it")
-    if search is not None:
-        words = f"{unit.name} {unit.signature} {unit.docstring}"[:300]
-        for hit in list(search(words))[:_MOST_RELATED]:
-            add(hit.unit, "is like it")
-    return list(found.values())
+    """What bears on it most, by the same walk as `tracelens context`."""
+    words = f"{unit.name} {unit.signature} {unit.docstring}"[:300]
+    hits = list(search(words))[:_MOST_RELATED] if search is not None else []
+    found = [one for one in near(index, {unit.id: 1.0}, hits) if one.unit.kind in ("function", "method")]
+    return [
+        Related(f"u:{one.unit.id:x}"[:10], one.unit, one.reason, _text(root, one.unit))
+        for one in found[:_MOST_PROMPTED]
+    ]
 
 
 def _text(root: Path, unit: UnitRecord) -> str:

@@ -30,7 +30,7 @@ class Entry:
     id: str
     """"x:3fa9c1"; lines about the same fix share it."""
     event: str
-    """"proposed", "applied", "branched" or "undone"."""
+    """"proposed", "applied", "branched", "requested" or "undone"."""
     at: float
     """Seconds since the epoch."""
     target: str

@@ -15,6 +15,8 @@ def about(report: Mapping[str, Any], target: str) -> Answer:
     fixes = report["fixes"]
     proved = [fix for fix in fixes if fix["verdict"]["kind"] == "fixed"] or fixes
     entries = [_entry(number, fix) for number, fix in enumerate(proved, 1)]
+    if report.get("cause"):
+        entries.append(_cause(report["cause"]))
     entries += [words.clean(note, 300) for note in report["notes"]]
     where = f"in {words.clean(report['unit'], 200)}"
     if fixes:
@@ -29,6 +31,15 @@ def about(report: Mapping[str, Any], target: str) -> Answer:
             f'calls(unit="{data(report["unit"])}", outcome="raised"), annotated_source(place="{data(report["unit"])}")'
         )
     return Answer(title, tuple(entries), "parts", next=after)
+
+
+def _cause(cause: Mapping[str, Any]) -> str:
+    told = [f"cause: {cause['kind']}: {data(cause['why'])} [{', '.join(cause['evidence'][:3])}]"]
+    told += [f"   {data(line)}" for line in cause["came_from"]]
+    told += [f"   in contrast: {data(cause['passing'])}"] if cause["passing"] else []
+    for one in cause["hypotheses"]:
+        told.append(f"   {one['holds']}: {data(one['says'])}: {data(one['because'])} [{', '.join(one['evidence'])}]")
+    return "\n".join(told)
 
 
 def _entry(number: int, fix: Mapping[str, Any]) -> str:

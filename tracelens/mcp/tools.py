@@ -6,16 +6,18 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
+from tracelens import context
 from tracelens.answers import annotated, calls, choose, failures, headline, hover, nothing, runs, words
 from tracelens.answers.call_hierarchy import Call, incoming, outgoing
 from tracelens.answers.choose import short_id
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens.mcp import marking
-from tracelens.mcp.budget import Answer
+from tracelens.mcp.budget import MOST, Answer
 from tracelens.mcp.marking import data
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store.answers import FailureRecord, Profile, SearchHit, UnitRecord
 
+CONTEXT_BUDGET = context.pack.DEFAULT
 _MOST = 500
 """Entries that one answer may be made of."""
 _LONGEST_FILE = 2_000_000
@@ -125,9 +127,10 @@ def list_calls(
     )
 
 
-def search(snapshot: IndexSnapshot, hits: Sequence[SearchHit], query: str, by_meaning: bool) -> Answer:
+def search(snapshot: IndexSnapshot, hits: Sequence[SearchHit], query: str, by_meaning: bool, where: str = "") -> Answer:
+    asked = data(query) + (f" where {data(where)}" if where.strip() else "")
     if not hits:
-        return Answer(f"nothing found for {data(query)}", ())
+        return Answer(f"nothing found for {asked}", ())
     entries = []
     for hit in hits:
         known = snapshot.profile(hit.unit.id)
@@ -139,11 +142,17 @@ def search(snapshot: IndexSnapshot, hits: Sequence[SearchHit], query: str, by_me
     how = "words and meaning" if by_meaning else "words"
     first_id = short_id(hits[0].unit)
     return Answer(
-        f"{len(hits)} units for {data(query)}, best first, found by {how}",
+        f"{len(hits)} units for {asked}, best first, found by {how}",
         tuple(entries),
         "units",
-        next=f'annotated_source(place="{first_id}"), call_graph(unit="{first_id}")',
+        next=f'context(target="{first_id}"), annotated_source(place="{first_id}")',
     )
+
+
+def context_text(snapshot: IndexSnapshot, target: str, search: context.pack.Search, budget: int) -> str:
+    """The context of a unit, failure, test, traceback or question; it keeps to the budget by itself."""
+    found = context.resolve(snapshot.index, target)
+    return str(context.context_of(snapshot, found, search, min(budget, MOST), data))
 
 
 def call_graph(snapshot: IndexSnapshot, unit: str, depth: int = 1, direction: Direction = "both") -> Answer:

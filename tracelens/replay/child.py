@@ -25,6 +25,8 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+_clock = time.perf_counter
+"""Taken before calls are given a clock of their own."""
 _MOST_ITEMS = 10_000
 """Items that are taken from a generator."""
 _MOST_BYTES = 4 * 1024 * 1024
@@ -188,6 +190,14 @@ def _bind(inner: types.FunctionType | None, arguments: dict[str, Any]) -> tuple[
     return positional, keywords
 
 
+def _gone(inner: types.FunctionType | None, arguments: dict[str, Any]) -> str:
+    """The first argument that the function has no parameter for now; "" when it has all."""
+    if inner is None:
+        return ""
+    names = _parameters(inner)
+    return next((name for name in arguments if name not in names), "")
+
+
 def _in_a_fork(job: dict[str, Any], target: _Target, call: dict[str, Any], answer: int) -> dict[str, Any]:
     sys.stdout.flush()
     sys.stderr.flush()
@@ -259,16 +269,26 @@ def _wait(pid: int, deadline: float) -> int | None:
 def _outcome(job: dict[str, Any], target: _Target, call: dict[str, Any]) -> dict[str, Any]:
     """Make one call and say what came of it."""
     from tracelens_recorder import replayable, values
+    from tracelens_recorder.replayable import outside
 
     roots = tuple(job["roots"])
     try:
         arguments = replayable.decode_arguments(call["arguments"], roots)
+        if call.get("instead"):
+            arguments.update(replayable.decode_arguments(call["instead"], roots))
+        gone = _gone(target.inner, arguments)
+        if gone:
+            return {"kind": "not called", "why": f"there is no parameter {gone} any more"}
+        outside.enter(call["arguments"].get("world") or {}, roots)
     except Exception as error:
         return {"kind": "not called", "why": f"its arguments cannot be rebuilt: {error}"}
     positional, keywords = _bind(target.inner, arguments)
-    begun = time.perf_counter()
+    begun = _clock()
     try:
-        result = _settle(target.function(*positional, **keywords))
+        given = target.function(*positional, **keywords)
+        result = _settle(given)
+    except replayable.OpaqueUsed as used:
+        return {"kind": "not called", "why": f"it uses what was not recorded ({used})"}
     except BaseException as error:
         message, _ = values.message_of(error)
         return {
@@ -276,16 +296,18 @@ def _outcome(job: dict[str, Any], target: _Target, call: dict[str, Any]) -> dict
             "type": values.type_name(type(error)),
             "message": message,
             "line": _line(error, job),
-            "seconds": time.perf_counter() - begun,
+            "seconds": _clock() - begun,
         }
-    taken = time.perf_counter() - begun
+    taken = _clock() - begun
     seen = values.observe(result)
     return {
         "kind": "returned",
         "type": seen.type,
         "text": seen.text,
         "value": _comparable(replayable.encode_exactly(result, roots)),
-        "after": _comparable(replayable.encode_exactly(list(arguments.items()), roots)),
+        "items": isinstance(given, (types.GeneratorType, types.AsyncGeneratorType)),
+        "unused": outside.unused(),
+        "after": _after(replayable.encode_exactly(list(arguments.items()), roots), outside.taken, outside.unused()),
         "seconds": taken,
     }
 
@@ -335,6 +357,12 @@ def _comparable(encoded: Any) -> str | None:
     if encoded is None:
         return None
     return json.dumps([_sorted_sets(encoded["arguments"]), encoded["classes"]])
+
+
+def _after(arguments: Any, taken: list[str], unused: list[str]) -> str | None:
+    """What a call left behind: its arguments, and which boundaries it crossed."""
+    left = _comparable(arguments)
+    return json.dumps([left, taken, unused]) if taken or unused else left
 
 
 def _sorted_sets(encoded: Any) -> Any:

@@ -17,7 +17,9 @@ from tracelens.replay.workspace_copy import TooLarge, copy_workspace
 
 _CHILD = Path(__file__).with_name("child.py")
 _RECORDER = Path(tracelens_recorder.__file__).parent
-_RECORDER_FILES = ("__init__.py", "replayable.py", "redact.py", "values.py")
+_RECORDER_FILES = ("__init__.py", "redact.py", "values.py")
+
+_NO_CACHES = shutil.ignore_patterns("__pycache__")
 
 OutcomeKind = Literal["returned", "raised", "timed out", "died", "not called"]
 
@@ -49,6 +51,8 @@ class RecordedCall:
     """Where it raised, 1-based in the file as it is now; 0 unknown."""
     result: tuple[str, str] | None = None
     """(type, text) that it returned, where the recording has it."""
+    instead: Mapping[str, Any] | None = None
+    """Arguments that take the place of recorded ones, in the same encoding."""
 
     @property
     def redacted(self) -> bool:
@@ -73,6 +77,10 @@ class Outcome:
     """The arguments after the call, likewise."""
     seconds: float = 0.0
     why: str = ""
+    items: bool = False
+    """The value is the list of what a generator gave, which no recording holds."""
+    unused: tuple[str, ...] = ()
+    """Functions of other packages that it called less often than it did when it was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +126,7 @@ def replay(
                 _write(copy, path, content)
             tools = scratch / "replay"
             (tools / "tracelens_recorder").mkdir(parents=True)
+            shutil.copytree(_RECORDER / "replayable", tools / "tracelens_recorder" / "replayable", ignore=_NO_CACHES)
             for name in _RECORDER_FILES:
                 shutil.copyfile(_RECORDER / name, tools / "tracelens_recorder" / name)
             shutil.copyfile(_CHILD, tools / _CHILD.name)
@@ -136,6 +145,7 @@ def replay(
                 {
                     "id": call.id,
                     "arguments": dict(call.arguments),
+                    "instead": dict(call.instead) if call.instead else None,
                     "names": [name for name, _ in call.arguments.get("arguments", [])],
                     "seconds": seconds,
                 }
@@ -177,6 +187,7 @@ def _read(finished: sandbox.Finished, nonce: str, rung: Rung) -> Replayed:
     outcomes = []
     for one in said["outcomes"]:
         known = {name: one[name] for name in Outcome.__dataclass_fields__ if name in one}
+        known["unused"] = tuple(known.get("unused", ()))
         outcomes.append(Outcome(**known))
     return Replayed(tuple(outcomes), "", rung.name)
 

@@ -101,9 +101,37 @@ def difference_from_recording(call: RecordedCall, outcome: Outcome) -> str:
         return ""
     if outcome.kind == "raised":
         return f"it raises {outcome.type}: {outcome.message}"
-    if call.result is not None and not call.redacted and call.result != (outcome.type, outcome.text):
+    if call.result is not None and not call.redacted and differs(call, outcome):
         return f"it returns {outcome.text}, recorded was {call.result[1]}"
     return ""
+
+
+def differs(call: RecordedCall, outcome: Outcome) -> bool | None:
+    """Whether a call returned another value than was recorded; None when what was recorded is too short to tell."""
+    if call.result is None or outcome.items:
+        return False
+    if call.result[0] != outcome.type:
+        return True
+    recorded, now = call.result[1], outcome.text
+    if recorded == now or _elided(recorded, now) or _elided(now, recorded):
+        return False
+    shared = min(len(one.partition("…")[0]) for one in (recorded, now))
+    return True if "…" not in recorded + now or recorded[:shared] != now[:shared] else None
+
+
+def _elided(short: str, long: str) -> bool:
+    """Whether `short` is `long` with parts left out where … stands."""
+    first, *rest = short.split("…")
+    if not rest or not long.startswith(first):
+        return False
+    last = rest.pop()
+    at = len(first)
+    for part in rest:
+        at = long.find(part, at)
+        if at < 0:
+            return False
+        at += len(part)
+    return long.endswith(last) and len(long) - len(last) >= at
 
 
 def judge(held: Oracle, after: Replayed) -> Verdict:

@@ -7,10 +7,13 @@ trusted: nothing here evaluates Python, builds SQL, or runs longer than the cond
     and-ed      = negated { "and" negated }
     negated     = "not" negated | comparison
     comparison  = operand { ("<" | "<=" | ">" | ">=" | "==" | "!=" | ["not"] "in" | "is" ["not"]) operand }
-    operand     = name | "return" | "dur" | "outcome" | "test" | "type(" operand ")" | "len(" operand ")"
+    operand     = name | "return" | "dur" | "outcome" | "test" | about | "type(" operand ")" | "len(" operand ")"
                 | number | duration (5ms) | 'text' | True | False | None | "[" operands "]" | "(" condition ")"
 
-`name` is a parameter. `dur` is wall time, in seconds beside a bare number. `outcome` is `returned` or the name of the
+    about       = "request" | "route" | "task" | "user" | "tags" | "kind"
+
+`name` is a parameter. `about` is what the program said of its work, "" where it said nothing. `dur` is wall time, in
+seconds beside a bare number. `outcome` is `returned` or the name of the
 exception. Beside `type(…)` and `outcome` a bare name is the name of a type: `type(tier) == NoneType`. A parameter that
 is itself called `dur`, `outcome` or `test` is meant before ours.
 

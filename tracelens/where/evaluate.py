@@ -22,7 +22,9 @@ from tracelens.where.recorded import Datum, datum
 from tracelens_indexer.store.answers import CaptureRecord
 
 RETURNED = "returned"
-_OWN = ("return", "dur", "outcome", "test")
+_ABOUT = ("request", "route", "task", "user", "tags", "kind")
+"""What a program may have said about its work; "" where it said nothing."""
+_OWN = ("return", "dur", "outcome", "test", *_ABOUT)
 _ABSENT = Datum("", False)
 
 
@@ -221,5 +223,8 @@ def _named(name: str, call: CaptureRecord) -> Datum:
             return Datum("str", True, call.outcome or RETURNED)
         case "test":
             return Datum("str", True, call.test, len(call.test))
+        case _ if name in _ABOUT:
+            text = next((text for key, text in call.about if key == name), "")
+            return Datum("str", True, text, len(text))
         case _:
             return _ABSENT

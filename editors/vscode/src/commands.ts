@@ -3,10 +3,26 @@
  * server's commands under the server's names, and only while the server runs.
  */
 import * as vscode from 'vscode';
+import type { FlameGraph } from './flame';
+import type { HeatPainter } from './heat';
+import type { RunStatus } from './runs';
 import type { Server } from './server';
+import type { Tree } from './tree';
 
-export function registerCommands(server: Server, log: vscode.LogOutputChannel): vscode.Disposable[] {
-  const commands: Record<string, () => unknown> = {
+export interface Surfaces {
+  readonly heat: HeatPainter;
+  readonly tree: Tree;
+  readonly flame: FlameGraph;
+  readonly runs: RunStatus;
+}
+
+export function registerCommands(server: Server, log: vscode.LogOutputChannel, surfaces: Surfaces): vscode.Disposable[] {
+  const commands: Record<string, (...given: never[]) => unknown> = {
+    'tracelens.client.chooseRun': (id?: string) => surfaces.runs.pick(typeof id === 'string' ? id : undefined),
+    'tracelens.client.toggleHeat': () => surfaces.heat.toggle(),
+    'tracelens.client.flameGraph': () => surfaces.flame.open(),
+    'tracelens.client.refresh': () => surfaces.tree.refresh(),
+    'tracelens.client.goTo': goTo,
     'tracelens.restartServer': () => server.restart(),
     'tracelens.showOutput': () => log.show(),
     'tracelens.client.index': () => server.execute('tracelens.index'),
@@ -17,6 +33,15 @@ export function registerCommands(server: Server, log: vscode.LogOutputChannel): 
     },
   };
   return Object.entries(commands).map(([id, run]) => vscode.commands.registerCommand(id, run));
+}
+
+/** Only files are opened: what is named comes from an index, and is not to run anything. */
+async function goTo(uri: string, line: number): Promise<void> {
+  const target = vscode.Uri.parse(uri, true);
+  if (target.scheme === 'file') {
+    const position = new vscode.Position(Math.max(0, line), 0);
+    await vscode.window.showTextDocument(target, { selection: new vscode.Range(position, position), viewColumn: vscode.ViewColumn.One });
+  }
 }
 
 async function importTraces(server: Server): Promise<void> {

@@ -1,10 +1,14 @@
 /** Where the editor enters: makes the parts, wires the commands and the events to them, and starts the server. */
 import * as vscode from 'vscode';
 import { registerCommands } from './commands';
+import { FlameGraph } from './flame';
+import { HeatPainter } from './heat';
 import { PythonExtension } from './pythonExtension';
+import { RunStatus } from './runs';
 import { Server } from './server';
 import { SECTION } from './settings';
 import { Status } from './status';
+import { Tree } from './tree';
 
 let server: Server | undefined;
 
@@ -13,12 +17,26 @@ export function activate(context: vscode.ExtensionContext): void {
   const status = new Status();
   const python = new PythonExtension(log);
   const running = (server = new Server(log, status, python));
+  const heat = new HeatPainter(running);
+  const tree = new Tree(running);
+  const flame = new FlameGraph(running);
+  const runs = new RunStatus(running, (id) => running.execute('tracelens.chooseRun', [id]));
 
   context.subscriptions.push(
     log,
     status,
     python,
-    ...registerCommands(running, log),
+    heat,
+    tree,
+    flame,
+    runs,
+    ...registerCommands(running, log, { heat, tree, flame, runs }),
+    running.onDidChange(() => {
+      tree.refresh();
+      void heat.paint();
+      void flame.refresh();
+      void runs.refresh();
+    }),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration(SECTION)) {
         running.refresh();

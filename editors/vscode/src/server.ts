@@ -9,6 +9,7 @@ import {
   RevealOutputChannelOn,
   type LanguageClientOptions,
 } from 'vscode-languageclient/node';
+import type { Asks } from './api';
 import { findServer, type Command } from './lookup';
 import { probe, thisMachine } from './machine';
 import type { PythonExtension } from './pythonExtension';
@@ -38,7 +39,10 @@ class QuietClient extends LanguageClient {
   }
 }
 
-export class Server implements vscode.Disposable {
+export class Server implements vscode.Disposable, Asks {
+  private readonly changed = new vscode.EventEmitter<void>();
+  /** The server runs, has other data or another choice of runs: ask again. */
+  readonly onDidChange = this.changed.event;
   private client: QuietClient | undefined;
   /** The end of the queue of starts and stops; never rejects. */
   private queue: Promise<void> = Promise.resolve();
@@ -85,6 +89,19 @@ export class Server implements vscode.Disposable {
     await this.client.sendRequest(ExecuteCommandRequest.type, { command, arguments: args });
   }
 
+  /** Ask the server what the protocol has no method for; undefined while it does not run or cannot say. */
+  async ask<T>(method: string, params: object = {}): Promise<T | undefined> {
+    if (this.client?.isRunning() !== true) {
+      return undefined;
+    }
+    try {
+      return await this.client.sendRequest<T>(method, params);
+    } catch (error) {
+      this.log.debug(`${method}: ${String(error)}`);
+      return undefined;
+    }
+  }
+
   stop(): Promise<void> {
     clearTimeout(this.timer);
     return this.enqueue(() => this.discard());
@@ -92,6 +109,7 @@ export class Server implements vscode.Disposable {
 
   dispose(): void {
     void this.stop();
+    this.changed.dispose();
   }
 
   private enqueue(step: () => Promise<void>): Promise<void> {
@@ -179,8 +197,10 @@ export class Server implements vscode.Disposable {
       clearTimeout(timer);
     }
     running = true;
+    client.onNotification('tracelens/changed', () => this.changed.fire());
     const info = client.initializeResult?.serverInfo;
     this.status.show({ kind: 'ready', server: [info?.name, info?.version].filter(Boolean).join(' ') || 'ready' });
+    this.changed.fire();
   }
 
   /** The running server went away by itself. */

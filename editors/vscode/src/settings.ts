@@ -12,7 +12,8 @@ export interface Settings {
   readonly projectInterpreter: string;
   readonly inlayHints: 'off' | 'hot' | 'all';
   readonly codeLens: { readonly enabled: boolean };
-  readonly diagnostics: { readonly enabled: boolean };
+  readonly diagnostics: { readonly enabled: boolean; readonly unreached: boolean };
+  readonly indexOnSave: boolean;
 }
 
 export function readSettings(): Settings {
@@ -24,7 +25,11 @@ export function readSettings(): Settings {
       projectInterpreter && expand(projectInterpreter, folders()[0], { platform: process.platform, home: os.homedir() }),
     inlayHints: section.get('inlayHints', 'hot'),
     codeLens: { enabled: section.get('codeLens.enabled', true) },
-    diagnostics: { enabled: section.get('diagnostics.enabled', true) },
+    diagnostics: {
+      enabled: section.get('diagnostics.enabled', true),
+      unreached: section.get('diagnostics.unreached', false),
+    },
+    indexOnSave: section.get('indexOnSave', true),
   };
 }
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tracelens_indexer.graph import models
-from tracelens_indexer.graph.attributes import Attributes, Place
+from tracelens_indexer.graph.attributes import Place
 from tracelens_indexer.graph.containers import ANY
 from tracelens_indexer.graph.flowing import NOWHERE
+from tracelens_indexer.graph.language import Language
 from tracelens_indexer.graph.models import Given, Model
 from tracelens_indexer.graph.program import Program
 from tracelens_indexer.graph.values import (
@@ -81,7 +82,7 @@ class Shape:
     is_generator: bool
 
 
-class Calls(Attributes):
+class Calls(Language):
     """Adds calls to nodes and edges."""
 
     def __init__(self, program: Program) -> None:

@@ -25,14 +25,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from tracelens_indexer.profiles.rows import AnchorKey, UnitProfile
-from tracelens_indexer.profiles.unit_state import (
-    MAX_MESSAGE,
-    MAX_STACK,
-    MAX_TEXT,
-    NO_FAILURES,
-    Scrubber,
-    UnitState,
-)
+from tracelens_indexer.profiles.scrubbing import MAX_TEXT, Scrubber
+from tracelens_indexer.profiles.unit_state import MAX_MESSAGE, MAX_STACK, NO_FAILURES, UnitState
 from tracelens_indexer.source.facts import unit_id
 from tracelens_indexer.traces.anchors import Anchors
 from tracelens_indexer.traces.join import Joined, Joiner, UnitLike
@@ -49,6 +43,7 @@ from tracelens_indexer.traces.records import (
     RunFacts,
     Sample,
     SampleTotal,
+    ValueCount,
 )
 from tracelens_indexer.traces.report import Report
 
@@ -102,6 +97,10 @@ class Aggregate:
                 self._call(record)
             case Count():
                 self._count(record)
+            case ValueCount():
+                unit = self._unit(record.frame)
+                if unit is not None:
+                    unit.add_values(record)
             case EdgeCount():
                 self._edge(record)
             case Sample():
@@ -118,7 +117,11 @@ class Aggregate:
     def finish(self) -> Aggregated:
         for unit, self_ns in self._outside.attributed():
             unit.self_ns += self_ns
-        profiles = {key: unit.profile() for key, unit in self._units.items()}
+        profiles: dict[AnchorKey, UnitProfile] = {}
+        self._frames.clear()
+        # Each gives way to its rows: both at once would be twice the memory.
+        for key in list(self._units):
+            profiles[key] = self._units.pop(key).profile()
         return Aggregated(
             self._facts,
             profiles,
@@ -154,12 +157,21 @@ class Aggregate:
             return
         resume = call.resume or (self._facts.calls_are_resumes and unit.unit.resumes)
         unit.add_call(call, resume=resume, source=self.source)
-        if call.counted and call.caller is not None:
-            caller = self._unit(call.caller)
-            if caller is not None:
-                site = call.caller.line if call.caller.line_kind == "executing" else 0
-                duration = max(0, call.duration_ns)
-                caller.add_edge(unit.key, site, 0 if resume else 1, "exact", duration)
+        if call.caller is not None:
+            self._called_from(unit, call, call.caller, resume)
+
+    def _called_from(self, unit: UnitState, call: Call, frame: Frame, resume: bool) -> None:
+        caller = self._unit(frame)
+        if caller is None:
+            return
+        line = frame.line if frame.line_kind == "executing" else 0
+        if call.counted:
+            times = 0 if resume else 1
+            caller.add_edge(
+                unit.key, EdgeCount(frame, call.frame, times, total_ns=max(0, call.duration_ns), site_line=line)
+            )
+        if line and not resume and call.represents:
+            unit.add_site(caller, line, call)
 
     def _count(self, count: Count) -> None:
         unit = self._unit(count.frame)
@@ -169,7 +181,7 @@ class Aggregate:
     def _edge(self, edge: EdgeCount) -> None:
         caller, callee = self._unit(edge.caller), self._unit(edge.callee)
         if caller is not None and callee is not None:
-            caller.add_edge(callee.key, edge.site_line, edge.calls, edge.counting, edge.total_ns)
+            caller.add_edge(callee.key, edge)
         else:
             self._outside.add(edge, caller, callee)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct
+
 from tracelens_indexer.traces.records import Counting
 
 AnchorState = Literal["fresh", "moved", "stale", "unverified"]
@@ -17,8 +19,7 @@ RESULT = "return"
 """The slot of returned values, beside the parameters' names. A keyword: no parameter can have this name."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorKey:
+class AnchorKey(Struct, frozen=True, array_like=True, cache_hash=True, gc=False):
     """A unit as it was when it was recorded."""
 
     path: str
@@ -46,11 +47,10 @@ class UnitRow:
     samples_total: float = 0.0
     samples_self: float = 0.0
     captured: int = 0
-    """Number of calls recorded in full, with values."""
+    """Number of calls whose values are known."""
 
 
-@dataclass(frozen=True, slots=True)
-class ValueRow:
+class ValueRow(Struct, frozen=True, array_like=True, gc=False):
     """How often a slot took a value, with the outcome of those calls. text None: "others", beyond the cap."""
 
     slot: str
@@ -59,32 +59,59 @@ class ValueRow:
     outcome: str
     """"" returned; else the exception type."""
     n: int
+    """Calls: where the recording drew calls by lot, those that the drawn ones stand for. One that was kept because it
+    raised, beside those drawn, counts once, under its exception."""
 
 
-@dataclass(frozen=True, slots=True)
-class SlotRow:
-    """Range of the values of one type in a slot: of numbers the value, of sized ones the length."""
+class SlotRow(Struct, frozen=True, array_like=True, gc=False):
+    """Range of the values of one type in a slot: of numbers the value, of sized ones the length; and how the duration
+    of calls goes with it, as sums that add up."""
 
     slot: str
     type: str
     n: int
+    """Calls, as in ValueRow."""
     low: float | None
     high: float | None
     measures: Literal["value", "size", ""]
+    pairs: int = 0
+    """Calls of which both the measure x and the duration y (nanoseconds) are known; the sums are over these."""
+    x: float = 0.0
+    y: float = 0.0
+    xx: float = 0.0
+    xy: float = 0.0
+    yy: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeRow:
+class SiteRow(Struct, frozen=True, array_like=True, gc=False):
+    """Values that a slot was given from one call site. text None: others."""
+
+    caller: AnchorKey
+    site: int
+    """Line of the call site counted from the caller's first line, 0-based."""
+    slot: str
+    text: str | None
+    n: int
+
+
+class EdgeRow(Struct, frozen=True, array_like=True, gc=False):
     callee: AnchorKey
     site: int
     """Line of the call site counted from the caller's first line, 0-based; -1 unknown."""
     calls: int
     counting: Counting
     total_ns: int
+    most: int = 0
+    """Most calls of the callee by one call of the caller; 0 unknown."""
+    repeats: int = 0
+    """Calls of the caller that called the callee REPEATED times or more."""
 
 
-@dataclass(frozen=True, slots=True)
-class FailureRow:
+REPEATED = 5
+"""Calls of the same callee from one call of its caller, from which on it is told: one query in place of many?"""
+
+
+class FailureRow(Struct, frozen=True, array_like=True, gc=False):
     """Exceptions of one type at one place in a unit."""
 
     type: str
@@ -103,8 +130,7 @@ class FailureRow:
     test: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureRow:
+class CaptureRow(Struct, frozen=True, array_like=True, gc=False):
     """One call kept with its values, for a person to look at and for replay."""
 
     call: str
@@ -115,7 +141,7 @@ class CaptureRow:
     """"" returned; else the exception type."""
     detail: str
     """JSON: {"arguments": [[name, type, text]…], "result": [type, text] | null, "message": str, "line": int,
-    "caller": [path, name, line] | null, "test": str}."""
+    "caller": [path, name, line] | null, "test": str, "about": [[name, text]…]}."""
     replay: str
     """JSON in the replayable encoding, or ""."""
 
@@ -129,6 +155,7 @@ class UnitProfile:
     """Histogram bucket to number of calls (profiles/histogram.py)."""
     values: list[ValueRow] = field(default_factory=list)
     slots: list[SlotRow] = field(default_factory=list)
+    sites: list[SiteRow] = field(default_factory=list)
     edges: list[EdgeRow] = field(default_factory=list)
     failures: list[FailureRow] = field(default_factory=list)
     captures: list[CaptureRow] = field(default_factory=list)

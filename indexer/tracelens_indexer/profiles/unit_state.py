@@ -1,49 +1,61 @@
 """What one run says about one unit, while it is being collected: values, calls kept in full, durations, edges,
 failures.
 
-Everything is redacted as it comes in and bounded per unit: 64 distinct values of a slot, the rest being one honest
-"others" row per type and outcome; 24 calls kept in full; 100 places of failure. What the records of a trace mean for
-a unit is decided in aggregate.py.
+Everything is redacted before it is a row, and bounded per unit: 64 distinct values of a slot, the rest being one honest
+"others" row per type and outcome (slots.py); 24 calls kept in full (keeping.py); 100 places of failure. What the
+records of a trace mean for a unit is decided in aggregate.py.
+
+Values are weighted with the number of calls that the recorded one stands for: a recorder that keeps the first calls and
+then one in a thousand would else make the first ones look usual.
 """
 
 from __future__ import annotations
 
 import json
-import random
-from collections import Counter, deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from tracelens_indexer.profiles.histogram import bucket
+from tracelens_indexer.profiles.keeping import Keeping
 from tracelens_indexer.profiles.rows import (
     RESULT,
     AnchorKey,
     CaptureRow,
     EdgeRow,
     FailureRow,
-    SlotRow,
+    SiteRow,
     UnitProfile,
     UnitRow,
-    ValueRow,
 )
+from tracelens_indexer.profiles.scrubbing import MAX_TEXT, Scrubber
+from tracelens_indexer.profiles.slots import MAX_NAME, MAX_SLOTS, Slots
 from tracelens_indexer.traces.join import UnitLike
-from tracelens_indexer.traces.records import Call, Count, Counting, Failure, Observed, Raised, Returned
-from tracelens_recorder.redact import REDACTED, is_secret_name, redact_text
+from tracelens_indexer.traces.records import (
+    Call,
+    Count,
+    Counting,
+    EdgeCount,
+    Failure,
+    Observed,
+    Raised,
+    Returned,
+    ValueCount,
+)
+from tracelens_recorder.redact import REDACTED, is_secret_name
 
-MAX_VALUES = 64
-"""Distinct texts of a slot that are kept."""
-_WORKING_VALUES = 512
-"""Distinct texts that are counted while reading, so that a value that becomes frequent late is still kept."""
-MAX_CAPTURES = 24
 MAX_FAILURES = 100
-MAX_SLOTS = 60
-MAX_TEXT = 200
-MAX_NAME = 100
 MAX_MESSAGE = 500
 MAX_STACK = 60
 MAX_TESTS = 500
-MAX_REPLAY = 64 * 1024
+MAX_SITES = 12
+"""Call sites of a unit whose values are told apart."""
+SITE_CALLS = 64
+SITE_STRIDE = 16
+"""Of each site the first calls are looked at, and then one of so many: what differs between sites shows in these."""
+_SITE_VALUES = 12
 
 NO_FAILURES = frozenset(
     (
@@ -57,173 +69,9 @@ NO_FAILURES = frozenset(
         "KeyboardInterrupt",
     )
 )
+_NOTHING = Returned(None)
 _POSITIONAL = ("positional only", "positional")
 WORST: dict[Counting, int] = {"exact": 0, "at least": 1, "estimated": 2}
-
-
-class Scrubber:
-    """Redaction of everything that goes into rows, remembered, because values repeat."""
-
-    def __init__(self) -> None:
-        self.redacted = 0
-        self._known: dict[str, tuple[str, int]] = {}
-
-    def text(self, text: str, limit: int) -> str:
-        if not text:
-            return ""
-        found = self._known.get(text)
-        if found is None:
-            # Cut after scrubbing: a secret that the cut goes through would not be recognised.
-            clean, n = redact_text(text[: limit * 8])
-            if len(clean) > limit:
-                clean = clean[: limit - 1] + "…"
-            found = clean, n
-            if len(self._known) >= 20_000:
-                self._known.clear()
-            self._known[text] = found
-        self.redacted += found[1]
-        return found[0]
-
-    def value(self, slot: str, value: Observed) -> Observed:
-        """The value as it may be stored."""
-        if is_secret_name(slot) and value.text not in ("None", "", "''", REDACTED):
-            self.redacted += 1
-            return Observed(value.type[:MAX_TEXT], REDACTED)
-        text = self.text(value.text, MAX_TEXT)
-        if text == value.text and len(value.type) <= MAX_TEXT:
-            return value
-        hidden = self._known.get(value.text, ("", 0))[1]
-        return Observed(value.type[:MAX_TEXT], text, None if hidden else value.number, value.size)
-
-    def replay(self, encoded: dict[str, Any] | None) -> str:
-        """The replayable arguments as JSON; "" when there are none, or too large, or with a secret in them."""
-        if not encoded:
-            return ""
-        try:
-            text = json.dumps(encoded, ensure_ascii=False)
-        except (TypeError, ValueError, RecursionError):
-            return ""
-        if len(text) > MAX_REPLAY:
-            return ""
-        clean, n = redact_text(text)
-        if n and clean != text:
-            self.redacted += n
-            return ""
-        return text
-
-
-@dataclass(slots=True)
-class _Slot:
-    """Values of one parameter, or of the result."""
-
-    texts: set[str] = field(default_factory=set)
-    counts: dict[tuple[str, str | None, str], int] = field(default_factory=dict)
-    """(type, text, outcome) to n; text None: others."""
-    ranges: dict[str, list[Any]] = field(default_factory=dict)
-    """type to [n, low, high, measures]."""
-
-    def add(self, value: Observed, outcome: str) -> None:
-        text: str | None = value.text or None
-        if text is not None and text not in self.texts:
-            if len(self.texts) < _WORKING_VALUES:
-                self.texts.add(value.text)
-            else:
-                text = None
-        key = (value.type, text, outcome)
-        self.counts[key] = self.counts.get(key, 0) + 1
-        found = self.ranges.get(value.type)
-        if found is None:
-            if len(self.ranges) >= 20:
-                return
-            found = self.ranges[value.type] = [0, None, None, ""]
-        found[0] += 1
-        measure = value.number if value.number is not None else value.size
-        if measure is not None:
-            found[1] = measure if found[1] is None or measure < found[1] else found[1]
-            found[2] = measure if found[2] is None or measure > found[2] else found[2]
-            found[3] = "value" if value.number is not None else "size"
-
-    def rows(self, slot: str) -> tuple[list[ValueRow], list[SlotRow]]:
-        frequency: Counter[str] = Counter()
-        for (_, text, _), n in self.counts.items():
-            if text is not None:
-                frequency[text] += n
-        kept = {text for text, _ in frequency.most_common(MAX_VALUES)}
-        rows: Counter[tuple[str, str | None, str]] = Counter()
-        for (type_name, text, outcome), n in self.counts.items():
-            rows[type_name, text if text in kept else None, outcome] += n
-        values = [ValueRow(slot, type_name, text, outcome, n) for (type_name, text, outcome), n in rows.items()]
-        ranges: list[SlotRow] = []
-        for type_name, (n, low, high, measures) in self.ranges.items():
-            shown: Literal["value", "size", ""] = measures
-            ranges.append(
-                SlotRow(
-                    slot,
-                    type_name,
-                    n,
-                    None if low is None else float(low),
-                    None if high is None else float(high),
-                    shown,
-                )
-            )
-        return values, ranges
-
-
-class _Captures:
-    """The calls of a unit that are kept in full: the first, each exception's first and last, and some in between."""
-
-    FIRST = 4
-    RAISED = 2
-    TYPES = 4
-    SPREAD = 8
-
-    def __init__(self, seed: str) -> None:
-        self._seed = seed
-        self._random: random.Random | None = None
-        self._first: list[tuple[int, CaptureRow]] = []
-        self._raised: dict[str, tuple[list[tuple[int, CaptureRow]], deque[tuple[int, CaptureRow]]]] = {}
-        self._spread: dict[bool, list[tuple[int, CaptureRow]]] = {True: [], False: []}
-        self._seen = {True: 0, False: 0}
-
-    def add(self, at: int, outcome: str, replayable: bool, row: Callable[[], CaptureRow]) -> None:
-        """`row` is only made when the call is kept. `at` is the number of the call."""
-        if outcome:
-            found = self._raised.get(outcome)
-            if found is None:
-                if len(self._raised) >= self.TYPES:
-                    return
-                found = self._raised[outcome] = ([], deque(maxlen=self.RAISED))
-            first, last = found
-            if len(first) < self.RAISED:
-                first.append((at, row()))
-            else:
-                last.append((at, row()))
-            return
-        if len(self._first) < self.FIRST:
-            self._first.append((at, row()))
-            return
-        # A reservoir each for calls that can be replayed and for those that cannot: every call has the same chance.
-        self._seen[replayable] += 1
-        spread = self._spread[replayable]
-        if len(spread) < self.SPREAD:
-            spread.append((at, row()))
-            return
-        if self._random is None:
-            # Seeded by the unit: the same trace gives the same rows.
-            self._random = random.Random(self._seed)  # noqa: S311  # a choice of examples, not a secret
-        slot = self._random.randrange(self._seen[replayable])
-        if slot < self.SPREAD:
-            spread[slot] = (at, row())
-
-    def rows(self) -> list[CaptureRow]:
-        kept: list[tuple[int, CaptureRow]] = []
-        for first, last in self._raised.values():
-            kept += first
-            kept += last
-        kept += self._first
-        for replayable in (True, False):
-            kept += self._spread[replayable][: max(0, MAX_CAPTURES - len(kept))]
-        return [row for _, row in sorted(kept, key=lambda entry: entry[0])]
 
 
 @dataclass(slots=True)
@@ -232,6 +80,16 @@ class _FailureState:
     last_ns: int = 0
     message: str = ""
     stack: str = ""
+
+
+class _Site:
+    """Calls from one place, and of their arguments how often each text."""
+
+    __slots__ = ("calls", "values")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.values: dict[str, dict[str | None, float]] = {}
 
 
 class UnitState:
@@ -253,11 +111,13 @@ class UnitState:
         self._min_ns = -1
         self._max_ns = -1
         self._captured = 0
+        self._valued = False
         self._counted = False
         self._ran = False
         self._durations: dict[int, int] = {}
-        self._slots: dict[str, _Slot] = {}
-        self._captures: _Captures | None = None
+        self._slots = Slots(scrub)
+        self._sites: dict[tuple[UnitState, int], _Site] = {}
+        self._keeping: Keeping | None = None
         self._edges: dict[tuple[AnchorKey, int], list[int]] = {}
         self._edge_counting: dict[tuple[AnchorKey, int], Counting] = {}
         self._failures: dict[tuple[str, int, str, bool, str], _FailureState] = {}
@@ -267,50 +127,81 @@ class UnitState:
     # -- calls -------------------------------------------------------------------------------------------------
 
     def add_call(self, call: Call, *, resume: bool, source: str) -> None:
-        raised = call.outcome if isinstance(call.outcome, Raised) else None
-        outcome = raised.type if raised else ""
+        outcome = call.outcome
+        raised = type(outcome) is Raised
+        ended = outcome.type if type(outcome) is Raised else ""
         if call.counted:
             self._counted = True
             if resume:
                 self._resumes += 1
             else:
                 self._calls += 1
-            self._errors += raised is not None and outcome not in NO_FAILURES
+            self._errors += raised and ended not in NO_FAILURES
             self._add_duration(call.duration_ns)
             self.self_ns += max(0, call.self_ns)
             if call.test and not resume:
                 self._add_test(call.test, 1)
-        result = call.outcome.value if isinstance(call.outcome, Returned) else None
-        arguments = call.arguments
         if resume:
             # Each resume shows the same arguments again and "returns" what was yielded: neither is one more value.
-            result = None
-            shown = tuple(value.text for _, value in arguments)
+            shown = tuple(value.text for _, value in call.arguments)
             if not raised and shown == self._last_resumed:
                 return
             self._last_resumed = shown
-        if not arguments and result is None and raised is None and call.replay is None:
-            return
-        if arguments and arguments[0][0].startswith("#"):
+            if not raised:
+                call = msgspec.structs.replace(call, outcome=_NOTHING)
+        arguments = call.arguments
+        if arguments and arguments[0][0][:1] == "#":
             arguments = self._named(arguments)
-        clean = [(name[:MAX_NAME], self._scrub.value(name, value)) for name, value in arguments]
-        for name, value in clean:
-            self._slot(name, value, outcome)
-        clean_result = None if result is None else self._scrub.value("", result)
-        if clean_result is not None:
-            self._slot(RESULT, clean_result, outcome)
-        if not any(value.text for _, value in clean) and (clean_result is None or not clean_result.text) and not raised:
+            call = msgspec.structs.replace(call, arguments=arguments)
+        told = raised
+        weight = call.represents or float(raised)
+        if not call.valued:
+            # Its values are counted already, with those of all calls: it is an example of them.
+            told = raised or any(value.text for _, value in arguments)
+            if type(outcome) is Returned and outcome.value is not None and not resume:
+                told = told or bool(outcome.value.text)
+        elif arguments:
+            told = self._slots.add(arguments, ended, weight, call.duration_ns) or raised
+        elif not raised and call.replay is None and type(outcome) is not Returned:
+            return
+        if call.valued and type(outcome) is Returned and not resume:
+            result = outcome.value
+            if result is not None:
+                told = self._slots.add(((RESULT, result),), "", weight, call.duration_ns) or told
+        if not told:
             # Types alone are no call to look at.
             return
         self._captured += 1
-        if self._captures is None:
-            self._captures = _Captures(f"{self.key.path}:{self.key.scope}")
-        self._captures.add(
-            self._captured,
-            outcome,
-            call.replay is not None,
-            lambda: self._capture(call, clean, clean_result, outcome, raised, source),
-        )
+        if self._keeping is None:
+            self._keeping = Keeping(f"{self.key.path}:{self.key.scope}")
+        self._keeping.add(self._captured, call, ended, source)
+
+    def add_site(self, caller: UnitState, line: int, call: Call) -> None:
+        """The values of a call that was made at this line of `caller`'s file."""
+        site = self._sites.get((caller, line))
+        if site is None:
+            if len(self._sites) >= MAX_SITES:
+                return
+            site = self._sites[caller, line] = _Site()
+        site.calls += 1
+        weight = call.represents
+        if site.calls > SITE_CALLS:
+            if site.calls % SITE_STRIDE:
+                return
+            weight *= SITE_STRIDE
+        for name, value in call.arguments:
+            counts = site.values.get(name)
+            if counts is None:
+                if len(site.values) >= MAX_SLOTS:
+                    continue
+                counts = site.values[name] = {}
+            text: str | None = value.text
+            if text in counts:
+                counts[text] += weight
+            elif len(counts) < _SITE_VALUES:
+                counts[text] = weight
+            else:
+                counts[None] = counts.get(None, 0.0) + weight
 
     def _named(self, arguments: tuple[tuple[str, Observed], ...]) -> tuple[tuple[str, Observed], ...]:
         """Arguments of formats that know the position alone, "#0", "#1", …, under their parameters' names."""
@@ -320,40 +211,44 @@ class UnitState:
             for name, value in arguments
         )
 
-    def _slot(self, name: str, value: Observed, outcome: str) -> None:
-        slot = self._slots.get(name)
-        if slot is None:
-            if len(self._slots) >= MAX_SLOTS:
-                return
-            slot = self._slots[name] = _Slot()
-        slot.add(value, outcome)
+    def add_values(self, counted: ValueCount) -> None:
+        """Values that the format has counted in every call."""
+        self._valued = True
+        self._slots.add_counted(counted)
 
-    def _capture(
-        self,
-        call: Call,
-        arguments: list[tuple[str, Observed]],
-        result: Observed | None,
-        outcome: str,
-        raised: Raised | None,
-        source: str,
-    ) -> CaptureRow:
+    def _capture(self, call: Call, source: str) -> CaptureRow:
+        raised = call.outcome if isinstance(call.outcome, Raised) else None
+        result = call.outcome.value if isinstance(call.outcome, Returned) else None
         caller = call.caller
         detail = {
-            "arguments": [[name, value.type, value.text] for name, value in arguments[:MAX_SLOTS]],
-            "result": None if result is None else [result.type, result.text],
+            "arguments": [
+                [name[:MAX_NAME], value.type[:MAX_TEXT], self._text(name, value)]
+                for name, value in call.arguments[:MAX_SLOTS]
+            ],
+            "result": None if result is None else [result.type[:MAX_TEXT], self._scrub.text(result.text)],
             "message": self._scrub.text(raised.message, MAX_MESSAGE) if raised else "",
             "line": raised.line if raised else 0,
             "caller": None if caller is None else [caller.path[-500:], caller.name[-200:], caller.line],
             "test": call.test[:500],
         }
+        if call.about:
+            detail["about"] = [
+                [name[:80], self._scrub.text(text, MAX_MESSAGE)] for name, text in call.about[:MAX_SLOTS]
+            ]
         return CaptureRow(
             f"{source}{call.id}"[:100],
             call.started_ns,
             call.duration_ns,
-            outcome,
-            json.dumps(detail, ensure_ascii=False),
+            raised.type if raised else "",
+            _json(detail),
             self._scrub.replay(call.replay),
         )
+
+    def _text(self, slot: str, value: Observed) -> str:
+        if is_secret_name(slot) and value.text not in ("None", "", "''", REDACTED):
+            self._scrub.redacted += 1
+            return REDACTED
+        return self._scrub.text(value.text)
 
     def _add_duration(self, duration_ns: int, n: int = 1) -> None:
         if duration_ns < 0:
@@ -401,16 +296,22 @@ class UnitState:
         if calls > 0 and test and (test in self._tests or len(self._tests) < MAX_TESTS):
             self._tests[test] = self._tests.get(test, 0) + calls
 
-    def add_edge(self, callee: AnchorKey, site_line: int, calls: int, counting: Counting, total_ns: int) -> None:
-        site = site_line - self.unit.first_line if site_line >= self.unit.first_line > 0 else -1
-        found = self._edges.get((callee, site))
+    def site(self, line: int) -> int:
+        """A line of the unit's file as it was recorded, counted from the unit's first; -1 when it is not in it."""
+        return line - self.unit.first_line if line >= self.unit.first_line > 0 else -1
+
+    def add_edge(self, callee: AnchorKey, edge: EdgeCount) -> None:
+        key = callee, self.site(edge.site_line)
+        found = self._edges.get(key)
         if found is None:
-            found = self._edges[callee, site] = [0, 0]
-            self._edge_counting[callee, site] = counting
-        elif WORST[counting] > WORST[self._edge_counting[callee, site]]:
-            self._edge_counting[callee, site] = counting
-        found[0] += calls
-        found[1] += total_ns
+            found = self._edges[key] = [0, 0, 0, 0]
+            self._edge_counting[key] = edge.counting
+        elif WORST[edge.counting] > WORST[self._edge_counting[key]]:
+            self._edge_counting[key] = edge.counting
+        found[0] += edge.calls
+        found[1] += edge.total_ns
+        found[2] = max(found[2], edge.most)
+        found[3] += edge.repeats
 
     def add_failure(
         self, failure: Failure, line: int, statement: str, message: str, *, origin: bool, stack: str
@@ -440,12 +341,7 @@ class UnitState:
             errors, counting = sum(found.n for found in self._failures.values()), "at least"
         elif not self._counted and self._ran:
             counting = "at least"
-        values: list[ValueRow] = []
-        slots: list[SlotRow] = []
-        for name, slot in self._slots.items():
-            slot_values, slot_ranges = slot.rows(name)
-            values += slot_values
-            slots += slot_ranges
+        values, slots = self._slots.rows()
         return UnitProfile(
             UnitRow(
                 calls=self._calls,
@@ -459,19 +355,48 @@ class UnitState:
                 max_ns=self._max_ns,
                 samples_total=self.samples_total,
                 samples_self=self.samples_self,
-                captured=self._captured,
+                captured=max(self._captured, self._calls) if self._valued else self._captured,
             ),
             durations=self._durations,
             values=values,
             slots=slots,
+            sites=self._site_rows(),
             edges=[
-                EdgeRow(callee, site, calls, self._edge_counting[callee, site], total_ns)
-                for (callee, site), (calls, total_ns) in self._edges.items()
+                EdgeRow(callee, site, calls, self._edge_counting[callee, site], total_ns, most, repeats)
+                for (callee, site), (calls, total_ns, most, repeats) in self._edges.items()
             ],
             failures=[
                 FailureRow(type_name, line, statement, found.message, found.n, found.last_ns, origin, found.stack, test)
                 for (type_name, line, statement, origin, test), found in self._failures.items()
             ],
-            captures=self._captures.rows() if self._captures else [],
+            captures=[self._capture(call, source) for _, call, source in self._keeping.kept()] if self._keeping else [],
             tests=self._tests,
         )
+
+    def _site_rows(self) -> list[SiteRow]:
+        """Where there is one call site alone, its values are those of the slots."""
+        if len(self._sites) < 2:
+            return []
+        rows: list[SiteRow] = []
+        for (caller, line), site in self._sites.items():
+            for name, counts in site.values.items():
+                clean: Counter[str | None] = Counter()
+                secret = is_secret_name(name)
+                for text, n in counts.items():
+                    if text:
+                        text = REDACTED if secret else self._scrub.text(text)
+                    clean[text or None] += round(n)
+                rows += [
+                    SiteRow(caller.key, caller.site(line), name[:MAX_NAME], text, n)
+                    for text, n in clean.most_common()
+                    if n > 0
+                ]
+        return rows
+
+
+def _json(detail: dict[str, Any]) -> str:
+    try:
+        return msgspec.json.encode(detail).decode()
+    except (ValueError, msgspec.MsgspecError):
+        # Text of a trace may hold halves of surrogate pairs, which are no characters.
+        return json.dumps(detail)

@@ -34,6 +34,7 @@ _ALIASED_IMPORT = kind("aliased_import")
 _AS_PATTERN = kind("as_pattern")
 _ASSIGNMENT = kind("assignment")
 _ATTRIBUTE = kind("attribute")
+_BINARY = kind("binary_operator")
 _BOOLEAN = kind("boolean_operator")
 _CALL = kind("call")
 _COMMENT = kind("comment")
@@ -43,6 +44,7 @@ _FROM = kind("from", named=False)
 _IDENTIFIER = kind("identifier")
 _IMPORT_PREFIX = kind("import_prefix")
 _KEYWORD_ARGUMENT = kind("keyword_argument")
+_NONE = kind("none")
 _PAIR = kind("pair")
 _PARENTHESIZED = kind("parenthesized_expression")
 _RELATIVE_IMPORT = kind("relative_import")
@@ -120,17 +122,36 @@ class Bindings:
                     continue
                 name = text(self._source, given[0])
                 before = scope.now.get(name)
-                if before and name not in scope.globals and name not in scope.nonlocals:
-                    narrowed = self._narrowed(self._flow.mention(scope, name), given[1], scope)
+                types = self._types(given[1], scope)
+                if before and types and name not in scope.globals and name not in scope.nonlocals:
+                    narrowed = self._narrowed(self._flow.mention(scope, name), types, scope)
                     self._flow.narrow(scope, name, narrowed)
                     found[name] = (before, scope.now[name])
         return found
 
-    def _narrowed(self, value: int, types: Node, scope: Scope) -> int:
+    def _types(self, node: Node, scope: Scope) -> list[Node]:
+        """The types that `isinstance` asks for; none where one is computed or local, so that nothing may be known."""
+        pending, found = [node], []
+        while pending:
+            one = pending.pop()
+            operator = one.child_by_field_id(_OPERATOR) if one.kind_id == _BINARY else None
+            if one.kind_id == _TUPLE or (operator is not None and operator.type == "|"):
+                pending += [child for child in one.named_children if child.kind_id != _COMMENT][::-1]
+                continue
+            if one.kind_id == _NONE:
+                continue
+            root: Node | None = one
+            while root is not None and root.kind_id == _ATTRIBUTE:
+                root = root.child_by_field_id(_OBJECT)
+            if root is None or root.kind_id != _IDENTIFIER or text(self._source, root) in scope.now:
+                return []
+            found.append(one)
+        return found if len(found) <= MAX_NARROWED else []
+
+    def _narrowed(self, value: int, types: list[Node], scope: Scope) -> int:
         make = self._flow.node
-        each = [c for c in types.named_children if c.kind_id != _COMMENT] if types.kind_id == _TUPLE else [types]
         parts: list[int] = []
-        for one in each[:MAX_NARROWED]:
+        for one in types:
             named = self._value(one, scope)
             parts += (make(scope, flow.NARROWED, value, named), make(scope, flow.INSTANCE, named))
         return make(scope, flow.UNION, *parts)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from msgspec import structs
 from tree_sitter import Node, Tree
 
 from tracelens_indexer.memory import without_collection
@@ -103,13 +104,17 @@ def lower(source: bytes) -> FileFacts:
         )
 
 
+_Key: TypeAlias = "tuple[bytes, int, str, bool, bool]"
+"""All that the units of a function follow from: its text, its column, what is around it."""
+
+
 class _Draft:
     """A unit whose body is still being read."""
 
     __slots__ = (
-        "body_hash", "decorators", "def_line", "docstring", "end_byte", "end_line", "first_line", "is_async",
+        "body_hash", "decorators", "def_line", "docstring", "end_byte", "end_line", "first_line", "index", "is_async",
         "is_generator", "kind", "local_prefix", "name", "name_column", "name_line", "parameters", "parent",
-        "returns", "scope", "signature", "start_byte", "tokens",
+        "returns", "scope", "signature", "start_byte", "tokens", "whole_line",
     )  # fmt: skip
 
     def __init__(self, scope: str, name: str, kind: UnitKind, parent: int, node: Node) -> None:
@@ -118,6 +123,10 @@ class _Draft:
         self.name = name
         self.kind: UnitKind = kind
         self.parent = parent
+        self.index = 0
+        """Its place in the units of its file."""
+        self.whole_line = start.row
+        """0-based line on which it begins, decorators included."""
         self.first_line = self.def_line = self.name_line = start.row + 1
         self.name_column = start.column
         self.end_line = end.row + 1
@@ -139,13 +148,46 @@ class _Draft:
         self.end_line = node.end_point.row + 1
         self.end_byte = node.end_byte
 
+    def moved(self, parent: int, lines: int, size: int) -> _Draft:
+        """The same unit so many lines and bytes further down, in another unit."""
+        # Written out: of a file being typed in, this runs for every unit below the cursor.
+        copy = _Draft.__new__(_Draft)
+        copy.scope, copy.name, copy.kind, copy.parent, copy.index = self.scope, self.name, self.kind, parent, self.index
+        copy.first_line, copy.def_line = self.first_line + lines, self.def_line + lines
+        copy.name_line, copy.name_column = self.name_line + lines, self.name_column
+        copy.end_line, copy.whole_line = self.end_line + lines, self.whole_line
+        copy.start_byte, copy.end_byte = self.start_byte + size, self.end_byte + size
+        copy.tokens, copy.body_hash, copy.signature = self.tokens, self.body_hash, self.signature
+        copy.docstring, copy.parameters, copy.decorators = self.docstring, self.parameters, self.decorators
+        copy.returns, copy.is_async, copy.is_generator = self.returns, self.is_async, self.is_generator
+        copy.local_prefix = self.local_prefix
+        if lines:
+            copy.parameters = tuple(structs.replace(p, line=p.line + lines) for p in self.parameters)
+        return copy
+
+
+class Known:
+    """The units of functions that were read before, by their text: what stands unchanged is not read again.
+
+    Of each version of a buffer only what it holds is kept for the next.
+    """
+
+    def __init__(self) -> None:
+        self.before: dict[_Key, list[_Draft]] = {}
+        self.now: dict[_Key, list[_Draft]] = {}
+
+    def next(self) -> None:
+        """What was read up to now is what another version is compared with."""
+        self.before, self.now = self.now, {}
+
 
 class Lowering(TokenWalk):
     """The state of one pass. Without `flow` it yields units only: what an open buffer needs while being typed."""
 
-    def __init__(self, source: bytes, flow: FlowBuilder | None) -> None:
+    def __init__(self, source: bytes, flow: FlowBuilder | None, known: Known | None = None) -> None:
         super().__init__(source)
         self.flow = flow
+        self._known = known
         self.sites: list[CallSite] = []
         self._drafts: list[_Draft] = []
         self._applied: dict[int, list[tuple[int, int]]] = {}
@@ -246,6 +288,7 @@ class Lowering(TokenWalk):
         draft = _Draft(scope, name, unit_kind, self._current, node)
         locals_ = "<locals>." if unit_kind in ("function", "method", "lambda") else ""
         draft.local_prefix = f"{scope}.{locals_}"
+        draft.index = len(self._drafts)
         self._drafts.append(draft)
         self._stack.append((self._close, draft, self._tokens))
         self._tokens = draft.tokens
@@ -311,6 +354,8 @@ class Lowering(TokenWalk):
             return
         name = text(self.source, name_node)
         method = self._drafts[self._current].kind == "class" and self._scope.kind == "class"
+        if self._known is not None and self._recalled(self._known, name, whole, body, method=method):
+            return
         unit = self._open(name, "method" if method else "function", whole)
         docstring = self._describe(unit, node, whole, decorators, body)
         draft = self._drafts[unit]
@@ -330,6 +375,40 @@ class Lowering(TokenWalk):
         self._stack.append((self._enter, unit, inner))
         self._stack.append((self._bind_definition, unit, name))
         self._push_header(node, name_node, body, decorators)
+
+    def _recalled(self, known: Known, name: str, whole: Node, body: Node, *, method: bool) -> bool:
+        """Take over the units of a function that stood there before, else have them remembered once they are read."""
+        around = self._drafts[self._current]
+        start = whole.start_byte
+        # A `yield` in a default value would be one of the unit around; broken text may be read otherwise elsewhere.
+        if (
+            around.kind not in ("module", "class")
+            or whole.has_error
+            or b"yield" in self.source[start : body.start_byte]
+        ):
+            return False
+        line, column = whole.start_point
+        key = (self.source[start : whole.end_byte], column, around.local_prefix, method, name in self._scope.globals)
+        first = len(self._drafts)
+        drafts = known.now.get(key) or known.before.get(key)
+        if drafts is None:
+            self._stack.append((self._remember, known, key, first))
+            return False
+        top = drafts[0]
+        lines, size = line - top.whole_line, start - top.start_byte
+        # What stands in decorators and default values lies in the unit around.
+        moved = [
+            draft.moved(draft.parent - top.index + first if draft.parent >= top.index else self._current, lines, size)
+            for draft in drafts
+        ]
+        moved[0].whole_line, moved[0].index = line, first
+        self._drafts += moved
+        self._tokens += (top.name.encode(), top.body_hash.encode())
+        known.now[key] = moved
+        return True
+
+    def _remember(self, known: Known, key: _Key, first: int) -> None:
+        known.now[key] = self._drafts[first:]
 
     def _class(self, node: Node, whole: Node | None = None, decorators: list[Node] | None = None) -> None:
         whole, decorators = whole or node, decorators or []

@@ -5,15 +5,21 @@ from __future__ import annotations
 from tree_sitter import Tree
 
 from tracelens_indexer.source.facts import Unit
-from tracelens_indexer.source.lower import Lowering
+from tracelens_indexer.source.lower import Known, Lowering
 from tracelens_indexer.source.syntax import as_utf8, parse
 
 
-def outline(source: bytes, tree: Tree | None = None) -> tuple[Unit, ...]:
-    """The units of a source in source order, the module first. `tree`: the source's tree, where there is one."""
+def outline(source: bytes, tree: Tree | None = None, known: Known | None = None) -> tuple[Unit, ...]:
+    """The units of a source in source order, the module first. `tree`: the source's tree, where there is one.
+
+    `known` is what was read of the version before, and becomes what was read of this one: functions whose text is
+    the same are only moved. The units are the same with it and without.
+    """
     source = as_utf8(source)
-    lowering = Lowering(source, None)
+    lowering = Lowering(source, None, known)
     lowering.run(tree or parse(source))
+    if known is not None:
+        known.next()
     return lowering.units()
 
 

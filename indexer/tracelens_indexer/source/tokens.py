@@ -87,9 +87,19 @@ FIXED: dict[int, bytes] = {
 _ESCAPE = re.compile(rb"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL)
 
 
+HASH_VERSION = "1"
+"""Raise it when the same code gets another hash than before: what was recorded under another version is then known to
+be incomparable, and not mistaken for changed code."""
+
+
 def digest(tokens: list[bytes]) -> str:
-    """32 hexadecimal digits."""
-    return blake2b(b"\0".join(tokens), digest_size=16).hexdigest()
+    """The version, a colon and 32 hexadecimal digits."""
+    return f"{HASH_VERSION}:" + blake2b(b"\0".join(tokens), digest_size=16).hexdigest()
+
+
+def comparable(body_hash: str) -> bool:
+    """Whether a hash is of this version, so that it says whether code is the same."""
+    return body_hash.startswith(f"{HASH_VERSION}:")
 
 
 def bracketed_children(node: Node, number: int) -> list[Node]:

@@ -5,7 +5,8 @@ An anchor is (path, scope, ordinal, body hash at record time). After every index
 - fresh: the unit is where it was and its body is what it was;
 - moved: it is gone from there and exactly one other unit, which the run did not see beside it, has its body;
 - stale: it is there with another body (its data is still shown, and said to be stale), or gone (unit is None);
-- unverified: nothing is known about what the code looked like when it was recorded.
+- unverified: nothing is known about what the code looked like when it was recorded, or it was hashed by another version
+  of TraceLens, whose hashes say nothing beside ours.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sqlite3
 from collections import defaultdict
 
 from tracelens_indexer.profiles.rows import AnchorState
+from tracelens_indexer.source.tokens import comparable
 
 
 def resolve_anchors(connection: sqlite3.Connection, run: int | None = None) -> None:
@@ -44,7 +46,7 @@ def resolve_anchors(connection: sqlite3.Connection, run: int | None = None) -> N
         found = here.get((path, scope, ordinal))
         unit: int | None
         state: AnchorState
-        if not body_hash:
+        if not comparable(body_hash):
             unit, state = (found[0] if found else None), "unverified"
         elif found and found[1] == body_hash:
             unit, state = found[0], "fresh"

@@ -79,6 +79,10 @@ class Range:
     low: float | None
     high: float | None
     measures: Literal["value", "size", ""]
+    correlation: float | None = None
+    """-1…1: whether calls take longer the larger the value, or the longer what was given; None: not known."""
+    slope_ns: float = 0.0
+    """Nanoseconds for one more, by the straight line through the calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,22 @@ class ObservedEdge:
     total_ns: int
     site_line: int
     """Line of the call site in the caller's file as it is now, 1-based; 0 unknown."""
+    most: int = 0
+    """Most calls of the callee by one call of the caller; 0 unknown."""
+    repeats: int = 0
+    """Calls of the caller that called the callee rows.REPEATED times or more."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteValues:
+    """What one parameter was given from one call site, where there are several."""
+
+    caller: UnitRecord
+    site_line: int
+    """1-based, in the caller's file as it is now."""
+    slot: str
+    values: tuple[tuple[str | None, int], ...]
+    """(text, calls), most frequent first; None: others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +183,8 @@ class CaptureRecord:
     replay: dict[str, Any] | None
     body_hash: str
     """Of the unit when it was recorded; "" unknown."""
+    about: tuple[tuple[str, str], ...] = ()
+    """What the program said about the work it did then: (name, text), as in records.Call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +215,10 @@ class Profile:
     observations: tuple[Observation, ...] = ()
     failures: tuple[FailureRecord, ...] = ()
     tests: tuple[tuple[str, int], ...] = ()
+    sites: tuple[SiteValues, ...] = ()
     runs: tuple[int, ...] = ()
+    not_added: tuple[int, ...] = ()
+    """Runs of other tools that counted it too, whose calls and times are left out: the same program, seen twice."""
     moved_from: str = ""
     """"path:scope" it was recorded as, when it has moved."""
 

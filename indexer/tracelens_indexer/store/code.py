@@ -22,6 +22,8 @@ UNIT = (
     " units.decorators"
 )
 UNITS = f"SELECT {UNIT} FROM units JOIN files ON files.id = units.file"
+_LONGEST_NAME = 2_000
+"""Characters of what is asked for: nothing is called so, and SQLite refuses patterns of 50,000."""
 _decode_decorators = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 _decode_parameters = msgspec.msgpack.Decoder(tuple[Parameter, ...]).decode
 
@@ -99,7 +101,9 @@ class CodeIndex:
 
     def find(self, text: str) -> list[UnitRecord]:
         """Units that a person may mean: "u:<id>" or its beginning, "path:line", a qualname or its end; best first."""
-        text = text.strip()
+        text = text.strip().encode("utf-8", "replace").decode()
+        if len(text) > _LONGEST_NAME:
+            return []
         if match := re.fullmatch(r"u:([0-9a-f]{1,16})", text):
             unit = self.unit(int(match[1], 16)) if int(match[1], 16) < 1 << 63 else None
             if unit is None and len(match[1]) >= 6:

@@ -8,6 +8,19 @@ from pathlib import Path
 from tracelens_indexer.errors import NoIndex, StoreError
 from tracelens_indexer.store.schema import SCHEMA_VERSION, TABLES
 
+_NOT_THE_FILE = frozenset(
+    (
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    )
+)
+"""Errors that say nothing of the database itself."""
 REBUILD = "run `tracelens index` to rebuild it"
 
 
@@ -48,6 +61,8 @@ def open_for_writing(database: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(database, isolation_level=None, timeout=10.0)
     try:
         connection.row_factory = sqlite3.Row
+        # A unit's packed values take a thousand bytes: in larger pages less of each is left empty.
+        connection.execute("PRAGMA page_size = 8192")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -57,6 +72,9 @@ def open_for_writing(database: Path) -> sqlite3.Connection:
         return connection
     except sqlite3.DatabaseError as error:
         connection.close()
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_THE_FILE:
+            # A full disk is no reason to throw the index away.
+            raise StoreError(f"{database}: cannot be written ({error})") from error
         raise Corrupt(f"{database}: is damaged ({error}); {REBUILD}") from error
     except BaseException:
         connection.close()

@@ -11,14 +11,16 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracelens_indexer.errors import StoreError
 from tracelens_indexer.profiles import histogram
-from tracelens_indexer.profiles.rows import AnchorState
+from tracelens_indexer.profiles.rows import AnchorKey, AnchorState, CaptureRow
+from tracelens_indexer.store import observing, packing
 from tracelens_indexer.store.answers import (
     CaptureRecord,
     FailureRecord,
@@ -26,13 +28,14 @@ from tracelens_indexer.store.answers import (
     ObservedEdge,
     ObservedPair,
     Profile,
-    Range,
     RunRecord,
+    SiteValues,
     UnitRecord,
-    Value,
 )
-from tracelens_indexer.store.code import UNIT, CodeIndex, unit_record
+from tracelens_indexer.store.code import UNIT, unit_record
 from tracelens_indexer.store.database import open_for_reading
+from tracelens_indexer.store.facets import Facets
+from tracelens_indexer.store.facets import not_superseded as _current
 from tracelens_indexer.store.layout import Layout
 from tracelens_indexer.traces.records import Counting
 
@@ -40,7 +43,11 @@ if TYPE_CHECKING:
     import networkx
 
 _WORST: dict[str, int] = {"exact": 0, "at least": 1, "estimated": 2}
+_BESIDE = frozenset(("samples_total", "samples_self", "captured"))
+"""What every run adds, whatever its tool."""
 _COUNTINGS: tuple[Counting, ...] = ("exact", "at least", "estimated")
+CAPTURE_BITS = 5
+"""The name of a kept call is its anchor's id and, in these bits, its place there."""
 _STATES: dict[str, int] = {"fresh": 0, "moved": 1, "unverified": 2, "stale": 3}
 
 
@@ -49,10 +56,11 @@ class _Base:
     """What shares are shares of, over the chosen runs."""
 
     sample_weight: float
-    self_ns: int
+    self_ns: dict[str, int]
+    """By tool: what two tools counted of one program is not added up."""
 
 
-class Index(CodeIndex):
+class Index(Facets):
     """A read-only view of one workspace's store. Cheap to open; used by one thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection, root: Path, *, owns: bool = True) -> None:
@@ -139,11 +147,14 @@ class Index(CodeIndex):
             " GROUP BY sample_unit ORDER BY count(*) DESC LIMIT 1",
             runs,
         ).fetchone()
-        self_ns = self._connection.execute(
-            f"SELECT sum(self_ns) FROM profile_units JOIN anchors ON anchors.id = anchor WHERE run IN ({marks})",
-            runs,
-        ).fetchone()[0]
-        base = _Base(weight[1] if weight else 0.0, self_ns or 0)
+        self_ns = dict(
+            self._connection.execute(
+                "SELECT tool, sum(self_ns) FROM profile_units JOIN anchors ON anchors.id = anchor"
+                f" JOIN runs ON runs.id = run WHERE run IN ({marks}) GROUP BY tool",
+                runs,
+            ).fetchall()
+        )
+        base = _Base(weight[1] if weight else 0.0, {tool: int(n or 0) for tool, n in self_ns.items()})
         self._bases = {key: base}
         return base
 
@@ -160,9 +171,11 @@ class Index(CodeIndex):
             return None
         profile, anchors = found[0]
         marks = ",".join("?" * len(anchors))
+        observations, sites = self._observed_values(unit, anchors)
         return replace(
             profile,
-            observations=self._observations(unit, anchors),
+            observations=observations,
+            sites=sites,
             failures=tuple(self.failures(chosen, unit_id=unit_id)),
             tests=tuple(
                 (row[0], row[1])
@@ -223,8 +236,8 @@ class Index(CodeIndex):
         unit_marks, run_marks = ",".join("?" * len(units)), ",".join("?" * len(runs))
         rows: dict[int, list[sqlite3.Row]] = {}
         for row in self._connection.execute(
-            "SELECT anchors.unit AS unit_id, anchors.id AS anchor_id, run, state, path, scope, profile_units.*"
-            " FROM anchors JOIN profile_units ON anchor = anchors.id"
+            "SELECT anchors.unit AS unit_id, anchors.id AS anchor_id, run, state, path, scope, tool, profile_units.*"
+            " FROM anchors JOIN profile_units ON anchor = anchors.id JOIN runs ON runs.id = run"
             f" WHERE anchors.unit IN ({unit_marks}) AND run IN ({run_marks})"
             f" AND {_current('anchors', len(runs))} ORDER BY run DESC",
             (*units, *runs, *runs),
@@ -233,21 +246,22 @@ class Index(CodeIndex):
         found = []
         for unit_id, parts in rows.items():
             anchors = tuple(row["anchor_id"] for row in parts)
-            found.append((self._merged(units[unit_id], parts, anchors, base), anchors))
+            found.append((self._merged(units[unit_id], parts, base), anchors))
         return found
 
-    def _merged(self, unit: UnitRecord, parts: list[sqlite3.Row], anchors: tuple[int, ...], base: _Base) -> Profile:
-        def total(column: str) -> Any:
-            return sum(row[column] for row in parts)
+    @staticmethod
+    def _merged(unit: UnitRecord, every: list[sqlite3.Row], base: _Base) -> Profile:
+        tool = counting_tool((row["tool"], row["counting"]) for row in every if row["calls"] or row["resumes"])
+        # Another tool's counts of the same unit are most likely of the same program, seen twice.
+        parts = [row for row in every if not (row["calls"] or row["resumes"]) or row["tool"] == tool]
+        not_added = tuple(row["run"] for row in every if row not in parts)
 
-        marks = ",".join("?" * len(anchors))
-        durations = {
-            row[0]: row[1]
-            for row in self._connection.execute(
-                f"SELECT bucket, sum(n) FROM profile_durations WHERE anchor IN ({marks}) GROUP BY bucket",
-                anchors,
-            )
-        }
+        def total(column: str) -> Any:
+            return sum(row[column] for row in (every if column in _BESIDE else parts))
+
+        durations: Counter[int] = Counter()
+        for row in parts:
+            durations.update(packing.durations(row["durations"]))
         counted = [row["counting"] for row in parts if row["calls"] or row["resumes"]]
         counting: Counting = max(counted, key=_WORST.__getitem__, default="exact")
         # A log that only names a failure of the unit does not make its calls unverified.
@@ -263,8 +277,8 @@ class Index(CodeIndex):
         if base.sample_weight > 0:
             self_share, total_share = samples_self / base.sample_weight, samples_total / base.sample_weight
             share_counting = "estimated"
-        elif base.self_ns > 0 and (self_ns or total_ns):
-            self_share, total_share = self_ns / base.self_ns, min(1.0, total_ns / base.self_ns)
+        elif (whole := base.self_ns.get(tool, 0)) > 0 and (self_ns or total_ns):
+            self_share, total_share = self_ns / whole, min(1.0, total_ns / whole)
             share_counting = counting
         else:
             self_share = total_share = None
@@ -290,40 +304,47 @@ class Index(CodeIndex):
             self_share=self_share,
             share_counting=share_counting,
             captured=total("captured"),
-            runs=tuple(dict.fromkeys(row["run"] for row in parts)),
+            runs=tuple(dict.fromkeys(row["run"] for row in every)),
+            not_added=not_added,
             moved_from=moved,
         )
 
-    def _observations(self, unit: UnitRecord, anchors: tuple[int, ...]) -> tuple[Observation, ...]:
-        """Slots in the order of the signature; "return" last."""
+    def _observed_values(
+        self, unit: UnitRecord, anchors: tuple[int, ...]
+    ) -> tuple[tuple[Observation, ...], tuple[SiteValues, ...]]:
         marks = ",".join("?" * len(anchors))
-        values: dict[str, list[Value]] = {}
-        for slot, *value in self._connection.execute(
-            "SELECT slot, type, text, outcome, sum(n) FROM profile_values"
-            f" WHERE anchor IN ({marks}) GROUP BY slot, type, text, outcome"
-            " ORDER BY text IS NULL, sum(n) DESC, type, text",
+        rows = self._connection.execute(
+            "SELECT run, observed FROM profile_details JOIN anchors ON anchors.id = anchor"
+            f" WHERE anchor IN ({marks}) AND observed != x''",
             anchors,
-        ):
-            values.setdefault(slot, []).append(Value(*value))
-        ranges: dict[str, list[Range]] = {}
-        for slot, *found in self._connection.execute(
-            "SELECT slot, type, sum(n), min(low), max(high), max(measures) FROM profile_slots"
-            f" WHERE anchor IN ({marks}) GROUP BY slot, type ORDER BY sum(n) DESC, type",
-            anchors,
-        ):
-            ranges.setdefault(slot, []).append(Range(*found))
-        order = [parameter.name for parameter in unit.parameters]
-        slots = dict.fromkeys([*ranges, *values])
-        known = sorted(slots, key=lambda s: (s == "return", order.index(s) if s in order else len(order), s))
-        return tuple(
-            Observation(
-                slot=slot,
-                n=sum(r.n for r in ranges.get(slot, ())) or sum(v.n for v in values.get(slot, ())),
-                values=tuple(values.get(slot, ())),
-                ranges=tuple(ranges.get(slot, ())),
-            )
-            for slot in known
         )
+        parts = [(row[0], packing.observed(row[1])) for row in rows]
+        found: dict[tuple[int, int, str], Counter[str | None]] = {}
+        callers: dict[tuple[int, AnchorKey], UnitRecord | None] = {}
+        for run, part in parts:
+            for site in part.sites:
+                key = run, site.caller
+                if key not in callers:
+                    callers[key] = self._anchored(run, site.caller)
+                caller = callers[key]
+                if caller is not None and site.site >= 0:
+                    place = caller.id, caller.first_line + site.site, site.slot
+                    found.setdefault(place, Counter())[site.text] += site.n
+        by_id = {unit.id: unit for unit in callers.values() if unit}
+        sites = tuple(
+            SiteValues(by_id[caller_id], line, slot, tuple(sorted(counts.items(), key=lambda v: (v[0] is None, -v[1]))))
+            for (caller_id, line, slot), counts in found.items()
+        )
+        return observing.observations(unit, [part for _, part in parts]), sites
+
+    def _anchored(self, run: int, key: AnchorKey) -> UnitRecord | None:
+        """The unit that an anchor of a run is now; None when its lines may have moved."""
+        row = self._connection.execute(
+            "SELECT unit FROM anchors WHERE run = ? AND path = ? AND scope = ? AND ordinal = ? AND body_hash = ?"
+            " AND state IN ('fresh', 'moved')",
+            (run, key.path, key.scope, key.ordinal, key.body_hash),
+        ).fetchone()
+        return self.unit(row[0]) if row and row[0] is not None else None
 
     # -- failures and calls ------------------------------------------------------------------------------------
 
@@ -361,8 +382,12 @@ class Index(CodeIndex):
             conditions.append("anchors.unit = ?")
             values.append(unit_id)
         if path is not None:
-            conditions.append("files.path = ?")
-            values.append(path)
+            # By the ids of the file's units: there are few of these, and many anchors.
+            ids = self._connection.execute(
+                "SELECT units.id FROM units JOIN files ON files.id = units.file WHERE files.path = ?", (path,)
+            ).fetchall()
+            conditions.append(f"anchors.unit IN ({','.join('?' * len(ids))})")
+            values += [row[0] for row in ids]
         if name is not None:
             conditions.append("failure >= ? AND failure < ?")
             values += [name, name + "g"]
@@ -388,32 +413,37 @@ class Index(CodeIndex):
         unit = self.unit(unit_id)
         if unit is None or not chosen:
             return []
-        condition, values = "", list[object]()
-        if outcome == "*":
-            condition = " AND outcome != ''"
-        elif outcome is not None:
-            condition, values = " AND outcome = ?", [outcome]
         rows = self._connection.execute(
-            "SELECT profile_captures.*, anchors.run, anchors.body_hash FROM profile_captures"
+            "SELECT profile_details.anchor, captures, anchors.run, anchors.body_hash FROM profile_details"
             " JOIN anchors ON anchors.id = anchor"
             f" WHERE anchors.unit = ? AND run IN ({','.join('?' * len(chosen))})"
-            f" AND {_current('anchors', len(chosen))}{condition} ORDER BY profile_captures.id LIMIT ?",
-            (unit_id, *chosen, *chosen, *values, limit),
+            f" AND {_current('anchors', len(chosen))} ORDER BY anchor",
+            (unit_id, *chosen, *chosen),
         )
-        return [_capture(row, unit) for row in rows]
+        found: list[CaptureRecord] = []
+        for anchor, blob, run, body_hash in rows:
+            for at, row in enumerate(packing.captures(blob)):
+                if outcome is None or row.outcome == outcome or (outcome == "*" and row.outcome):
+                    found.append(_capture(row, (anchor << CAPTURE_BITS) + at, unit, run, body_hash))
+                    if len(found) >= limit:
+                        return found
+        return found
 
     def capture(self, name: str) -> CaptureRecord | None:
         """A call by its name, "c:1f"."""
         match = re.fullmatch(r"(?:c:)?([0-9a-f]{1,12})", name)
         if not match:
             return None
+        number = int(match[1], 16)
         row = self._connection.execute(
-            "SELECT profile_captures.*, anchors.run, anchors.body_hash, anchors.unit AS unit_id"
-            " FROM profile_captures JOIN anchors ON anchors.id = anchor WHERE profile_captures.id = ?",
-            (int(match[1], 16),),
+            "SELECT captures, anchors.run, anchors.body_hash, anchors.unit FROM profile_details"
+            " JOIN anchors ON anchors.id = anchor WHERE anchor = ?",
+            (number >> CAPTURE_BITS,),
         ).fetchone()
-        unit = self.unit(row["unit_id"]) if row and row["unit_id"] is not None else None
-        return _capture(row, unit) if unit else None
+        unit = self.unit(row["unit"]) if row and row["unit"] is not None else None
+        kept = packing.captures(row["captures"]) if row and unit else []
+        at = number & ((1 << CAPTURE_BITS) - 1)
+        return _capture(kept[at], number, unit, row["run"], row["body_hash"]) if unit and at < len(kept) else None
 
     def observed_callers(self, unit_id: int, runs: Sequence[int] | None = None) -> list[ObservedEdge]:
         return self._observed("callee_anchor", "caller_anchor", unit_id, self._chosen(runs))
@@ -428,15 +458,16 @@ class Index(CodeIndex):
             "SELECT caller_anchor.unit AS caller, callee_anchor.unit AS callee, site,"
             " units.first_line AS caller_line, sum(calls) AS n,"
             " max(CASE counting WHEN 'exact' THEN 0 WHEN 'at least' THEN 1 ELSE 2 END) AS worst,"
-            " sum(total_ns) AS total FROM profile_edges"
+            " sum(total_ns) AS total, runs.tool AS tool FROM profile_edges"
             " JOIN anchors AS caller_anchor ON caller_anchor.id = profile_edges.anchor"
             " JOIN anchors AS callee_anchor ON callee_anchor.id = profile_edges.callee"
+            " JOIN runs ON runs.id = caller_anchor.run"
             " JOIN units ON units.id = caller_anchor.unit"
             f" WHERE caller_anchor.run IN ({','.join('?' * len(chosen))}) AND callee_anchor.unit IS NOT NULL"
             f" AND {_current('caller_anchor', len(chosen))}"
-            " GROUP BY caller, callee, site ORDER BY caller, callee, site",
+            " GROUP BY caller, callee, site, tool ORDER BY caller, callee, site",
             (*chosen, *chosen),
-        )
+        ).fetchall()
         return [
             ObservedPair(
                 caller=row["caller"],
@@ -446,7 +477,7 @@ class Index(CodeIndex):
                 total_ns=row["total"],
                 site_line=row["caller_line"] + row["site"] if row["site"] >= 0 else 0,
             )
-            for row in rows
+            for row in _told(rows, lambda row: (row["caller"], row["callee"], row["site"]))
         ]
 
     def graph(self, runs: Sequence[int] | None = None) -> networkx.DiGraph:
@@ -475,12 +506,14 @@ class Index(CodeIndex):
         rows = self._connection.execute(
             f"SELECT {wanted}.unit AS other, site, caller_unit.first_line AS caller_line, sum(calls) AS n,"
             " max(CASE counting WHEN 'exact' THEN 0 WHEN 'at least' THEN 1 ELSE 2 END) AS worst,"
-            " sum(total_ns) AS total FROM profile_edges"
+            " sum(total_ns) AS total, max(most) AS most, sum(repeats) AS repeats, runs.tool AS tool"
+            " FROM profile_edges"
             " JOIN anchors AS caller_anchor ON caller_anchor.id = profile_edges.anchor"
             " JOIN anchors AS callee_anchor ON callee_anchor.id = profile_edges.callee"
             " JOIN units AS caller_unit ON caller_unit.id = caller_anchor.unit"
+            " JOIN runs ON runs.id = caller_anchor.run"
             f" WHERE {known}.unit = ? AND {known}.run IN ({','.join('?' * len(runs))}) AND {wanted}.unit IS NOT NULL"
-            f" AND {_current('caller_anchor', len(runs))} GROUP BY other, site ORDER BY n DESC",
+            f" AND {_current('caller_anchor', len(runs))} GROUP BY other, site, tool ORDER BY n DESC",
             (unit_id, *runs, *runs),
         ).fetchall()
         units = self.units_by_id(row["other"] for row in rows)
@@ -491,18 +524,31 @@ class Index(CodeIndex):
                 counting=_COUNTINGS[row["worst"]],
                 total_ns=row["total"],
                 site_line=row["caller_line"] + row["site"] if row["site"] >= 0 else 0,
+                most=row["most"],
+                repeats=row["repeats"],
             )
-            for row in rows
+            for row in _told(rows, lambda row: (row["other"], row["site"]))
             if row["other"] in units
         ]
 
 
-def _current(anchor: str, runs: int) -> str:
-    """Condition that leaves out stale data of units of which the chosen runs hold data as they are now."""
-    return (
-        f"NOT ({anchor}.state = 'stale' AND EXISTS (SELECT 1 FROM anchors AS newer WHERE newer.unit = {anchor}.unit"
-        f" AND newer.state IN ('fresh', 'moved') AND newer.run IN ({','.join('?' * runs)})))"
-    )
+def counting_tool(counted: Iterable[tuple[str, str]]) -> str:
+    """Of the tools that counted calls of a unit, (tool, counting), the one whose numbers are told: the most certain,
+    and of equals our own recorder, then the first. "" none."""
+    best = min(counted, key=lambda found: (_WORST[found[1]], found[0] != "tracelens"), default=("", ""))
+    return best[0]
+
+
+def _told(rows: Iterable[sqlite3.Row], place: Callable[[sqlite3.Row], object]) -> list[sqlite3.Row]:
+    """Of rows of several tools about one place those of the tool whose numbers are told."""
+    grouped: dict[object, list[sqlite3.Row]] = {}
+    for row in rows:
+        grouped.setdefault(place(row), []).append(row)
+    return [
+        next(row for row in group if row["tool"] == tool)
+        for group in grouped.values()
+        for tool in [counting_tool((row["tool"], _COUNTINGS[row["worst"]]) for row in group)]
+    ]
 
 
 def open_index(root: Path) -> Index:
@@ -533,25 +579,26 @@ def _failure(parts: list[sqlite3.Row]) -> FailureRecord:
     )
 
 
-def _capture(row: sqlite3.Row, unit: UnitRecord) -> CaptureRecord:
-    detail = _object(row["detail"])
+def _capture(row: CaptureRow, number: int, unit: UnitRecord, run: int, body_hash: str) -> CaptureRecord:
+    detail = _object(row.detail)
     result, caller = detail.get("result"), detail.get("caller")
     return CaptureRecord(
-        id=f"c:{row['id']:x}",
+        id=f"c:{number:x}",
         unit=unit,
-        run=row["run"],
-        call=row["call"],
-        started_ns=row["started_ns"],
-        duration_ns=row["duration_ns"],
-        outcome=row["outcome"],
+        run=run,
+        call=row.call,
+        started_ns=row.started_ns,
+        duration_ns=row.duration_ns,
+        outcome=row.outcome,
         arguments=tuple((a[0], a[1], a[2]) for a in detail.get("arguments", ())),
         result=(result[0], result[1]) if result else None,
         message=detail.get("message", ""),
         line=detail.get("line", 0),
         caller=(caller[0], caller[1], caller[2]) if caller else None,
         test=detail.get("test", ""),
-        replay=json.loads(row["replay"]) if row["replay"] else None,
-        body_hash=row["body_hash"],
+        about=tuple((name, text) for name, text in detail.get("about", ())),
+        replay=json.loads(row.replay) if row.replay else None,
+        body_hash=body_hash,
     )
 
 

@@ -3,7 +3,7 @@ the source files and the run files beside it."""
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -119,40 +119,24 @@ CREATE TABLE profile_units (
     max_ns INTEGER NOT NULL,
     samples_total REAL NOT NULL,
     samples_self REAL NOT NULL,
-    captured INTEGER NOT NULL
+    captured INTEGER NOT NULL,
+    durations BLOB NOT NULL
 );
-CREATE TABLE profile_durations (
-    anchor INTEGER NOT NULL REFERENCES anchors (id) ON DELETE CASCADE,
-    bucket INTEGER NOT NULL,
-    n INTEGER NOT NULL,
-    PRIMARY KEY (anchor, bucket)
-) WITHOUT ROWID;
-CREATE TABLE profile_values (
-    anchor INTEGER NOT NULL REFERENCES anchors (id) ON DELETE CASCADE,
-    slot TEXT NOT NULL,
-    type TEXT NOT NULL,
-    text TEXT,
-    outcome TEXT NOT NULL,
-    n INTEGER NOT NULL
+-- What was seen of a unit's values, and the calls kept in full: read as a whole, so packed as a whole (packing.py).
+CREATE TABLE profile_details (
+    anchor INTEGER PRIMARY KEY REFERENCES anchors (id) ON DELETE CASCADE,
+    observed BLOB NOT NULL,
+    captures BLOB NOT NULL
 );
-CREATE INDEX profile_values_by_anchor ON profile_values (anchor);
-CREATE TABLE profile_slots (
-    anchor INTEGER NOT NULL REFERENCES anchors (id) ON DELETE CASCADE,
-    slot TEXT NOT NULL,
-    type TEXT NOT NULL,
-    n INTEGER NOT NULL,
-    low REAL,
-    high REAL,
-    measures TEXT NOT NULL
-);
-CREATE INDEX profile_slots_by_anchor ON profile_slots (anchor);
 CREATE TABLE profile_edges (
     anchor INTEGER NOT NULL REFERENCES anchors (id) ON DELETE CASCADE,
     callee INTEGER NOT NULL REFERENCES anchors (id) ON DELETE CASCADE,
     site INTEGER NOT NULL,
     calls INTEGER NOT NULL,
     counting TEXT NOT NULL,
-    total_ns INTEGER NOT NULL
+    total_ns INTEGER NOT NULL,
+    most INTEGER NOT NULL,
+    repeats INTEGER NOT NULL
 );
 CREATE INDEX profile_edges_by_anchor ON profile_edges (anchor);
 CREATE INDEX profile_edges_by_callee ON profile_edges (callee);
@@ -171,17 +155,6 @@ CREATE TABLE profile_failures (
 );
 CREATE INDEX profile_failures_by_anchor ON profile_failures (anchor);
 CREATE INDEX profile_failures_by_failure ON profile_failures (failure);
-CREATE TABLE profile_captures (
-    id INTEGER PRIMARY KEY,
-    anchor INTEGER NOT NULL REFERENCES anchors (id) ON DELETE CASCADE,
-    call TEXT NOT NULL,
-    started_ns INTEGER NOT NULL,
-    duration_ns INTEGER NOT NULL,
-    outcome TEXT NOT NULL,
-    detail TEXT NOT NULL,
-    replay TEXT NOT NULL
-);
-CREATE INDEX profile_captures_by_anchor ON profile_captures (anchor, outcome);
 CREATE TABLE profile_tests (
     anchor INTEGER NOT NULL REFERENCES anchors (id) ON DELETE CASCADE,
     test TEXT NOT NULL,

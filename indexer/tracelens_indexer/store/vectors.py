@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_MOST_VERSIONS = 200
+_MOST_UNINDEXED = 50
+"""Rows beside the full-text index that each search may scan."""
+_READERS_NEED = timedelta(seconds=10)
+"""How long a version stays after it is replaced: a search reads one, and takes milliseconds."""
+MOST_IDS = 20_000
+"""Units that one search can be limited to, or that it can leave out."""
+
+
 @dataclass(frozen=True, slots=True)
 class TextRow:
     """A unit as it is searched."""
@@ -112,15 +121,24 @@ class VectorTable:
             self._table.delete(f"id IN ({','.join(map(str, ids[start : start + 1_000]))})")
 
     def finish(self) -> None:
-        """Bring the full-text index up to date and drop old versions of the table."""
+        """Keep the full-text index and the versions of the table within bounds.
+
+        Every commit leaves a version, and merging rows into the full-text index writes it anew: done at each edit this
+        made the table eight times as large within sixty. A few rows beside the index are searched as they are.
+        """
         from lancedb.index import FTS
 
         if self._table.count_rows() == 0:
             return
-        if not any("words" in index.columns for index in self._table.list_indices()):
+        indices = [index for index in self._table.list_indices() if "words" in index.columns]
+        if not indices:
             config = FTS(base_tokenizer="whitespace", stem=True, remove_stop_words=True, lower_case=True)
             self._table.create_index("words", config=config)
-        self._table.optimize(cleanup_older_than=timedelta(hours=1))
+        elif len(self._table.list_versions()) < _MOST_VERSIONS:
+            known = self._table.index_stats(indices[0].name)
+            if known is not None and known.num_unindexed_rows < _MOST_UNINDEXED:
+                return
+        self._table.optimize(cleanup_older_than=_READERS_NEED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +167,54 @@ class SearchTable:
         """Whether the stored vectors are of this embedder ("name-version"): others cannot be compared with its own."""
         return _table_names(self._database)[:1] == [table_name(embedder)]
 
-    def search(self, words: str, vector: NDArray[float32] | None, limit: int) -> Ranked:
-        """`words` as `embedding.text.search_words` gives them; `vector` of the stored embedder's dimension."""
+    def fits(self, vector: NDArray[float32]) -> bool:
+        """Whether a vector has the dimension of those that are stored."""
+        names = _table_names(self._database)
+        schema = self._database.open_table(names[0]).schema if names else None
+        if schema is None or "vector" not in schema.names:
+            return False
+        return bool(schema.field("vector").type.list_size == len(vector))
+
+    def search(
+        self,
+        words: str,
+        vector: NDArray[float32] | None,
+        limit: int,
+        ids: Collection[int] | None = None,
+        *,
+        inverted: bool = False,
+    ) -> Ranked:
+        """`words` as `embedding.text.search_words` gives them; `vector` of the stored embedder's dimension.
+
+        `ids`: only these units, or with `inverted` all but these; up to `MOST_IDS` of them.
+        """
+        try:
+            return self._search(words, vector, limit, ids, inverted=inverted)
+        except Exception:
+            # A version that was replaced goes away after a while: one that was just being read is read anew.
+            return self._search(words, vector, limit, ids, inverted=inverted)
+
+    def _search(
+        self, words: str, vector: NDArray[float32] | None, limit: int, ids: Collection[int] | None, *, inverted: bool
+    ) -> Ranked:
         from lancedb.query import MatchQuery
 
         names = _table_names(self._database)
         if not names:
             return Ranked((), (), {}, {})
         table = self._database.open_table(names[0])
+        only = "" if ids is None else f"id {'NOT ' if inverted else ''}IN ({','.join(map(str, sorted(ids)))})"
+        if ids is not None and not ids:
+            if not inverted:
+                return Ranked((), (), {}, {})
+            only = ""
         embedded = vector is not None and "vector" in table.schema.names
         bm25: dict[int, float] = {}
         cosines: dict[int, float] = {}
         if words.strip():
             columns = ["id", "_score", "vector"] if embedded else ["id", "_score"]
-            found = table.search(MatchQuery(words, "words"), query_type="fts").select(columns).limit(limit).to_arrow()
+            asked = table.search(MatchQuery(words, "words"), query_type="fts").select(columns).limit(limit)
+            found = (asked.where(only, prefilter=True) if only else asked).to_arrow()
             ids = found["id"].to_pylist()
             bm25 = dict(zip(ids, found["_score"].to_pylist(), strict=True))
             if embedded and ids:
@@ -171,7 +223,8 @@ class SearchTable:
         by_meaning: tuple[int, ...] = ()
         if embedded:
             near = table.search(vector, vector_column_name="vector").distance_type("dot")
-            nearest = near.select(["id", "_distance"]).limit(limit).to_arrow()
+            near = near.select(["id", "_distance"]).limit(limit)
+            nearest = (near.where(only, prefilter=True) if only else near).to_arrow()
             by_meaning = tuple(nearest["id"].to_pylist())
             # LanceDB's dot distance is one minus the product.
             away = nearest["_distance"].to_pylist()

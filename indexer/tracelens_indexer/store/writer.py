@@ -19,12 +19,13 @@ import msgspec
 from tracelens_indexer.graph.links import Edge, FileLinks, Links, Resolution
 from tracelens_indexer.profiles.rows import AnchorKey, RunRow, UnitProfile
 from tracelens_indexer.source.facts import FileFacts, qualname, unit_id
-from tracelens_indexer.store import run_files
+from tracelens_indexer.store import packing, run_files
 from tracelens_indexer.store.anchoring import resolve_anchors
 from tracelens_indexer.store.database import Corrupt, OtherVersion, open_for_writing
 from tracelens_indexer.store.index import Index
 from tracelens_indexer.store.layout import Layout
 from tracelens_indexer.store.locking import writer_lock
+from tracelens_indexer.store.packing import Packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,9 +268,10 @@ class Writer:
         """Store what one run left; None when a run of the same content is there already."""
         if self.has_run(run.content_hash):
             return None
-        run_files.save(self.layout.runs, run, profiles)
+        rows = [packing.packed(key, profile) for key, profile in profiles.items()]
+        run_files.save(self.layout.runs, run, rows)
         with self.transaction():
-            return self._insert_run(run, profiles)
+            return self._insert_run(run, rows)
 
     def drop_runs(self, runs: Sequence[int]) -> None:
         marks = ",".join("?" * len(runs))
@@ -284,7 +286,7 @@ class Writer:
             self._connection.execute(f"DELETE FROM runs WHERE id IN ({marks})", tuple(runs))
         run_files.remove(self.layout.runs, hashes)
 
-    def _insert_run(self, run: RunRow, profiles: Mapping[AnchorKey, UnitProfile]) -> int:
+    def _insert_run(self, run: RunRow, profiles: Sequence[Packed]) -> int:
         connection = self._connection
         columns = _columns(run)
         names = ", ".join(f'"{name}"' for name in columns)
@@ -308,18 +310,16 @@ class Writer:
                 anchors[key] = known
             return known
 
-        for key, profile in profiles.items():
-            self._insert_profile(anchor(key), key, profile, anchor)
+        for profile in profiles:
+            self._insert_profile(anchor(profile.key), profile, anchor)
         resolve_anchors(connection, run_id)
         return run_id
 
-    def _insert_profile(
-        self, anchor: int, key: AnchorKey, profile: UnitProfile, other: Callable[[AnchorKey], int]
-    ) -> None:
+    def _insert_profile(self, anchor: int, profile: Packed, other: Callable[[AnchorKey], int]) -> None:
         connection = self._connection
-        unit = profile.unit
+        unit, key = profile.unit, profile.key
         connection.execute(
-            "INSERT INTO profile_units VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO profile_units VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 anchor,
                 unit.calls,
@@ -334,23 +334,22 @@ class Writer:
                 unit.samples_total,
                 unit.samples_self,
                 unit.captured,
+                profile.durations,
             ),
         )
+        if profile.observed or profile.captures:
+            connection.execute(
+                "INSERT INTO profile_details VALUES (?, ?, ?)", (anchor, profile.observed, profile.captures)
+            )
+        if not profile.links:
+            return
+        links = packing.links(profile.links)
         connection.executemany(
-            "INSERT INTO profile_durations VALUES (?, ?, ?)",
-            [(anchor, bucket, n) for bucket, n in profile.durations.items()],
-        )
-        connection.executemany(
-            "INSERT INTO profile_values VALUES (?, ?, ?, ?, ?, ?)",
-            [(anchor, v.slot, v.type, v.text, v.outcome, v.n) for v in profile.values],
-        )
-        connection.executemany(
-            "INSERT INTO profile_slots VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(anchor, s.slot, s.type, s.n, s.low, s.high, s.measures) for s in profile.slots],
-        )
-        connection.executemany(
-            "INSERT INTO profile_edges VALUES (?, ?, ?, ?, ?, ?)",
-            [(anchor, other(e.callee), e.site, e.calls, e.counting, e.total_ns) for e in profile.edges],
+            "INSERT INTO profile_edges VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (anchor, other(e.callee), e.site, e.calls, e.counting, e.total_ns, e.most, e.repeats)
+                for e in links.edges
+            ],
         )
         connection.executemany(
             "INSERT INTO profile_failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -368,17 +367,12 @@ class Writer:
                     f.stack,
                     f.test,
                 )
-                for f in profile.failures
+                for f in links.failures
             ],
         )
         connection.executemany(
-            "INSERT INTO profile_captures (anchor, call, started_ns, duration_ns, outcome, detail, replay)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(anchor, c.call, c.started_ns, c.duration_ns, c.outcome, c.detail, c.replay) for c in profile.captures],
-        )
-        connection.executemany(
             "INSERT INTO profile_tests VALUES (?, ?, ?)",
-            [(anchor, test, calls) for test, calls in profile.tests.items()],
+            [(anchor, test, calls) for test, calls in links.tests.items()],
         )
 
 

@@ -12,15 +12,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
 from tracelens_indexer.errors import NotATrace
+from tracelens_indexer.memory import without_collection
 from tracelens_indexer.profiles.aggregate import Aggregate, Aggregated, merged
 from tracelens_indexer.profiles.rows import AnchorKey, RunRow, UnitProfile
 from tracelens_indexer.store.index import Index
+from tracelens_indexer.traces import plugins
 from tracelens_indexer.traces.anchors import Anchors
 from tracelens_indexer.traces.archives import is_archive, members
 from tracelens_indexer.traces.join import Joined, Joiner, JoinSummary, UnitLike
@@ -73,13 +76,15 @@ def import_file(
     *,
     cancelled: Callable[[], bool] | None = None,
     mapping: Sequence[tuple[str, str]] = (),
+    readers: Sequence[str] = (),
 ) -> ImportSummary:
     """Import one trace; `-` reads standard input. Raises NotATrace with one clear line, or Cancelled.
 
     `name`: what a person calls the run; default the file's name. `mapping`: see paths.Paths.
+    `readers`: names of others' readers that the user allows, which are asked first (plugins.py).
     """
     with open_trace(path) as trace:
-        return _import_open(writer, trace, str(path), name, progress, cancelled, mapping)
+        return _import_open(writer, trace, str(path), name, progress, cancelled, mapping, readers)
 
 
 def _import_open(
@@ -90,14 +95,16 @@ def _import_open(
     progress: Progress | None,
     cancelled: Callable[[], bool] | None,
     mapping: Sequence[tuple[str, str]],
+    readers: Sequence[str],
 ) -> ImportSummary:
-    found = _recognise(trace)
+    found = _recognise(trace, readers)
     run_name = name or trace.name
     if writer.has_run(trace.content_hash):
         return ImportSummary(file, found.name, None, run_name, already_imported=True)
     report = Report(progress, cancelled, trace.size)
     try:
-        return _import(writer, [trace], found, file, run_name, trace.content_hash, report, mapping)
+        with without_collection():
+            return _import(writer, [trace], found, file, run_name, trace.content_hash, report, mapping)
     except NotATrace as error:
         # Readers do not know the file's name.
         raise NotATrace(f"{file}: {error}") from error
@@ -111,6 +118,7 @@ def import_files(
     *,
     cancelled: Callable[[], bool] | None = None,
     mapping: Sequence[tuple[str, str]] = (),
+    readers: Sequence[str] = (),
 ) -> Iterator[ImportSummary | NotATrace]:
     """Import a trace, or every trace in a tar or zip archive as a run of its own; what cannot be read is given back.
 
@@ -118,7 +126,7 @@ def import_files(
     """
     if not is_archive(path):
         try:
-            yield import_file(writer, path, progress, name, cancelled=cancelled, mapping=mapping)
+            yield import_file(writer, path, progress, name, cancelled=cancelled, mapping=mapping, readers=readers)
         except NotATrace as error:
             yield error
         return
@@ -127,7 +135,8 @@ def import_files(
             yield member
             continue
         try:
-            yield _import_open(writer, member, f"{path.parent / member.name}", name, progress, cancelled, mapping)
+            file = f"{path.parent / member.name}"
+            yield _import_open(writer, member, file, name, progress, cancelled, mapping, readers)
         except NotATrace as error:
             yield error
 
@@ -172,10 +181,16 @@ def import_recordings(
         run_name = name or directory.name
         if writer.has_run(content_hash):
             return ImportSummary(str(directory), found.name, None, run_name, already_imported=True)
-        return _import(writer, traces, found, str(directory), run_name, content_hash, report, ())
+        with without_collection():
+            return _import(writer, traces, found, str(directory), run_name, content_hash, report, ())
 
 
-def _recognise(trace: OpenTrace) -> Format:
+def _recognise(trace: OpenTrace, readers: Sequence[str] = ()) -> Format:
+    for name in readers:
+        takes = plugins.recognises(name, trace.stream)
+        trace.stream.seek(0)
+        if takes:
+            return Format(name, f"{name}, read by an added reader", partial(plugins.read, name))
     head = trace.stream.read(HEAD)
     trace.stream.seek(0)
     found = recognise(head, trace.name)
@@ -206,7 +221,7 @@ def _import(
     for source in sources[1:]:
         facts = merged(facts, source.facts)
     index = writer.index
-    modules = _modules(index)
+    modules = {**_gone(facts), **_modules(index)}
     paths = Paths(modules, str(index.root), mapping)
     anchors = Anchors(index.root, paths, facts, _indexed(index), _recorded_ns(facts, traces))
     names = Names(modules, index.units_called, index.decorated_units, anchors.text)
@@ -269,6 +284,16 @@ def _modules(index: Index) -> dict[str, str]:
         file = index.file(path)
         modules[path] = file.module if file else ""
     return modules
+
+
+def _gone(facts: RunFacts) -> dict[str, str]:
+    """Files that the recording names with their git blob, relative to the workspace: what is not there any more may
+    have moved, and is known again by its code."""
+    return {
+        path: ""
+        for path, blob in facts.blobs
+        if blob and not path.startswith(("/", "~")) and ":" not in path and ".." not in path.split("/")
+    }
 
 
 def _indexed(index: Index) -> Callable[[str], tuple[str, Sequence[UnitLike]]]:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from tracelens_indexer.source.facts import MODULE_SCOPE, Parameter
 from tracelens_indexer.traces.names import Names
-from tracelens_indexer.traces.paths import Ambiguous, External, Paths
+from tracelens_indexer.traces.paths import OUTSIDE, Ambiguous, External, Paths
 from tracelens_indexer.traces.records import Frame
 
 
@@ -73,6 +73,18 @@ class JoinSummary:
     """Reason to number of distinct frames."""
     examples: tuple[str, ...] = ()
     """Some frames that are ambiguous or unjoined: "shop/feed.py:12 make_orders: …"."""
+    files: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    """File of the workspace to (its path as the trace names it, frames joined, frames not): MAX_FILES at most."""
+    outside: tuple[str, ...] = ()
+    """Paths that are no library's and of no file here, MAX_OUTSIDE at most: perhaps this workspace, elsewhere."""
+    lost: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """File to some of its frames that are in no unit, or could be in several: "12 make_orders: the reason"."""
+
+
+MAX_FILES = 2_000
+MAX_OUTSIDE = 100
+MAX_LOST = 8
+"""In one file."""
 
 
 class Joiner:
@@ -115,12 +127,25 @@ class Joiner:
         ambiguous: Counter[str] = Counter()
         unjoined: Counter[str] = Counter()
         examples: list[str] = []
+        files: dict[str, tuple[str, int, int]] = {}
+        outside: dict[str, None] = {}
+        lost: dict[str, list[str]] = {}
         for frame, result in self._known.items():
+            path = (
+                result.path if isinstance(result, Joined) else self._paths.find(frame.path) if frame.path else OUTSIDE
+            )
+            if isinstance(path, str) and (path in files or len(files) < MAX_FILES):
+                raw, known, not_known = files.get(path, (frame.path, 0, 0))
+                files[path] = (raw, known + isinstance(result, Joined), not_known + (not isinstance(result, Joined)))
+                if not isinstance(result, Joined) and len(told := lost.setdefault(path, [])) < MAX_LOST:
+                    told.append(f"{frame.line} {frame.name[:100]}: {result.reason}")
             match result:
                 case Joined():
                     joined += 1
                 case External(reason):
                     external[reason] += 1
+                    if result == OUTSIDE and frame.path.endswith(".py") and len(outside) < MAX_OUTSIDE:
+                        outside[frame.path[-500:]] = None
                 case Ambiguous(reason) | Unjoined(reason):
                     (ambiguous if isinstance(result, Ambiguous) else unjoined)[reason] += 1
                     if len(examples) < 20:
@@ -131,6 +156,9 @@ class Joiner:
             dict(ambiguous.most_common(50)),
             dict(unjoined.most_common(50)),
             tuple(examples),
+            files,
+            tuple(outside),
+            {path: tuple(told) for path, told in lost.items()},
         )
 
     def functions(self, raw_path: str) -> tuple[str, Sequence[UnitLike]]:

@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, BinaryIO
+
+from msgspec import structs
 
 from tracelens_indexer.errors import NotATrace
 from tracelens_indexer.traces.marshal_reader import MarshalError, loads
@@ -82,7 +83,7 @@ def _sampled(stats: dict[Any, Any], report: Report) -> Iterator[Record]:
             report.skip("malformed entry")
             continue
         own, total = totals[:2]
-        frame = replace(frame, line_kind="executing")
+        frame = structs.replace(frame, line_kind="executing")
         yield SampleTotal(frame, float(own), float(max(own, total)), "samples")
 
 

@@ -32,13 +32,22 @@ from tracelens_indexer.traces.records import (
     RunFacts,
     Sample,
     Unfinished,
+    ValueCount,
 )
 from tracelens_indexer.traces.report import Report
 from tracelens_recorder import container, payloads
 
 _MAX_CODES = 1_000_000
+_NUMBERS = (int, float, bool)
+_NOTHING = Returned(None)
+_MOST = 1e15
+_LOWEST, _HIGHEST = -math.inf, math.inf
+_MAX_CONTEXTS = 1_000_000
+_MAX_SPANS = 20
+"""Of one call."""
+_MAX_CALLS_WITH_SPANS = 200_000
+_MAX_VALUES = 1_000_000
 
-Value = tuple[str, str, float | None, int | None]
 NamedValue = tuple[str, str, str, float | None, int | None]
 
 
@@ -82,8 +91,12 @@ class Capture(msgspec.Struct, frozen=True):
     thread: str = ""
     test: int = 0
     arguments: list[NamedValue] = []
-    chosen: Literal["", "early", "reservoir", "failure"] = ""
+    chosen: Literal["", "early", "reservoir", "failure", "marked", "explicit", "span"] = ""
     represents: float = 1.0
+    context: int = 0
+    kind: str = ""
+    """What the program marked the function as: "tool"."""
+    iteration: int = 0
     replay: dict[str, Any] | None = None
 
 
@@ -99,6 +112,29 @@ class Seen(msgspec.Struct, frozen=True):
     call: str = ""
 
 
+class Said(msgspec.Struct, frozen=True):
+    """What the program said about the work it did."""
+
+    user: str = ""
+    request: str = ""
+    route: str = ""
+    task: str = ""
+    tags: list[str] = []
+    metadata: list[tuple[str, str]] = []
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A step that the program or a library that it uses has told of."""
+
+    name: str
+    call: str = ""
+    """The captured call that it happened in."""
+    duration_ns: int = 0
+    error: str = ""
+    attributes: list[tuple[str, str | int | float | bool]] = []
+
+
+Contexts = list[tuple[int, Said]]
 Codes = list[tuple[int, str, str, int, int, str]]
 Counts = list[tuple[int, int, int, int, int, int, int, int, int, list[tuple[int, int]]]]
 Edges = list[tuple[int, int, int, int, int]]
@@ -106,6 +142,8 @@ Tests = list[tuple[int, str]]
 TestCounts = list[tuple[int, int, int]]
 Samples = list[tuple[list[tuple[int, int]], int, int]]
 Repeated = list[tuple[int, int, str, int, int]]
+Values = list[tuple[int, int, str, str, str | None, float | None, int | None]]
+ValueCounts = list[tuple[int, str, int, float | None, float | None]]
 
 T = TypeVar("T")
 
@@ -135,6 +173,7 @@ def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
     yield sums.facts()
     yield from sums.counts()
     yield from sums.edge_counts()
+    yield from sums.value_counts()
     yield from sums.stacks()
     stream.seek(0)
     last: dict[int, Failure] = {}
@@ -173,7 +212,12 @@ class _Sums:
         self.kinds: dict[int, int] = {}
         self.blobs: dict[str, str] = {}
         self.tests: dict[int, str] = {0: ""}
+        self._places: dict[tuple[int, int], Frame] = {}
         self.parked: set[int] = set()
+        self.environment: dict[str, str] = {}
+        self.contexts: dict[int, tuple[tuple[str, str], ...]] = {}
+        self.spans: dict[str, list[tuple[str, str]]] = {}
+        """What is told of the spans in a call, by its id."""
         self.rows: dict[int, list[int]] = {}
         self.durations: dict[int, dict[int, int]] = {}
         self.edges: dict[tuple[int, int, int], list[int]] = {}
@@ -182,6 +226,12 @@ class _Sums:
         self.repeated: dict[int, int] = {}
         self.places: dict[int, tuple[str, int, int]] = {}
         """Of the groups of repeated failures: type, code and line."""
+        self.values: dict[int, tuple[int, str, Observed]] = {}
+        """By their number: code, slot and value."""
+        self.value_calls: dict[tuple[int, str], list[Any]] = {}
+        """(value, outcome) to [calls, low, high]."""
+        self.valued: set[int] = set()
+        """Code whose values were counted in every call."""
 
     def decoded(self, payload: bytes, shape: type[T]) -> T | None:
         try:
@@ -192,6 +242,12 @@ class _Sums:
 
     def decoded_each(self, payload: bytes, shape: type[T]) -> Iterator[T]:
         """The records of a frame; one that does not fit is skipped, the others are kept."""
+        try:
+            yield from msgspec.json.decode(payload, type=list[shape])  # type: ignore[valid-type]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            yield from self._undamaged(payload, shape)
+
+    def _undamaged(self, payload: bytes, shape: type[T]) -> Iterator[T]:
         for raw in self.decoded(payload, list[msgspec.Raw]) or ():
             one = self.decoded(bytes(raw), shape)
             if one is not None:
@@ -213,6 +269,18 @@ class _Sums:
             self.tests.update(dict(self.decoded(payload, Tests) or ()))
         elif kind == payloads.NOTES:
             self.notes += self.decoded(payload, list[str]) or ()
+        elif kind == payloads.CONTEXTS:
+            for number, said in self.decoded(payload, Contexts) or ():
+                if len(self.contexts) < _MAX_CONTEXTS:
+                    self.contexts[number] = _pairs(said)
+        elif kind == payloads.SPANS:
+            for span in self.decoded_each(payload, Span):
+                if span.call and (span.call in self.spans or len(self.spans) < _MAX_CALLS_WITH_SPANS):
+                    of_call = self.spans.setdefault(span.call, [])
+                    if len(of_call) < _MAX_SPANS:
+                        of_call.append(("span", _span_text(span)))
+        elif kind == payloads.ENVIRONMENT:
+            self.environment.update(dict(self.decoded(payload, list[tuple[str, str]]) or ()))
         elif kind == payloads.PARKED:
             self.parked.update(self.decoded(payload, list[int]) or ())
         elif kind == payloads.COUNTS:
@@ -235,6 +303,16 @@ class _Sums:
             for group, n, name, index, line in self.decoded(payload, Repeated) or ():
                 self.repeated[group] = self.repeated.get(group, 0) + n
                 self.places[group] = (name, index, line)
+        elif kind == payloads.VALUES:
+            for number, code, slot, name, text, shown, size in self.decoded(payload, Values) or ():
+                if len(self.values) < _MAX_VALUES:
+                    self.values[number] = (code, slot, _observed(name, text or "", shown, size))
+                    self.valued.add(code)
+        elif kind == payloads.VALUE_COUNTS:
+            for number, outcome, n, low, high in self.decoded(payload, ValueCounts) or ():
+                row = self.value_calls.setdefault((number, outcome), [0, None, None])
+                row[0] += n
+                row[1:] = low, high
         elif kind not in (payloads.CAPTURES, payloads.FAILURES):
             self.report.skip("record of an unknown kind")
 
@@ -307,6 +385,15 @@ class _Sums:
                 tests=tuple(self.test_calls.get(index, {}).items()),
             )
 
+    def value_counts(self) -> Iterator[ValueCount]:
+        for (number, outcome), (calls, low, high) in self.value_calls.items():
+            code, slot, value = self.values.get(number, (-1, "", None))
+            frame = self.codes.get(code)
+            if frame is None or value is None:
+                self.report.skip("numbers of a value that is not described")
+                continue
+            yield ValueCount(frame, slot, value, outcome, calls, low, high)
+
     def edge_counts(self) -> Iterator[EdgeCount]:
         for (caller, line, callee), (calls, total) in self.edges.items():
             if caller in self.codes and callee in self.codes:
@@ -328,50 +415,54 @@ class _Sums:
                 yield Sample(frames, weight / 1e9, "seconds")
 
     def _executing(self, index: int, line: int) -> Frame:
-        frame = self.codes[index]
-        return Frame(frame.path, frame.name, line, "executing")
+        found = self._places.get((index, line))
+        if found is None:
+            frame = self.codes[index]
+            found = Frame(frame.path, frame.name, line, "executing")
+            if len(self._places) < _MAX_CODES:
+                self._places[index, line] = found
+        return found
 
     def call(self, capture: Capture) -> Call | None:
         frame = self.codes.get(capture.code)
-        outcome = self._outcome(capture.outcome)
+        outcome = _outcome(capture.outcome)
         if frame is None or outcome is None:
             self.report.skip("damaged record")
             return None
-        caller = None
-        if capture.caller is not None and capture.caller[0] in self.codes:
-            caller = self._executing(*capture.caller)
+        caller = capture.caller
+        # By position: by name takes twice as long, and there is one of these for each call.
         return Call(
-            frame=frame,
-            started_ns=capture.started_ns,
-            duration_ns=capture.duration_ns,
-            self_ns=capture.self_ns,
-            arguments=_named(capture.arguments),
-            outcome=outcome,
-            id=capture.id,
-            parent=capture.parent,
-            caller=caller,
-            thread=capture.thread,
-            test=self.tests.get(capture.test, ""),
-            counted=False,
-            chosen=capture.chosen,
-            represents=capture.represents,
-            replay=capture.replay,
+            frame,
+            capture.started_ns,
+            capture.duration_ns,
+            capture.self_ns,
+            _named(capture.arguments),
+            outcome,
+            capture.id,
+            capture.parent,
+            self._executing(*caller) if caller is not None and caller[0] in self.codes else None,
+            capture.thread,
+            self.tests.get(capture.test, "") if capture.test else "",
+            False,
+            False,
+            capture.chosen,
+            capture.represents if 0.0 <= capture.represents < _MOST else 1.0,
+            self._replay(capture.replay),
+            self._about(capture),
+            capture.code not in self.valued,
         )
 
-    def _outcome(self, raw: list[Any]) -> Outcome | None:
-        try:
-            match raw:
-                case ["returned", None]:
-                    return Returned(None)
-                case ["returned", value]:
-                    return Returned(_observed(*msgspec.convert(value, Value)))
-                case ["raised", str(kind), str(message), int(line)]:
-                    return Raised(kind, message, line)
-                case ["unfinished"]:
-                    return Unfinished()
-        except msgspec.ValidationError:
-            pass
-        return None
+    def _replay(self, encoded: dict[str, Any] | None) -> dict[str, Any] | None:
+        """With the variables of the environment that the program may read."""
+        if encoded is None or not self.environment or not isinstance(encoded.get("world"), dict):
+            return encoded
+        return {**encoded, "world": {**encoded["world"], "environment": self.environment}}
+
+    def _about(self, capture: Capture) -> tuple[tuple[str, str], ...]:
+        own = [("kind", capture.kind)] if capture.kind else []
+        if capture.iteration:
+            own.append(("iteration", str(capture.iteration)))
+        return (*self.contexts.get(capture.context, ()), *own, *self.spans.get(capture.id, ()))
 
     def failure(self, seen: Seen) -> Failure | None:
         stack = []
@@ -401,9 +492,63 @@ class _Sums:
         return Failure(kind, "", (FailureFrame(self._executing(index, line)),))
 
 
+def _outcome(raw: list[Any]) -> Outcome | None:
+    """None: damaged."""
+    kind = raw[0] if raw else None
+    if kind == "returned" and len(raw) == 2:
+        value = raw[1]
+        if value is None:
+            return _NOTHING
+        if type(value) is list and len(value) == 4:
+            name, text, number, size = value
+            if (
+                type(name) is str
+                and type(text) is str
+                and (number is None or type(number) in _NUMBERS)
+                and (size is None or type(size) is int)
+            ):
+                return Returned(_observed(name, text, number, size))
+    elif kind == "raised" and list(map(type, raw)) == [str, str, str, int]:
+        return Raised(raw[1], raw[2], raw[3])
+    elif raw == ["unfinished"]:
+        return Unfinished()
+    return None
+
+
+def _pairs(said: Said) -> tuple[tuple[str, str], ...]:
+    pairs = [("request", said.request), ("route", said.route), ("task", said.task), ("user", said.user)]
+    pairs += [("tags", ", ".join(said.tags)), *said.metadata]
+    return tuple((name, text) for name, text in pairs if text)
+
+
+def _span_text(span: Span) -> str:
+    """ "chat gpt-4o-mini (12 tokens in, 7 out) 0.3 s": the name, what of its attributes matters most, how long."""
+    said = dict(span.attributes)
+    used = [
+        f"{said[name]} {words}"
+        for name, words in (("gen_ai.usage.input_tokens", "tokens in"), ("gen_ai.usage.output_tokens", "out"))
+        if name in said
+    ]
+    given = [f"{name[9:]}={value}" for name, value in said.items() if name.startswith("argument.")]
+    text = (
+        span.name
+        + (f"({', '.join(given)})" if given else "")
+        + (f" ({', '.join(used)})" if used else "")
+        + f" {span.duration_ns / 1e9:.3g} s"
+    )
+    return text + (f", raised {span.error}" if span.error else "")
+
+
 def _named(values: list[NamedValue]) -> tuple[tuple[str, Observed], ...]:
-    return tuple((name, _observed(kind, text, number, size)) for name, kind, text, number, size in values)
+    return tuple(
+        [
+            (name, Observed(kind, text, number if number is None or _LOWEST < number < _HIGHEST else None, size))
+            for name, kind, text, number, size in values
+        ]
+    )
 
 
 def _observed(kind: str, text: str, number: float | None, size: int | None) -> Observed:
-    return Observed(kind, text, number if number is None or math.isfinite(number) else None, size)
+    if number is not None and not _LOWEST < number < _HIGHEST:
+        number = None
+    return Observed(kind, text, number, size)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tracelens_indexer.profiles.histogram import bucket
+from tracelens_indexer.profiles.rows import REPEATED
 from tracelens_indexer.traces.records import Count, Counting, EdgeCount, Failure, FailureFrame, Frame, Record
 
 MAX_RAISED = 200_000
@@ -75,7 +76,7 @@ class Spans:
                 max_ns=total.longest,
                 durations=tuple(total.durations.items()),
             )
-        for (caller, callee), (calls, total_us, own_us) in walk.edges.items():
+        for (caller, callee), (calls, total_us, own_us, most, repeats) in walk.edges.items():
             yield EdgeCount(
                 self.frames[caller],
                 self.frames[callee],
@@ -83,6 +84,8 @@ class Spans:
                 counting,
                 total_ns=int(total_us * 1000),
                 self_ns=int(own_us * 1000),
+                most=int(most),
+                repeats=int(repeats),
             )
 
     def _sorted(self) -> Iterator[tuple[int, int, float, float, int]]:
@@ -131,7 +134,8 @@ class _Walk:
         self._frames = frames
         self._raised = raised
         self._thread = -1
-        # An open span: [end, frame, start, time of its children, what it raised, what a child raised].
+        # An open span: [end, frame, start, time of its children, what it raised, what a child raised, its
+        # callees with how often].
         self._stack: list[list[Any]] = []
         self._depth: Counter[int] = Counter()
 
@@ -147,7 +151,7 @@ class _Walk:
         if stack and end > stack[-1][0]:
             # Clocks are rounded: a child never outlives its parent.
             end = stack[-1][0]
-        stack.append([end, frame, start, 0.0, self._raised.get(index), None])
+        stack.append([end, frame, start, 0.0, self._raised.get(index), None, None])
         self._depth[frame] += 1
 
     def finish(self) -> Iterator[Failure]:
@@ -157,7 +161,7 @@ class _Walk:
                 yield failure
 
     def _close(self) -> Failure | None:
-        end, frame, start, children, raised, child_raised = self._stack.pop()
+        end, frame, start, children, raised, child_raised, called = self._stack.pop()
         duration = end - start
         own = max(0.0, duration - children)
         total = self.totals[frame]
@@ -174,6 +178,8 @@ class _Walk:
             total.longest = nanoseconds
         if total.shortest < 0 or nanoseconds < total.shortest:
             total.shortest = nanoseconds
+        if called:
+            self._repeated(frame, called)
         located = bool(self._frames[frame].path)
         passed = raised if located else child_raised
         if self._stack:
@@ -181,9 +187,14 @@ class _Walk:
             parent[3] += duration
             if passed is not None:
                 parent[5] = passed
+            calls = parent[6]
+            if calls is None:
+                parent[6] = {frame: 1}
+            else:
+                calls[frame] = calls.get(frame, 0) + 1
             edge = self.edges.get((parent[1], frame))
             if edge is None:
-                self.edges[parent[1], frame] = [1, duration, own]
+                self.edges[parent[1], frame] = [1, duration, own, 1, 0]
             else:
                 edge[0] += 1
                 edge[1] += duration
@@ -191,6 +202,13 @@ class _Walk:
         if raised is None or raised == child_raised or not located:
             return None
         return self._failure(frame, raised)
+
+    def _repeated(self, frame: int, called: dict[int, int]) -> None:
+        for callee, n in called.items():
+            if n > 1:
+                edge = self.edges[frame, callee]
+                edge[3] = max(edge[3], n)
+                edge[4] += n >= REPEATED
 
     def _failure(self, frame: int, raised: tuple[str, str]) -> Failure:
         """The span just closed raised first; those around it that raised the same were passed through."""

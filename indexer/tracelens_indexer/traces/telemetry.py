@@ -111,7 +111,7 @@ class _Telemetry:
             if known is not None and (known.path, known.name) != (place.path, place.name):
                 self._learned[frame] = None
         parent = f"{span.trace}:{span.parent}" if span.parent.strip("0") else ""
-        self.trees.add(f"{span.trace}:{span.id}", parent, frame, span.started_ns, duration, threw)
+        self.trees.add(f"{span.trace}:{span.id}", parent, frame, span.started_ns, duration, threw, trace=span.trace)
 
     def learn(self) -> None:
         """Spans that could not be placed by name are where their exceptions' tracebacks begin."""

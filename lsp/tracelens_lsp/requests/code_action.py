@@ -5,22 +5,38 @@ from __future__ import annotations
 from lsprotocol import types as lsp
 
 from tracelens.answers import actions as answers
+from tracelens.answers.document import DocumentSnapshot
 from tracelens_lsp import convert
 from tracelens_lsp.fixing import proposed
 from tracelens_lsp.session import Session
 
-_KINDS = {"fix": lsp.CodeActionKind.QuickFix, "show": lsp.CodeActionKind.Empty}
+_KINDS = {
+    "fix": lsp.CodeActionKind.QuickFix,
+    "ignore": lsp.CodeActionKind.QuickFix,
+    "edit": lsp.CodeActionKind.RefactorRewrite,
+    "show": lsp.CodeActionKind.Empty,
+}
 
 
 async def code_action(session: Session, params: lsp.CodeActionParams) -> list[lsp.CodeAction | lsp.Command] | None:
     uri = params.text_document.uri
-    asked = session.ask(uri)
-    selection = convert.span_from(asked.document, params.range, session.client.encoding) if asked else None
-    if asked is None or selection is None:
+    document, asked = session.document(uri), session.ask(uri)
+    selection = convert.span_from(document, params.range, session.client.encoding) if document else None
+    if document is None or selection is None:
         return None
     by_hand = params.context.trigger_kind is not lsp.CodeActionTriggerKind.Automatic
-    found = answers.actions(asked.document, asked.index, selection, asked=by_hand)
-    return [_converted(session, uri, action, params.context) for action in found if _wanted(action, params.context)]
+    if asked is not None:
+        found = answers.actions(asked.document, asked.index, selection, asked=by_hand)
+    else:
+        found = answers.without_index(document, selection, uri) if by_hand else []
+    if by_hand:
+        found += answers.ignoring(document, _rules(params.context))
+    # A client without action literals runs commands; what has an edit is not for it.
+    return [
+        _converted(session, uri, document, action, params.context)
+        for action in found
+        if _wanted(action, params.context) and (not action.edits or session.client.action_literals)
+    ]
 
 
 async def resolve(session: Session, action: lsp.CodeAction) -> lsp.CodeAction:
@@ -29,6 +45,15 @@ async def resolve(session: Session, action: lsp.CodeAction) -> lsp.CodeAction:
     if action.edit is None and data.get("failure"):
         action.edit = await proposed(session, str(data.get("uri", "")), str(data["failure"]))
     return action
+
+
+def _rules(context: lsp.CodeActionContext) -> list[tuple[str, int]]:
+    """(rule, line) of our diagnostics that the client has at hand."""
+    return [
+        (str(found.code), found.range.start.line)
+        for found in context.diagnostics
+        if found.source == "tracelens" and str(found.code).isalpha()
+    ]
 
 
 def _wanted(action: answers.Action, context: lsp.CodeActionContext) -> bool:
@@ -43,8 +68,19 @@ def _wanted(action: answers.Action, context: lsp.CodeActionContext) -> bool:
 
 
 def _converted(
-    session: Session, uri: str, action: answers.Action, context: lsp.CodeActionContext
+    session: Session,
+    uri: str,
+    document: DocumentSnapshot,
+    action: answers.Action,
+    context: lsp.CodeActionContext,
 ) -> lsp.CodeAction | lsp.Command:
+    if action.edits:
+        encoding = session.client.encoding
+        edits = [lsp.TextEdit(convert.range_(document, edit.span, encoding), edit.text) for edit in action.edits]
+        changes = convert.workspace_edit(
+            {uri: edits}, {uri: document.version}, document_changes=session.client.document_changes
+        )
+        return lsp.CodeAction(title=action.title, kind=_KINDS[action.kind], edit=changes)
     command = lsp.Command(action.title, action.command, arguments=list(action.arguments))
     if not session.client.action_literals:
         return command

@@ -32,8 +32,10 @@ def _found(session: Session, uri: str) -> list[lsp.Diagnostic]:
     asked = session.ask(uri) if session.settings.diagnostics else None
     if asked is None:
         return []
+    workspace = session.workspace(uri)
+    ignore = workspace.ignore() if workspace else ()
     related = session.client.related_information
     return [
         convert.diagnostic(asked.document, found, asked.index.root, session.client.encoding, related=related)
-        for found in answers.diagnostics(asked.document, asked.index)
+        for found in answers.diagnostics(asked.document, asked.index, ignore, unreached=session.settings.unreached)
     ]

@@ -26,6 +26,9 @@ def did_change(session: Session, params: lsp.DidChangeTextDocumentParams) -> Non
 
 
 def did_save(session: Session, params: lsp.DidSaveTextDocumentParams) -> None:
+    workspace = session.workspace(params.text_document.uri)
+    if workspace is not None:
+        session.saved(workspace)
     session.look_at_indexes()
 
 

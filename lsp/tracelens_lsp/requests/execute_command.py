@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lsprotocol import types as lsp
 
-from tracelens.answers import calls, hover, nothing, render, words
+from tracelens.answers import calls, choose, hover, nothing, render, words
+from tracelens.answers import explain as explaining
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.store.answers import FailureRecord, UnitRecord
 from tracelens_lsp import convert, worker
@@ -15,6 +17,9 @@ from tracelens_lsp.fixing import proposed
 from tracelens_lsp.progress import showing
 from tracelens_lsp.session import Session
 from tracelens_lsp.workspaces import Workspace
+
+_MOST_ASKED = 8
+"""Choices that are offered in a message."""
 
 
 async def show_calls(session: Session, about: Any = None) -> None:
@@ -56,7 +61,8 @@ async def why(session: Session, about: Any = None) -> None:
     else:
         workspace = session.workspace(str(about)) or next(iter(session.workspaces.known()), None)
         told = _about_file(session, workspace, str(about or ""))
-    session.views.say("\n".join(told.lines))
+    # Where a message is one line, that is what it says; the steps behind it come after.
+    session.views.say("\n".join([f"TraceLens: {told.line}", *told.lines[1:]]))
 
 
 def _about_file(session: Session, workspace: Workspace | None, uri: str) -> nothing.Nothing:
@@ -69,6 +75,60 @@ def _about_file(session: Session, workspace: Workspace | None, uri: str) -> noth
     return nothing.why(index, at[1], None) if at else nothing.about_workspace(index)
 
 
+async def explain(session: Session, about: Any = None) -> None:
+    """tracelens.explain: what was recorded of a failure, as an explanation."""
+    await _about_failure(session, about, "why {} fails", explaining.explained)
+
+
+async def show_callers(session: Session, about: Any = None) -> None:
+    """tracelens.showCallers: who made the failing calls of a failure, and with what."""
+    await _about_failure(session, about, "callers of {}", explaining.callers)
+
+
+async def _about_failure(
+    session: Session, about: Any, name: str, told: Callable[[IndexSnapshot, FailureRecord], str]
+) -> None:
+    index, found = _find(session, about)
+    if index is None or not isinstance(found, FailureRecord):
+        session.views.say(f"TraceLens: the failure {words.clean(str(about))} is not known any more")
+        return
+    await session.views.show(name.format(found.unit.name), told(index, found))
+
+
+async def similar(session: Session, about: Any = None) -> None:
+    """tracelens.similar: code like a unit, by words and meaning."""
+    index, found = _find(session, about)
+    if index is None or not isinstance(found, UnitRecord):
+        session.views.say(f"TraceLens: nothing is known of {words.clean(str(about))} any more")
+        return
+    query = " ".join([found.name.replace("_", " "), found.docstring.partition("\n")[0], found.signature])
+    async with showing(session, f"Looking for code like {words.clean(found.name)}"):
+        ids = await session.searcher(index.root).search_when_ready(query, 12)
+    units = [unit for one in ids if one != found.id and (unit := index.index.unit(one))]
+    lines = [f"{words.clean(u.path, 200)}:{u.def_line}  {words.clean(u.qualname, 200)}" for u in units]
+    title = f"Code like {words.clean(found.qualname, 200)}"
+    await session.views.show(f"like {found.name}", "\n".join([title, "", *(lines or ["Nothing was found."])]) + "\n")
+
+
+async def choose_run(session: Session, choice: Any = None) -> None:
+    """tracelens.chooseRun: which runs are shown, by the id of a choice; without one the person is asked."""
+    workspace = next(iter(session.workspaces.known()), None)
+    index = workspace.snapshot() if workspace else None
+    if index is None:
+        session.views.say("TraceLens: there is no index yet, so there are no runs")
+        return
+    offered = choose.choices(index.index)
+    if choice is None:
+        items = [lsp.MessageActionItem(title=f"{one.title} ({one.detail})") for one in offered[:_MOST_ASKED]]
+        asked = lsp.ShowMessageRequestParams(lsp.MessageType.Info, "Which runs are shown?", items)
+        answer = await session.server.window_show_message_request_async(asked)
+        picked = [one for one, item in zip(offered, items, strict=False) if answer and item.title == answer.title]
+        if not picked:
+            return
+        choice = picked[0].id
+    session.choose(str(choice))
+
+
 async def fix(session: Session, about: Any = None) -> None:
     """tracelens.fix: propose a fix of a failure and have the client apply it."""
     index, found = _find(session, about)
@@ -78,6 +138,8 @@ async def fix(session: Session, about: Any = None) -> None:
     edit = await proposed(session, convert.uri_of(index.root / found.unit.path), found.id)
     if edit is not None:
         label = f"Fix {words.type_name(found.type)} in {words.clean(found.unit.name)}"
+        if session.client.previews and edit.document_changes:
+            edit = convert.to_confirm(edit, label, "tried against the recorded calls")
         await session.server.workspace_apply_edit_async(lsp.ApplyWorkspaceEditParams(edit=edit, label=label))
 
 

@@ -22,7 +22,8 @@ def initialize(session: Session, params: lsp.InitializeParams) -> None:
 def initialized(session: Session, params: lsp.InitializedParams) -> None:
     session.start()
     if session.client.watches_files:
-        watchers = [lsp.FileSystemWatcher(glob_pattern="**/.tracelens/index.db*")]
+        patterns = ("**/.tracelens/index.db*", "**/*.{py,pyi,pyw}")
+        watchers = [lsp.FileSystemWatcher(glob_pattern=pattern) for pattern in patterns]
         session.server.client_register_capability(
             lsp.RegistrationParams(
                 [

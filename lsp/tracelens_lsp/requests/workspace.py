@@ -9,6 +9,10 @@ from tracelens_lsp.session import Session
 
 
 def did_change_watched_files(session: Session, params: lsp.DidChangeWatchedFilesParams) -> None:
+    # What is saved in the editor was told already; this is another branch, a formatter, a file that went.
+    elsewhere = {change.uri for change in params.changes if change.uri.endswith((".py", ".pyi", ".pyw"))}
+    for workspace in {workspace for uri in elsewhere if (workspace := session.workspace(uri)) is not None}:
+        session.saved(workspace)
     session.look_at_indexes()
 
 

@@ -147,6 +147,8 @@ def with_pytest(arguments: list[str], serve: Callable[[list[Check]], None]) -> s
         "no:timeout",
         "-p",
         "no:randomly",
+        "-p",
+        "no:tracelens",  # nothing is recorded here, and its files may be out of sight
     ]
     status = pytest.main([*quiet, "-o", "addopts=", *arguments], plugins=[Plugin()])
     if served:

@@ -1,18 +1,24 @@
-"""Search by questions in words: python benchmarks/search.py --wheels FOLDER [--queries 300] [--minilm] [--cosqa FOLDER]
+"""Search by questions in words: python benchmarks/retrieval.py --wheels FOLDER [--queries 1000] [--cosqa FOLDER] …
 
-FOLDER holds wheels of projects that training never saw (pip download --no-deps django sphinx celery scikit-image, and
-the five more). Docstrings are cut out of every file; the question is a docstring's first sentence, the answer is its
-unit. One index by the product's own path answers for full text alone, vectors alone and both; --minilm embeds the same
-units with MiniLM (minutes for each project) and, as the second stage, scores the first 50 again with it.
-The last line is JSON.
+FOLDER holds wheels of projects that training never saw (pip download --no-deps -r training/held_out.txt). Docstrings
+are cut out of every file; the question is a docstring's first sentence, the answer is its unit. One index by the
+product's own path answers for full text alone, vectors alone and both.
+--minilm NAME … embeds all units of these projects with MiniLM (CPU minutes each): MiniLM alone and with full text, and
+the second stage of all its questions. --stage2 N asks N questions of each other project of the table through the
+second stage: only their first 50 results are embedded.
+--updates N edits one function N times, as an editor saves, and says what the store grew to. --context FOLDER runs
+benchmarks/context.py on that folder of clones.
+Figures are CPU time where they say so. The last line is JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,10 +31,11 @@ import numpy
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "indexer"), str(ROOT / "recorder")]
 
+from tracelens.rescoring import CANDIDATES  # noqa: E402
 from tracelens_indexer.embedding.sentence_transformer import SentenceTransformerEmbedder  # noqa: E402
 from tracelens_indexer.embedding.static import StaticEmbedder  # noqa: E402
 from tracelens_indexer.embedding.text import search_words, unit_text  # noqa: E402
-from tracelens_indexer.indexing import index_workspace  # noqa: E402
+from tracelens_indexer.indexing import Indexer, index_workspace  # noqa: E402
 from tracelens_indexer.source.facts import unit_id  # noqa: E402
 from tracelens_indexer.source.lower import lower  # noqa: E402
 from tracelens_indexer.store.vectors import Ranked, SearchTable, fused, reciprocal_rank_fusion  # noqa: E402
@@ -99,7 +106,7 @@ def by_rank(*rankings: Any) -> list[int]:
     return sorted(scores, key=lambda unit: (-scores[unit], unit))
 
 
-def measure(wheel: Path, queries: int, minilm: bool) -> dict[str, float]:
+def measure(wheel: Path, queries: int, minilm: bool, stage2: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder).resolve()
         pairs = unpack(wheel, root)
@@ -115,11 +122,12 @@ def measure(wheel: Path, queries: int, minilm: bool) -> dict[str, float]:
         embed_cpu = time.process_time() - cpu
         kept = set(texts)
         table = SearchTable(root / ".tracelens" / "code.lance")
-        found, times = [], []
+        found, times, cpus = [], [], []
         for question, _ in pairs:
-            start = time.perf_counter()
+            start, cpu = time.perf_counter(), time.process_time()
             found.append(table.search(search_words(question), embedder.embed([question])[0], LISTED))
             times.append(1_000 * (time.perf_counter() - start))
+            cpus.append(1_000 * (time.process_time() - cpu))
         words = [[unit for unit in ranked.words if unit in kept] for ranked in found]
         meaning = [[unit for unit in ranked.meaning if unit in kept] for ranked in found]
         systems = {
@@ -130,20 +138,29 @@ def measure(wheel: Path, queries: int, minilm: bool) -> dict[str, float]:
         }
         if minilm:
             near = _minilm(texts, [question for question, _ in pairs])
+            systems["minilm"] = near
             systems["minilm_bm25"] = [
                 by_rank(*both) for both in zip(words, [row[:LISTED] for row in near], strict=True)
             ]
             first = systems[""]
             systems["stage2"] = [by_rank(*both) for both in zip(first, _again(first, near), strict=True)]
+        elif stage2:
+            first = systems[""][:stage2]
+            wanted = {unit for ids in first for unit in ids[:CANDIDATES]}
+            some = {unit: texts[unit] for unit in sorted(wanted)}
+            near = _minilm(some, [question for question, _ in pairs[:stage2]])
+            systems["stage2"] = [by_rank(*both) for both in zip(first, _again(first, near), strict=True)]
+            systems["of_stage2"] = first
         mrr = {
             f"mrr_{system}".rstrip("_"): round(
-                float(numpy.mean([rank(ids, answer) for ids, (_, answer) in zip(ranks, pairs, strict=True)])), 4
+                float(numpy.mean([rank(ids, answer) for ids, (_, answer) in zip(ranks, pairs, strict=False)])), 4
             )
             for system, ranks in systems.items()
         }
         return {
             **mrr, "queries": len(pairs), "units": summary.embedded, "index_s": round(seconds, 1),
             "embed_cpu_s": round(embed_cpu, 2), "query_p95_ms": round(float(numpy.percentile(times, 95)), 1),
+            "query_cpu_p50_ms": round(float(numpy.median(cpus)), 1),
         }  # fmt: skip
 
 
@@ -170,10 +187,10 @@ def _minilm(texts: dict[int, str], questions: list[str]) -> list[list[int]]:
 
 def _again(first: list[list[int]], near: list[list[int]]) -> list[list[int]]:
     """What the second stage gives: the first 50 in the order of MiniLM."""
-    return [[unit for unit in row if unit in set(one[:50])] for one, row in zip(first, near, strict=True)]
+    return [[unit for unit in row if unit in set(one[:CANDIDATES])] for one, row in zip(first, near, strict=True)]
 
 
-def cosqa(folder: Path) -> dict[str, float]:
+def cosqa(folder: Path, stage2: int) -> dict[str, float]:
     """CoSQA: web questions and functions with docstrings, from a copy of its files."""
     codes: dict[str, int] = json.loads((folder / "code_idx_map.txt").read_text())
     questions = [
@@ -193,40 +210,126 @@ def cosqa(folder: Path) -> dict[str, float]:
         embedder = StaticEmbedder()
         index_workspace(root, embedder)
         table = SearchTable(root / ".tracelens" / "code.lance")
+        first: list[list[int]] = []
         scores: dict[str, list[float]] = {"cosqa_mrr_bm25": [], "cosqa_mrr_static": [], "cosqa_mrr": []}
         for question, answer in questions:
             found = table.search(search_words(question), embedder.embed([question])[0], LISTED)
             lists = (found.words, found.meaning, default(found))
-            for key, ids in zip(scores, lists, strict=True):
+            for key, ids in zip(list(scores), lists, strict=True):
                 scores[key].append(rank([places[unit] for unit in ids if unit in places], answer))
+            first.append([unit for unit in default(found) if unit in places])
+        if stage2:
+            asked = questions[:: max(1, len(questions) // stage2)]
+            listed = first[:: max(1, len(questions) // stage2)]
+            texts = _texts(root)
+            some = {unit: texts[unit] for unit in sorted({unit for ids in listed for unit in ids[:CANDIDATES]})}
+            near = _minilm(some, [question for question, _ in asked])
+            again = [by_rank(*both) for both in zip(listed, _again(listed, near), strict=True)]
+            for key, ranked in (("cosqa_mrr_stage2", again), ("cosqa_mrr_of_stage2", listed)):
+                scores[key] = [
+                    rank([places[unit] for unit in ids], answer) for ids, (_, answer) in zip(ranked, asked, strict=True)
+                ]
     return {key: round(float(numpy.mean(values)), 4) for key, values in scores.items()}
+
+
+def updates(wheel: Path, times: int) -> dict[str, float]:
+    """One function edited again and again by an Indexer that stays; then the size of the store beside a fresh one."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder).resolve()
+        unpack(wheel, root)
+        file = max(root.rglob("*.py"), key=lambda path: path.stat().st_size)
+        source = file.read_text()
+        file.write_text(source + "\n\ndef edited(value):\n    return value\n")
+        indexer, embedder = Indexer(root), StaticEmbedder()
+        indexer.refresh(embedder)
+        fresh = _bytes(root / ".tracelens")
+        walls, cpus, largest = [], [], 0
+        for number in range(times):
+            file.write_text(source + f"\n\ndef edited(value):\n    return value + {number}\n")
+            start, cpu = time.perf_counter(), time.process_time()
+            indexer.refresh(embedder)
+            walls.append(1_000 * (time.perf_counter() - start))
+            cpus.append(1_000 * (time.process_time() - cpu))
+            if number % 25 == 24:
+                largest = max(largest, _bytes(root / ".tracelens"))
+        table = SearchTable(root / ".tracelens" / "code.lance")
+        words = search_words(f"edited value return value + {times - 1}")
+        assert table.search(words, embedder.embed(["edited value"])[0], 10).words, "the last edit is not found"
+        return {
+            "updates": times,
+            "update_ms": round(float(numpy.median(walls)), 1),
+            "update_p95_ms": round(float(numpy.percentile(walls, 95)), 1),
+            "update_cpu_ms": round(float(numpy.median(cpus)), 1),
+            "store_growth": round(_bytes(root / ".tracelens") / fresh, 2),
+            "store_growth_largest": round(largest / fresh, 2),
+        }
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def first_query(wheel: Path) -> dict[str, float]:
+    """CPU seconds of `tracelens search` in a process of its own, imports and all."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder).resolve()
+        unpack(wheel, root)
+        index_workspace(root, StaticEmbedder())
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [sys.executable, "-m", "tracelens.cli", "search", "read a file", "--root", str(root)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path[:3])}
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return {"first_query_cpu_s": round(used, 2)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wheels", type=Path, required=True)
-    parser.add_argument("--queries", type=int, default=300)
-    parser.add_argument("--minilm", action="store_true")
+    parser.add_argument("--queries", type=int, default=1_000)
+    parser.add_argument("--only", nargs="+", default=[], help="these projects alone")
+    parser.add_argument("--minilm", nargs="+", default=[], metavar="NAME")
+    parser.add_argument("--stage2", type=int, default=0)
     parser.add_argument("--cosqa", type=Path, help="code_idx_map.txt, dev.json and test.json of its retrieval task")
+    parser.add_argument("--updates", type=int, default=0)
+    parser.add_argument("--context", type=Path)
     options = parser.parse_args()
     results: dict[str, float] = {}
     others: list[dict[str, float]] = []
-    for wheel in sorted(options.wheels.glob("*.whl")):
-        project = normalised(wheel.name.split("-")[0])
-        figures = measure(wheel, options.queries, options.minilm)
+    wheels = {normalised(wheel.name.split("-")[0]): wheel for wheel in sorted(options.wheels.glob("*.whl"))}
+    for project, wheel in wheels.items():
+        if options.only and project not in options.only:
+            continue
+        stage2 = options.stage2 if project in TABLE else 0
+        figures = measure(wheel, options.queries, project in options.minilm, stage2)
         print(f"{project}: {figures}", flush=True)
         if project in TABLE:
             short = "skimage" if project == "scikit-image" else project
             results |= {f"{short}_{key}": value for key, value in figures.items()}
+            if project == "django":
+                results |= {key: figures[key] for key in ("embed_cpu_s", "query_p95_ms", "query_cpu_p50_ms")}
         else:
             others.append(figures)
     if others:
-        for key in [key for key in others[0] if key.startswith("mrr")]:
-            name = "own5_mrr" + key.removeprefix("mrr")
+        for key in [key for key in others[0] if key.startswith("mrr") and all(key in one for one in others)]:
+            name = "own5_minilm_bm25_mrr" if key == "mrr_minilm_bm25" else f"own5_{key}"
             results[name] = round(float(numpy.mean([one[key] for one in others])), 4)
     if options.cosqa:
-        results |= cosqa(options.cosqa)
+        results |= cosqa(options.cosqa, options.stage2)
         print({key: value for key, value in results.items() if key.startswith("cosqa")}, flush=True)
+    if options.updates and "scrapy" in wheels:
+        done = updates(wheels["scrapy"], options.updates)
+        print(done, flush=True)
+        results |= done | first_query(wheels["scrapy"])
+    if options.context:
+        told = subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("context.py")), "--mirrors", str(options.context)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        results |= json.loads(told.stdout.strip().rpartition("\n")[2])
     results["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(json.dumps(results))
 
