@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 from tracelens_indexer.graph.values import KEY, OUTSIDE, Value, Values
 
-Watcher: TypeAlias = tuple[Any, ...]
-"""(method, argument…): called with the value and the arguments."""
+Watcher: TypeAlias = Any
+"""(method, argument…): called with the value and the arguments. Tracking keeps more of each."""
 
 NOWHERE = 0
 """The node for what nobody reads."""

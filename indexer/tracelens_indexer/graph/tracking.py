@@ -167,9 +167,9 @@ class TrackedFrames(Frames):
         watch = Watch(method, arguments)
         watchers = self._watchers[node]
         if watchers is None:
-            self._watchers[node] = [watch]  # type: ignore[list-item]
+            self._watchers[node] = [watch]
         else:
-            watchers.append(watch)  # type: ignore[arg-type]
+            watchers.append(watch)
         if self._journal is not None:
             self._journal.append((_WATCHER, node, watch))
         here = self._at[node]
@@ -177,7 +177,7 @@ class TrackedFrames(Frames):
             waiting = self._new.get(node, ())
             for value in tuple(here):
                 if value not in waiting:
-                    self._todo.append((watch, value))  # type: ignore[arg-type]
+                    self._todo.append((watch, value))
 
     def once(self, key: Hashable, method: Callable[..., None], *arguments: Any) -> None:
         shared = self._shared.get(key)
@@ -233,7 +233,7 @@ class TrackedFrames(Frames):
                 break
             while todo:
                 watch, value = todo.popleft()
-                self._fire(watch, value)  # type: ignore[arg-type]
+                self._fire(watch, value)
                 steps += 1
             if not open_:
                 continue
@@ -250,7 +250,7 @@ class TrackedFrames(Frames):
                 steps += len(watchers) * len(arrived)
                 for watch in tuple(watchers):
                     for value in arrived:
-                        self._fire(watch, value)  # type: ignore[arg-type]
+                        self._fire(watch, value)
 
     def _fire(self, watch: Watch, value: Value) -> None:
         firing, journal = self._fired(watch.method, (value, *watch.arguments))
@@ -374,7 +374,7 @@ class TrackedFrames(Frames):
             elif end in self.capped:
                 self.exact = False
         for watch in self._watchers[node] or ():
-            made = watch.made.pop(value, None)  # type: ignore[attr-defined]
+            made = watch.made.pop(value, None)
             if made is not None:
                 pending.append(made)
 
@@ -403,7 +403,7 @@ class TrackedFrames(Frames):
     def _forget_shared(self, firing: int, key: Hashable, pending: list[tuple[int, Any]]) -> None:
         shared = self._shared[key]
         shared.asked -= 1
-        if key[:1] == ("frame",) and self._frames[key[1]].unit in self.crowded:  # type: ignore[index]
+        if isinstance(key, tuple) and key[0] == "frame" and self._frames[key[1]].unit in self.crowded:
             self.exact = False
         if shared.asked and shared.first not in (firing, UNKNOWN_PARENT):
             return
