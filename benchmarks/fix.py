@@ -1,23 +1,32 @@
 """How many known bugs are repaired without a model and without being told where they are, and how often rightly.
 
     python benchmarks/fix.py --quixbugs DIR [--only NAME,NAME] [--humanevalfix FILE] [--first N] [--jobs N]
-    python benchmarks/fix.py --failures [--only NAME,NAME] [--first N] --mutants [--first N]
+    python benchmarks/fix.py --failures [--suites DIR] [--only NAME,NAME] [--first N]
+    python benchmarks/fix.py --mutants [DIR] [--first N] [--seconds N]
+    python benchmarks/fix.py --tests [--first N] --escapes --replay [PYTHON]
 
 DIR is a checkout of jkoppel/QuixBugs, FILE is humanevalpack.jsonl (Python) of bigcode-project/octopack. A repair is
 plausible when all tests pass, and right when the first one does the same as the correct program on 400 random valid
 inputs (QuixBugs), or on 150 inputs like those of the tests (HumanEvalFix). For HumanEvalFix, which is held out, only
 totals are printed. --failures makes the runtime failures of failures/corpus.toml in real packages of this
-environment, records them and asks for their cause and a fix; a proved fix is right when the program then prints what
-it does with the package as it was. --mutants repairs one-edit mutants of failures/mutants.toml, judged by calls that
-the oracle does not have. The last line is JSON; null stands for what was not asked for.
+environment, records them and asks for their cause and a fix; a fix is right when the program then prints what it does
+with the package as it was. --suites DIR holds unpacked source distributions: the packages' own tests then lie in the
+workspaces, as in a checkout, and packages that are not installed are taken from there. --mutants DIR repairs N (8)
+one-edit mutants of each of five libraries whose unpacked sources lie in DIR, with their own tests as the oracle;
+without DIR those of failures/mutants.toml, judged by calls that the oracle does not have. --tests makes tests of the
+failures of the corpus, with the package as it was as the repair. --escapes tries to get out of each rung of the
+sandbox that runs here. --replay makes recorded calls of five programs again (replayable_share.py), with a Python from
+3.12 on. The last line is JSON; null stands for what was not asked for.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -27,6 +36,8 @@ from pathlib import Path
 from typing import Any
 
 import real_failures
+import replayable_share
+import suite_mutants
 
 from tracelens.fix.search import inside
 from tracelens.fix.search.oracle import CollectedTests, Statements
@@ -64,9 +75,14 @@ def main() -> int:
     options.add_argument("--quixbugs", type=Path)
     options.add_argument("--humanevalfix", type=Path)
     options.add_argument("--failures", action="store_true")
-    options.add_argument("--mutants", action="store_true")
+    options.add_argument("--suites", type=Path)
+    options.add_argument("--mutants", type=Path, nargs="?", const=Path())
+    options.add_argument("--tests", action="store_true")
+    options.add_argument("--escapes", action="store_true")
+    options.add_argument("--replay", nargs="?", const=shutil.which("python3.13") or shutil.which("python3.12"))
     options.add_argument("--only", default="")
-    options.add_argument("--first", type=int, default=0, help="every so manieth task, failure or mutant only")
+    many = "every so manieth only; with --mutants DIR, so many a library"
+    options.add_argument("--first", type=int, default=0, help=many)
     options.add_argument("--jobs", type=int, default=2)
     options.add_argument("--seconds", type=float, default=8.0, help="CPU seconds of trying, for each bug")
     options.add_argument("--python", default=sys.executable, help="has pytest")
@@ -88,8 +104,16 @@ def main() -> int:
         said["hef_tasks"] = len(found)
     if given.failures:
         said.update(real_failures.failures(given))
-    if given.mutants:
-        said.update(real_failures.mutants(given))
+    if given.mutants is not None:
+        judge = suite_mutants.run if given.mutants.name else real_failures.mutants
+        said.update(judge(given))
+    if given.tests:
+        said.update(real_failures.generated(given))
+    if given.escapes:
+        said.update(escapes())
+    if given.replay:
+        again = replayable_share.measure(given.replay, Path(tempfile.gettempdir()) / "tracelens-recorder-benchmark", 40)
+        said["replay_same"], said["replayable"] = again.get("same_mean"), again["replayable_mean"]
     sure = [one for one in results if one.sure]
     if sure:
         said["false_verified"] = round(sum(not one.right for one in sure) / len(sure), 4)
@@ -100,6 +124,18 @@ def main() -> int:
         said["cpu_seconds_most"] = round(spent[-1], 2)
     print(json.dumps(said))
     return 0
+
+
+def escapes() -> dict[str, Any]:
+    """The tests of the sandbox that try to get out of it, on each rung: the share that is held."""
+    probes = "outside or network or signalled or environment or forking or survives or full_scratch"
+    command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-p", "no:cacheprovider", "-k", probes]
+    file = HERE.parent / "tests" / "replay" / "test_sandbox.py"
+    done = subprocess.run([*command, str(file)], cwd=HERE.parent, capture_output=True, text=True, check=False)
+    counted = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|skipped|error)", done.stdout)}
+    print(f"sandbox: {counted or done.stdout[-300:]}", flush=True)
+    tried = counted.get("passed", 0) + counted.get("failed", 0) + counted.get("error", 0)
+    return {"escapes_blocked": round(counted.get("passed", 0) / tried, 4) if tried else None, "escapes": tried}
 
 
 def quixbugs(given: argparse.Namespace) -> list[Result]:

@@ -1,6 +1,7 @@
 """The language server as an editor meets it, on Django's db/models/query.py, beside the Python servers that are found.
 
     python benchmarks/lsp.py CORPUS [--calls 5000000] [--copies 1] [--peers BIN] [--folder FOLDER] [--rounds 200]
+        [--patience 40]
 
 CORPUS is a folder that holds the package `django`. The store is made through the public writer (lsp_store.py) and kept
 in FOLDER; `--copies 4` makes it one of more than 100,000 units. BIN is a folder of commands to look into beside PATH.
@@ -48,9 +49,11 @@ PEERS = {
 EDITED_LINE = 40
 _EDITS = 40
 _SAVES = 6
-_STARTS = 3
-_PATIENCE_SECONDS = 40.0
-"""How long one peer may take over one measure."""
+_STARTS = 5
+_BUSY_TURNS = 3
+_BUSY_SECONDS = 6.0
+_WAIT_SECONDS = 40.0
+"""How long is waited for what the server does beside its answers."""
 
 
 def main() -> None:
@@ -61,13 +64,14 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="a folder of commands beside PATH; 'none' leaves the peers out")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "tracelens-lsp-benchmark")
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--patience", type=float, default=40.0, help="seconds that one peer may take over one measure")
     given = parser.parse_args()
     root = prepared(given.corpus.resolve(), given.folder.resolve(), given.calls, given.copies)
     positions = names((root / FILE).read_text(), given.rounds)
     found: dict[str, float] = {}
     environment = {"PYTHONPATH": os.pathsep.join(PARTS), "TRACELENS_CONFIG": str(given.folder / "config.toml")}
     own = [sys.executable, "-P", "-m", "tracelens_lsp"]
-    found.update(measured(own, root, positions, environment, ours=True))
+    found.update(measured(own, root, positions, environment, given.patience, ours=True))
     report("tracelens", found)
     where = f"{given.peers}{os.pathsep}{os.environ['PATH']}" if given.peers else os.environ["PATH"]
     for name, command in PEERS.items() if str(given.peers) != "none" else ():
@@ -76,7 +80,7 @@ def main() -> None:
             print(f"{name:13} not found", flush=True)
             continue
         try:
-            peer = measured([program, *command[1:]], root, positions, {"PATH": where}, ours=False)
+            peer = measured([program, *command[1:]], root, positions, {"PATH": where}, given.patience, ours=False)
         except (EOFError, OSError) as error:
             print(f"{name:13} {error}", flush=True)
             continue
@@ -100,7 +104,13 @@ def report(name: str, found: dict[str, float]) -> None:
 
 
 def measured(
-    command: list[str], root: Path, positions: list[tuple[int, int]], environment: dict[str, str], *, ours: bool
+    command: list[str],
+    root: Path,
+    positions: list[tuple[int, int]],
+    environment: dict[str, str],
+    patience: float,
+    *,
+    ours: bool,
 ) -> dict[str, float]:
     uri = (root / FILE).as_uri()
     text = (root / FILE).read_text()
@@ -118,15 +128,15 @@ def measured(
             client.stop()
     try:
         found = {"init_s": round(min(starts), 3), "first_hover_s": round(min(hovers), 3)}
-        cold, cold_cpu = costed(client, lambda at: hover(client, uri, at), positions)
-        warm, warm_cpu = costed(client, lambda at: hover(client, uri, at), positions)
+        cold, cold_cpu = costed(client, lambda at: hover(client, uri, at), positions, patience)
+        warm, warm_cpu = costed(client, lambda at: hover(client, uri, at), positions, patience)
         found |= {"hover_cold_p95_ms": p(cold, 95), "hover_cold_cpu_p95_ms": p(cold_cpu, 95)}
         found |= {"hover_p50_ms": p(warm, 50), "hover_p95_ms": p(warm, 95), "hover_cpu_p95_ms": p(warm_cpu, 95)}
         found["answered"] = sum(bool(hover(client, uri, at).get("result")) for at in positions[:50]) / 50
         if ours:
             wall, cpu = costed(client, lambda _: whole_file(client, uri), [(0, 0)] * 40)
             found |= {"file_p95_ms": p(wall, 95), "file_cpu_p95_ms": p(cpu, 95)}
-        wall, cpu = costed(client, edit_and_hover(client, uri, positions), list(range(_EDITS)))
+        wall, cpu = costed(client, edit_and_hover(client, uri, positions), list(range(_EDITS)), patience)
         found |= {"edit_hover_p50_ms": p(wall, 50), "edit_hover_p95_ms": p(wall, 95)}
         found["edit_hover_cpu_p95_ms"] = p(cpu, 95)
         if ours:
@@ -149,10 +159,10 @@ def p(times: list[float], percent: int) -> float:
     return round(ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] * 1000, 2)
 
 
-def timed(work: Callable[[Any], object], items: list[Any]) -> list[float]:
-    """Seconds of each, up to the patience that all of them together have."""
+def timed(work: Callable[[Any], object], items: list[Any], patience: float = _WAIT_SECONDS) -> list[float]:
+    """Seconds of each, as many as begin within the patience that all of them together have."""
     found: list[float] = []
-    end = time.perf_counter() + _PATIENCE_SECONDS
+    end = time.perf_counter() + patience
     for item in items:
         begun = time.perf_counter()
         work(item)
@@ -162,7 +172,9 @@ def timed(work: Callable[[Any], object], items: list[Any]) -> list[float]:
     return found
 
 
-def costed(client: Client, work: Callable[[Any], object], items: list[Any]) -> tuple[list[float], list[float]]:
+def costed(
+    client: Client, work: Callable[[Any], object], items: list[Any], patience: float = _WAIT_SECONDS
+) -> tuple[list[float], list[float]]:
     """(seconds, seconds of the server's processor time) of each."""
     spent: list[float] = []
 
@@ -171,7 +183,7 @@ def costed(client: Client, work: Callable[[Any], object], items: list[Any]) -> t
         work(item)
         spent.append(client.own_cpu_s() - before)
 
-    return timed(one, items), spent
+    return timed(one, items, patience), spent
 
 
 # -- what is asked -------------------------------------------------------------------------------------------------
@@ -219,40 +231,50 @@ def _moved(at: tuple[int, int], lines: int) -> tuple[int, int]:
 
 
 def busy(client: Client, root: Path, uri: str, positions: list[tuple[int, int]]) -> float:
-    """Hovers while indexing, importing and fixing run, against hovers without: the ratio of the 95th percentiles."""
+    """Hovers while indexing, importing and fixing run, against hovers without: the ratio of the 95th percentiles.
+
+    Both are asked in the same way and by turns, so that what else the machine does falls on both.
+    """
     moved = [_moved(at, 2 * _EDITS) for at in positions]
-    idle = timed(lambda at: hover(client, uri, at), moved * 3)
     stacks = root.parent / "stacks.folded"
     units = ("QuerySet.filter", "QuerySet._clone", "QuerySet._fetch_all", "QuerySet.get")
     stacks.write_text("\n".join(f"{unit} ({FILE}) {number + 1}" for number, unit in enumerate(units * 500)))
-    work = {
-        "tracelens.index": lambda: _touch(root / FILE),
-        "tracelens.import": lambda: None,
-        "tracelens.fix": lambda: None,
-    }
-    arguments = {"tracelens.import": [str(stacks)], "tracelens.fix": _failures(client, uri)}
+    arguments = {"tracelens.index": [], "tracelens.import": [str(stacks)], "tracelens.fix": _failures(client, uri)}
+    idle: list[float] = []
     times: list[float] = []
-    running = {name: _command(client, name, arguments.get(name, [])) for name in work}
-    end = time.perf_counter() + _PATIENCE_SECONDS / 3
-    while time.perf_counter() < end and len(times) < 3 * len(moved):
-        for name, before in work.items():
-            if running[name] in client.late:
-                client.late.pop(running[name])
-                before()
-                running[name] = _command(client, name, arguments.get(name, []))
-        times += timed(lambda at: hover(client, uri, at), moved[len(times) % len(moved) :][:20])
-        # As a person would: not one question right behind the other.
-        time.sleep(0.02)
-    for number in running.values():
-        client.tell("$/cancelRequest", {"id": number})
-        client.answer(number)
+    done = dict.fromkeys(arguments, 0)
+    for _ in range(_BUSY_TURNS):
+        end = time.perf_counter() + _BUSY_SECONDS
+        while time.perf_counter() < end:
+            idle += _asked(client, uri, moved, len(idle))
+        running = {name: _command(client, name, said) for name, said in arguments.items()}
+        end = time.perf_counter() + _BUSY_SECONDS
+        while time.perf_counter() < end:
+            for name, number in running.items():
+                if number in client.late:
+                    client.late.pop(number)
+                    done[name] += 1
+                    if name == "tracelens.index":
+                        _touch(root / FILE)
+                    running[name] = _command(client, name, arguments[name])
+            times += _asked(client, uri, moved, len(times))
+        for number in running.values():
+            client.tell("$/cancelRequest", {"id": number})
+            client.answer(number)
     _touch(root / FILE, restore=True)
     print(
-        f"    idle p50 {p(idle, 50)} p95 {p(idle, 95)} ms; while working p50 {p(times, 50)} p95 {p(times, 95)} ms,"
-        f" {len(times)} hovers, mean {statistics.mean(times) * 1000:.2f} ms",
+        f"    idle p50 {p(idle, 50)} p95 {p(idle, 95)} ms ({len(idle)} hovers); while working p50 {p(times, 50)}"
+        f" p95 {p(times, 95)} ms ({len(times)}); done meanwhile: {done}",
         flush=True,
     )
     return round(p(times, 95) / p(idle, 95), 2)
+
+
+def _asked(client: Client, uri: str, positions: list[tuple[int, int]], begin: int) -> list[float]:
+    """Some hovers and a pause: as a person would, not one question right behind the other without end."""
+    found = timed(lambda at: hover(client, uri, at), positions[begin % len(positions) :][:20])
+    time.sleep(0.02)
+    return found
 
 
 def saved(client: Client, root: Path, uri: str) -> tuple[float, float]:
@@ -270,7 +292,7 @@ def saved(client: Client, root: Path, uri: str) -> tuple[float, float]:
         begun = time.perf_counter()
         client.tell("textDocument/didSave", {"textDocument": {"uri": uri}})
         while database.execute(query, (name,)).fetchone() == before:
-            if time.perf_counter() > begun + _PATIENCE_SECONDS:
+            if time.perf_counter() > begun + _WAIT_SECONDS:
                 break
             time.sleep(0.005)
         times.append(time.perf_counter() - begun)

@@ -33,21 +33,50 @@ def show(call):
 OURS = [str(Path(__file__).parents[1] / one) for one in (".", "indexer", "lsp", "recorder")]
 
 
-def folder_of(package: str) -> Path:
+def folder_of(package: str, suites: Path | None = None) -> Path:
+    """Of the package's modules: as installed, else in an unpacked source distribution under `suites`."""
     found = util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
-        raise SystemExit(f"{package} is not installed here: pip install {package}")
-    return Path(next(iter(found.submodule_search_locations)))
+    if found is not None and found.submodule_search_locations:
+        return Path(next(iter(found.submodule_search_locations)))
+    source = source_of(package, suites)
+    inside = [source / one / package for one in ("src", ".")] if source else []
+    for one in inside:
+        if one.is_dir():
+            return one
+    raise LookupError(f"{package} is neither installed nor in the folder named with --suites")
 
 
-def workspace(folder: Path, entry: dict[str, Any], name: str) -> Path:
+def source_of(package: str, suites: Path | None) -> Path | None:
+    """The unpacked source distribution of a package under `suites`."""
+    names = (package, f"python_{package}")
+    folders = sorted(suites.iterdir()) if suites else []
+    return next((one for one in folders if one.name.rpartition("-")[0].lower() in names), None)
+
+
+def workspace(folder: Path, entry: dict[str, Any], name: str, suites: Path | None = None) -> Path:
+    """The package as a project of its own, with its tests where its source distribution holds them."""
     root = folder / name
     root.mkdir()
     package = entry["package"]
-    shutil.copytree(folder_of(package), root / package, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    left_out = shutil.ignore_patterns("__pycache__", "*.so")
+    shutil.copytree(folder_of(package, suites), root / package, ignore=left_out)
+    source = source_of(package, suites)
+    for one in sorted(source.iterdir()) if source else ():
+        if one.name in ("tests", "testing", "test"):
+            shutil.copytree(one, root / one.name, ignore=left_out)
+        elif one.name.startswith("test_") and one.suffix == ".py":
+            shutil.copyfile(one, root / one.name)
     if "run" in entry:
         (root / "driver.py").write_text(SHOW + entry["run"] + "\n")
     return root
+
+
+def version_of(package: str, suites: Path | None) -> str:
+    try:
+        return metadata.version({"dateutil": "python-dateutil"}.get(package, package))
+    except metadata.PackageNotFoundError:
+        source = source_of(package, suites)
+        return source.name.rpartition("-")[2] if source else "?"
 
 
 def ran(root: Path) -> str:
@@ -65,69 +94,131 @@ def tracelens(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def failures(given: argparse.Namespace) -> dict[str, Any]:
-    """Of the corpus, or every so manieth entry: the class, whether a patch was proved, whether that one is right."""
-    corpus: list[dict[str, Any]] = tomllib.loads((HERE / "corpus.toml").read_text())["failure"]
-    chosen = [one for one in corpus if not given.only or one["name"] in given.only.split(",")]
-    chosen = chosen[:: given.first] if given.first else chosen
-    told = [_failure(entry) for entry in chosen]
+    """Of the corpus, or every so manieth entry: the class, the first patch's verdict, whether that one is right."""
+    told = [_failure(entry, given.suites) for entry in corpus(given)]
     told = [one for one in told if one is not None]
-    proved = [one for one in told if one["proved"]]
+    verified = [one for one in told if one["verdict"] == "fixed"]
+    stopped = [one for one in told if one["verdict"] in ("fixed", "stops")]
     return {
-        "failures_class": _share(sum(one["class"] for one in told), len(told)),
-        "failures_fixed": _share(len(proved), len(told)),
-        "failures_sure_wrong": [
-            sum(one["sure"] and not one["right"] for one in proved),
-            sum(one["sure"] for one in proved),
-        ],
-        "failures_top_right": _share(sum(one["right"] for one in proved), len(proved)),
         "failures": len(told),
         "failures_types": len({one["raises"] for one in told}),
+        "failures_class": _share(sum(one["class"] for one in told), len(told)),
+        "failures_fixed": _share(len(verified), len(told)),
+        "failures_verified_wrong": [sum(not one["right"] for one in verified), len(verified)],
+        "failures_stopped": _share(len(stopped), len(told)),
+        "failures_first_right": _share(sum(one["right"] for one in stopped), len(told)),
     }
+
+
+def generated(given: argparse.Namespace) -> dict[str, Any]:
+    """Tests made of failures of the corpus, where the package as it was is the repair: do they tell the two apart, and
+    how many small wrong versions of the function do they notice."""
+    made = before = mutants_seen = noticed = 0
+    chosen = corpus(given)
+    for entry in chosen:
+        with tempfile.TemporaryDirectory() as name:
+            try:
+                root = workspace(Path(name), entry, "work", given.suites)
+            except LookupError:
+                continue
+            file = root / entry["file"]
+            right = file.read_text()
+            if right.count(entry["find"]) != 1:
+                continue
+            file.write_text(right.replace(entry["find"], entry["put"]))
+            _commit(root)
+            tracelens(root, "record", "--exact", "--python", sys.executable, "--", "python", "driver.py")
+            listed = json.loads(tracelens(root, "failures", "--json").stdout or "[]")
+            mine = [one for one in listed if one["type"].rpartition(".")[2] == entry["raises"]]
+            file.write_text(right)
+            if not mine:
+                continue
+            done = tracelens(root, "test", mine[0]["id"], "--python", sys.executable, "--json")
+            said = json.loads(done.stdout) if done.stdout else {"problem": done.stderr[-200:], "tests": []}
+            why = said["problem"]
+            if not why:
+                made += 1
+                before += said["fails_before"] is True
+                mutants_seen += said["mutants"]
+                noticed += said["noticed"]
+                why = f"{len(said['tests'])} tests, {said['noticed']} of {said['mutants']} wrong versions noticed"
+            print(f"{entry['name']:26} {why[:120]}", flush=True)
+    return {
+        "tests_fail_pass": _share(before, made),
+        "tests_made_for": [made, len(chosen)],
+        "mutation_score": _share(noticed, mutants_seen),
+    }
+
+
+def _commit(root: Path) -> None:
+    """What stands there becomes git's HEAD: the code that fails, which a test has to fail with."""
+    (root / ".gitignore").write_text(".tracelens\n__pycache__\n")
+    who = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@example.org"]
+    for words in (["init", "-q"], ["add", "-A"], [*who, "commit", "-q", "-m", "as recorded"]):
+        subprocess.run(["git", *words], cwd=root, check=True, capture_output=True)
+
+
+def corpus(given: argparse.Namespace) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tomllib.loads((HERE / "corpus.toml").read_text())["failure"]
+    chosen = [one for one in found if not given.only or one["name"] in given.only.split(",")]
+    return chosen[:: given.first] if given.first else chosen
 
 
 def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-def _failure(entry: dict[str, Any]) -> dict[str, Any] | None:
+def _failure(entry: dict[str, Any], suites: Path | None) -> dict[str, Any] | None:
     with tempfile.TemporaryDirectory() as name:
-        root = workspace(Path(name), entry, "work")
+        try:
+            root = workspace(Path(name), entry, "work", suites)
+        except LookupError as error:
+            print(f"{entry['name']:26} skipped: {error}", flush=True)
+            return None
         expected = ran(root)
         file = root / entry["file"]
         text = file.read_text()
-        version = metadata.version({"dateutil": "python-dateutil"}.get(entry["package"], entry["package"]))
+        version = version_of(entry["package"], suites)
         if text.count(entry["find"]) != 1:
             print(f"{entry['name']:26} skipped: {entry['package']} {version} does not have the text", flush=True)
             return None
         file.write_text(text.replace(entry["find"], entry["put"]))
-        recorded = tracelens(root, "record", "--python", sys.executable, "--", "python", "driver.py")
+        if entry["raises"] not in ran(root):
+            print(
+                f"{entry['name']:26} skipped: {entry['package']} {version} does not raise {entry['raises']}", flush=True
+            )
+            return None
+        recorded = tracelens(root, "record", "--exact", "--python", sys.executable, "--", "python", "driver.py")
         listed = json.loads(tracelens(root, "failures", "--json").stdout or "[]")
         mine = [one for one in listed if one["type"].rpartition(".")[2] == entry["raises"]]
         if not mine:
             print(f"{entry['name']:26} no {entry['raises']} was recorded: {recorded.stderr[-200:]}", flush=True)
-            return {"raises": entry["raises"], "class": False, "proved": False, "right": False, "sure": False}
+            return {"raises": entry["raises"], "class": False, "verdict": "", "right": False}
         done = tracelens(root, "fix", mine[0]["id"], "--no-ai", "--python", sys.executable, "--json")
         said = json.loads(done.stdout) if done.returncode == 0 and done.stdout else {"fixes": [], "cause": None}
         kind = (said["cause"] or {}).get("kind", "none")
         best = said["fixes"][0] if said["fixes"] else None
-        proved = best is not None and best["verdict"]["kind"] == "fixed"
+        said_of = best["verdict"]["kind"] if best else ""
         right = False
-        if proved:
-            applied = tracelens(root, "fix", mine[0]["id"], "--no-ai", "--python", sys.executable, "--apply")
-            right = applied.returncode == 0 and ran(root) == expected
-        mark = "sure" if proved and best["sure"] else "proved" if proved else "-"
+        if best is not None and said_of in ("fixed", "stops"):
+            (edit,) = best["edits"]
+            content = (root / edit["path"]).read_bytes()
+            made = content[: edit["start_byte"]] + edit["new_text"].encode() + content[edit["end_byte"] :]
+            (root / edit["path"]).write_bytes(made)
+            right = ran(root) == expected
+        mark = {"fixed": "verified", "stops": "stops"}.get(said_of, "-")
+        by = ", by tests" if best and said_of == "fixed" and "passes" in best["verdict"]["words"] else ""
         title = best["title"] if best else "; ".join(said.get("notes", [done.stderr[-100:]]))[:90]
         print(
             f"{entry['name']:26} {entry['package']} {version:8} {entry['raises']:18} {kind:16}"
-            f"{' ' if kind == entry['class'] else '!'} {mark:7}{'right' if right else '-':6} {title}",
+            f"{' ' if kind == entry['class'] else '!'} {mark:9}{'right' if right else '-':6} {title}{by}",
             flush=True,
         )
         return {
             "raises": entry["raises"],
             "class": kind == entry["class"],
-            "proved": proved,
+            "verdict": said_of,
             "right": right,
-            "sure": proved and best["sure"],
         }
 
 

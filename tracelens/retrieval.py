@@ -6,36 +6,38 @@ Heavy (LanceDB, perhaps a transformer): for the command line and the search work
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracelens import facets
 from tracelens.context.near import is_test
 from tracelens.facets import Allowed
-from tracelens.rescoring import CANDIDATES, Rescorer
+from tracelens.rescoring import CANDIDATES, Rescorer, scored_again
 from tracelens.settings import Settings
 from tracelens_indexer.embedding.choose import embedder_for
 from tracelens_indexer.embedding.endpoint import Endpoint
 from tracelens_indexer.embedding.protocol import Embedder
-from tracelens_indexer.embedding.text import SEARCHED_KINDS, search_words
+from tracelens_indexer.embedding.text import SEARCHED_KINDS, question_words
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store import Index, Layout
 from tracelens_indexer.store.answers import SearchHit, UnitRecord
-from tracelens_indexer.store.vectors import MOST_IDS, Ranked, SearchTable, fused, reciprocal_rank_fusion
+from tracelens_indexer.store.vectors import MOST_IDS, Ranked, SearchTable, fused
 
 if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
+_PATIENCE = 10.0
+"""Seconds that a search waits for an endpoint: a person waits for the search."""
 _LISTED = 100
 """How many of each ranking are fused."""
 _LONGEST_QUERY = 2_000
 _FILTERED_LATER = 2_000
 """How many are listed where a filter is too large for the table and is applied to what it found."""
-_WEIGHT_OF_HOTNESS = 0.05
+_WEIGHT_OF_HOTNESS = 0.12
 """A weak prior for what used the most time, where something was recorded: a cosine counts forty times as much."""
-_LESS_FOR_TESTS = 0.2
+_LESS_FOR_TESTS = 0.5
 """Tests say in their names what others do in their code; who does not ask for tests wants the code."""
 
 
@@ -44,10 +46,10 @@ def configured_embedder(settings: Settings) -> Embedder | None:
     return embedder_for(settings.embedding_model, _endpoint(settings))
 
 
-def _endpoint(settings: Settings) -> Endpoint | None:
+def _endpoint(settings: Settings, patience: float = 60.0) -> Endpoint | None:
     if not settings.embedding_base_url:
         return None
-    return Endpoint(settings.embedding_base_url, settings.embedding_key)
+    return Endpoint(settings.embedding_base_url, settings.embedding_key, patience)
 
 
 class Searcher:
@@ -55,10 +57,11 @@ class Searcher:
 
     def __init__(self, root: Path, settings: Settings) -> None:
         self._table = SearchTable(Layout(root).vectors)
-        self._embedder = configured_embedder(settings)
+        endpoint = _endpoint(settings, _PATIENCE)
+        self._embedder = embedder_for(settings.embedding_model, endpoint)
         self._rescorer: Rescorer | None = None
         if settings.rescoring_model:
-            model = embedder_for(settings.rescoring_model, _endpoint(settings))
+            model = embedder_for(settings.rescoring_model, endpoint)
             self._rescorer = Rescorer(root, Layout(root).rescored, model) if model else None
         self.notes: list[str] = []
         """Lines for the person: why a search was by words alone."""
@@ -96,7 +99,7 @@ class Searcher:
         if self._rescorer:
             again = self._rescored(query, [units[unit] for unit in best if unit in units][:CANDIDATES])
             if again:
-                scores = dict(reciprocal_rank_fusion(best, again))
+                scores = dict(scored_again(scores, again))
             best.sort(key=lambda unit: (-scores[unit], unit))
         words, meaning = set(ranked.words), set(ranked.meaning)
         hits = [
@@ -108,10 +111,10 @@ class Searcher:
         vector = self._vector(query)
         listed = max(_LISTED, limit)
         if allowed is None:
-            return self._table.search(search_words(query), vector, listed)
+            return self._table.search(question_words(query), vector, listed)
         if len(allowed.ids) <= MOST_IDS:
-            return self._table.search(search_words(query), vector, listed, allowed.ids, inverted=allowed.inverted)
-        return _left(self._table.search(search_words(query), vector, _FILTERED_LATER), allowed)
+            return self._table.search(question_words(query), vector, listed, allowed.ids, inverted=allowed.inverted)
+        return _left(self._table.search(question_words(query), vector, _FILTERED_LATER), allowed)
 
     def _vector(self, query: str) -> NDArray[float32] | None:
         """Of the query; None, with a line that says why, where search is by words alone."""
@@ -135,14 +138,14 @@ class Searcher:
         )
         return None
 
-    def _rescored(self, query: str, candidates: Sequence[UnitRecord]) -> Sequence[int]:
+    def _rescored(self, query: str, candidates: Sequence[UnitRecord]) -> Mapping[int, float]:
         assert self._rescorer is not None
         try:
-            return self._rescorer.ranked(query, candidates)
+            return self._rescorer.cosines(query, candidates)
         except TraceLensError as error:
             # The first stage has answered already: a model that is missing or down costs its part only.
             self.notes.append(f"not scored again: {error}")
-            return ()
+            return {}
 
 
 def _how(words: bool, meaning: bool) -> tuple[str, ...]:
@@ -155,6 +158,7 @@ def _left(ranked: Ranked, allowed: Allowed) -> Ranked:
         tuple(unit for unit in ranked.meaning if unit in allowed),
         {unit: score for unit, score in ranked.bm25.items() if unit in allowed},
         {unit: cosine for unit, cosine in ranked.cosines.items() if unit in allowed},
+        ranked.asked,
     )
 
 

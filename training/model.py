@@ -15,6 +15,7 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraine
 from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss, MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
+from tracelens_indexer.embedding.static import MOST_CHARACTERS, MOST_PIECES, shares
 from training.pairs import Pair
 
 if TYPE_CHECKING:
@@ -22,30 +23,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
-MOST_PIECES = 512
 _DROPPED = 0.3
 """Share of the pieces of a text that a training step does not see: no single word may decide."""
+_SHARES = shares(MOST_PIECES)
 
 
 class _Mean(torch.autograd.Function):
-    """Means of rows of a matrix as a sparse product: five times as fast on a CPU as the bag's own way back."""
+    """Weighted sums of rows of a matrix as a sparse product: five times as fast on a CPU as the bag's own way back."""
 
     @staticmethod
-    def forward(context: Any, weights: torch.Tensor, ids: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+    def forward(
+        context: Any, weights: torch.Tensor, ids: torch.Tensor, counts: torch.Tensor, offsets: torch.Tensor
+    ) -> torch.Tensor:
         ends = numpy.append(offsets.numpy(), len(ids))
-        shares = numpy.repeat(1.0 / numpy.diff(ends), numpy.diff(ends)).astype(numpy.float32)
         shape = (len(offsets), weights.shape[0])
-        context.matrix = scipy.sparse.csr_matrix((shares, ids.numpy(), ends), shape=shape)
+        context.matrix = scipy.sparse.csr_matrix((counts.numpy(), ids.numpy(), ends), shape=shape)
         return torch.from_numpy(context.matrix @ weights.detach().numpy())
 
     @staticmethod
-    def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        return torch.from_numpy(context.matrix.T @ gradients[0].contiguous().numpy()), None, None
+    def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        return torch.from_numpy(context.matrix.T @ gradients[0].contiguous().numpy()), None, None, None
 
 
 class RememberedPieces(StaticEmbedding):
     """Every piece counts as often as it stands there: what a body repeats is what it is about (counting each once
-    cost .06 MRR on the development projects)."""
+    cost .06 MRR on the development projects), and by its place, as in embedding/static.py."""
 
     def __init__(self, tokenizer: Tokenizer, weights: NDArray[float32], seed: int) -> None:
         super().__init__(tokenizer, embedding_weights=weights.copy())
@@ -56,24 +58,35 @@ class RememberedPieces(StaticEmbedding):
         """Split all texts once; epochs ask again and again."""
         for start in range(0, len(texts), 4_096):
             batch = texts[start : start + 4_096]
-            for text, encoded in zip(batch, self.tokenizer.encode_batch(batch, add_special_tokens=False), strict=True):
+            cut = [text[:MOST_CHARACTERS] for text in batch]
+            for text, encoded in zip(batch, self.tokenizer.encode_batch(cut, add_special_tokens=False), strict=True):
                 self._ids[text] = numpy.array(encoded.ids[:MOST_PIECES] or [100])
 
     def preprocess(self, inputs: list[str], prompt: str | None = None, **kwargs: Any) -> dict[str, torch.Tensor]:
         missing = [text for text in inputs if text not in self._ids]
         self.remember(missing)
-        rows = []
+        rows, counts = [], []
         for text in inputs:
             ids = self._ids[text]
+            places = numpy.arange(len(ids))
             if self.training and len(ids) > 4:
-                ids = ids[self._chance.random(len(ids)) > _DROPPED]
-            rows.append(ids if len(ids) else self._ids[text])
+                seen = places[self._chance.random(len(ids)) > _DROPPED]
+                places = seen if len(seen) else places
+            rows.append(ids[places])
+            # A piece that is not seen leaves its place empty: the others count what they count in the whole text.
+            counts.append(_SHARES[places] / _SHARES[places].sum())
         offsets = numpy.cumsum([0] + [len(row) for row in rows[:-1]])
-        return {"input_ids": torch.from_numpy(numpy.concatenate(rows)), "offsets": torch.from_numpy(offsets)}
+        return {
+            "input_ids": torch.from_numpy(numpy.concatenate(rows)),
+            "counts": torch.from_numpy(numpy.concatenate(counts)),
+            "offsets": torch.from_numpy(offsets),
+        }
 
     def forward(self, features: dict[str, torch.Tensor], **kwargs: Any) -> dict[str, torch.Tensor]:
         mean: Any = _Mean.apply
-        features["sentence_embedding"] = mean(self.embedding.weight, features["input_ids"], features["offsets"])
+        features["sentence_embedding"] = mean(
+            self.embedding.weight, features["input_ids"], features["counts"], features["offsets"]
+        )
         return features
 
 

@@ -71,6 +71,22 @@ def asks(sentence: str) -> bool:
     return len(words) >= 3 and sum(map(len, words)) >= 0.5 * len(sentence) and sentence.isascii()
 
 
+_SMALL = frozenset(("a", "an", "the", "this", "that", "given", "and", "of", "its", "some", "all"))
+_ASKED = ("how to {} in python", "python how to {}", "python {}", "{} in python", "how do i {} in python", "{}")
+
+
+def asked(sentence: str, chance: random.Random) -> str:
+    """A docstring's sentence as people type it into a search field: "Returns the name of a file, if any." becomes
+    "how to return name file in python"."""
+    words = re.findall(r"[a-z0-9_]+", re.split(r"[,;:.(]", sentence.lower())[0])
+    if words and len(words[0]) > 4 and words[0].endswith("s") and not words[0].endswith(("ss", "us", "is")):
+        # "returns", "matches", "copies": what the unit does, asked for.
+        stem = words[0][:-1]
+        words[0] = re.sub(r"(?<=ss|sh)e$|(?<=[rt]ch)e$", "", re.sub("ie$", "y", stem))
+    kept = [word for word in words if word not in _SMALL or chance.random() < 0.3]
+    return chance.choice(_ASKED).format(" ".join(kept[:9]))
+
+
 def without_docstring(text: str) -> str:
     """The source of one unit with its own docstring cut out."""
     start = _body_start(text)
@@ -177,6 +193,10 @@ def _views(mined: Mined, chance: random.Random) -> Iterator[Pair]:
         if asks(rest):
             # Half of the documented units of the product keep their docstring: it is part of the code's text here.
             yield Pair(mined.project, "rest", rest[:300], code(mined.body, docstring=sentence))
+        typed = asked(sentence, chance)
+        if asks(typed):
+            # As on the web: the code that answers has a docstring of its own, in other words.
+            yield Pair(mined.project, "asked", typed, code(mined.body, docstring=rest[:400]))
     words = [word for word in split_words(unit.name) if word not in ("init", "self", "get", "set")]
     if len(words) >= 2:
         hidden = re.sub(rf"\b{re.escape(unit.name)}\b", "", mined.body)

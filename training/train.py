@@ -2,7 +2,8 @@
 
 CPU only. Mines pairs from the standard library and the wheels in FOLDER (--download fetches the pinned ones of
 training/packages.txt with pip), leaves out all that is in the wheels of --held-out, trains once for each seed, reports
-each, and exports the first seed: which seed ships is not chosen by its figures.
+each, and exports their mean: the seeds start from the same vectors, so that the mean of what they learned is a model
+too, and none is chosen by its figures. --pairs FILE keeps what was mined and takes it from there the next time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "indexer")]
@@ -29,6 +31,38 @@ def main() -> None:
     options = _options()
     if options.download:
         corpus.download(ROOT / "training" / "packages.txt", options.wheels)
+    mined = _mined(options)
+    print(f"{len(mined):,} pairs: {dict(Counter(pair.view for pair in mined))}", flush=True)
+    development = {
+        project: measure.project(corpus.wheel_modules(project, path))
+        for path in sorted(options.wheels.glob("*.whl"))
+        if (project := corpus.normalised(path.name.split("-")[0])) in corpus.DEVELOPMENT
+    }
+    tokens = initial.tokenizer()
+    start = initial.token_vectors(tokens, [pair.code for pair in mined[::5]], seed=1)
+    reports: list[dict[str, float]] = []
+    together: Any = None
+    for seed in options.seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            weights, seconds = model.train(
+                tokens, start, mined, seed=seed, epochs=options.epochs, batch=options.batch,
+                rate=options.rate, temperature=options.temperature, folder=folder,
+            )  # fmt: skip
+        figures = {project: round(measure.mrr(tokens, weights, asked), 4) for project, asked in development.items()}
+        reports.append({"seed": seed, "cpu_s": round(seconds), **figures})
+        print(json.dumps(reports[-1]), flush=True)
+        together = weights if together is None else together + weights
+        # After each seed: a run that is stopped early leaves a model.
+        print(f"{export.export(together / len(reports), tokens, options.out):,} bytes in {options.out}", flush=True)
+    mean = together / len(reports)
+    figures = {project: round(measure.mrr(tokens, mean, asked), 4) for project, asked in development.items()}
+    print(json.dumps({"pairs": len(mined), "seeds": reports, "mean_of_seeds": figures}))
+
+
+def _mined(options: argparse.Namespace) -> list[pairs.Pair]:
+    if options.pairs and options.pairs.exists():
+        with options.pairs.open(encoding="utf-8") as lines:
+            return [pairs.Pair(*json.loads(line)) for line in lines]
     taken, refused = corpus.wheels(options.wheels)
     for wheel in refused:
         print(f"refused {wheel.wheel}: {wheel.reason}")
@@ -41,27 +75,10 @@ def main() -> None:
             yield from corpus.wheel_modules(project, wheel)
 
     mined = _capped(pairs.pairs(modules(), forbidden, seed=1))
-    print(f"{len(mined):,} pairs: {dict(Counter(pair.view for pair in mined))}")
-    development = {
-        project: list(corpus.wheel_modules(project, path))
-        for path in sorted(options.wheels.glob("*.whl"))
-        if (project := corpus.normalised(path.name.split("-")[0])) in corpus.DEVELOPMENT
-    }
-    tokens = initial.tokenizer()
-    start = initial.token_vectors(tokens, [pair.code for pair in mined[::5]], seed=1)
-    reports = []
-    for seed in options.seeds:
-        with tempfile.TemporaryDirectory() as folder:
-            weights, seconds = model.train(
-                tokens, start, mined, seed=seed, epochs=options.epochs, batch=options.batch,
-                rate=options.rate, temperature=options.temperature, folder=folder,
-            )  # fmt: skip
-        figures = {project: round(measure.mrr(tokens, weights, files), 4) for project, files in development.items()}
-        reports.append({"seed": seed, "cpu_s": round(seconds), **figures})
-        print(json.dumps(reports[-1]), flush=True)
-        if seed == options.seeds[0]:
-            print(f"{export.export(weights, tokens, options.out):,} bytes in {options.out}")
-    print(json.dumps({"pairs": len(mined), "seeds": reports}))
+    if options.pairs:
+        with options.pairs.open("w", encoding="utf-8") as out:
+            out.writelines(json.dumps(pair) + "\n" for pair in mined)
+    return mined
 
 
 def _held_out(options: argparse.Namespace) -> Iterator[corpus.Module]:
@@ -90,8 +107,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--held-out-functions", type=Path, help="code_idx_map.txt of CoSQA's retrieval task")
     parser.add_argument("--download", action="store_true")
+    parser.add_argument("--pairs", type=Path, help="where mined pairs are kept")
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch", type=int, default=1_024)
     parser.add_argument("--rate", type=float, default=0.006)

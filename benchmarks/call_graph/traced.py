@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from tracelens_indexer.graph.link import link
 from tracelens_indexer.graph.links import Links
@@ -24,7 +24,7 @@ from tracelens_indexer.source.facts import unit_id
 from tracelens_indexer.source.lower import lower
 from tracelens_indexer.store import Index
 from tracelens_indexer.store.answers import ObservedPair, UnitRecord
-from tracelens_indexer.workspace import discover
+from tracelens_indexer.workspace import discover, is_test
 
 
 @dataclass(frozen=True)
@@ -111,12 +111,7 @@ class _Why:
 
 
 def _inside(units: dict[int, UnitRecord], pair: ObservedPair) -> bool:
-    return all(end in units and not _is_test(units[end].path) for end in (pair.caller, pair.callee))
-
-
-def _is_test(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    return bool({"test", "tests", "testing"} & set(parts[:-1])) or parts[-1].startswith(("test_", "conftest"))
+    return all(end in units and not is_test(units[end].path) for end in (pair.caller, pair.callee))
 
 
 def packages(folder: Path) -> list[Path]:

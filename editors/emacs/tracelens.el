@@ -5,10 +5,14 @@
 
 (require 'eglot)
 
+;; A fix is proved while Eglot waits for it, and ten seconds are not enough on a busy machine.
+(setq jsonrpc-default-request-timeout 60)
+
 (add-to-list 'eglot-server-programs
              '((python-mode python-ts-mode)
                . ("tracelens-lsp" :initializationOptions
                   (:inlayHints "hot"              ; "off", "hot" or "all"
+                   :documentSymbols "all"         ; imenu has no other source in this buffer
                    :diagnostics (:enabled t)))))
 
 ;; Where there is no version control, the index says where the project begins (Emacs 29 or newer).

@@ -7,6 +7,7 @@ caches and build output are never source, whatever git says.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ SKIPPED_FOLDERS = frozenset(
 
 ENVIRONMENT_MARK = "pyvenv.cfg"
 """A folder that holds this file is a virtual environment, whatever its name."""
+
+_COLLECTED = re.compile(r"(^|/)(test_[^/]*|[^/]*_test)\.py$")
+_OF_TESTS = re.compile(r"(^|/)(tests?|testing)/|(^|/)conftest\.py$")
 
 SOURCE_FOLDERS = ("src", "lib")
 """Folders at the workspace root that hold packages without being one."""
@@ -91,6 +95,16 @@ def discover(root: Path) -> Discovery:
     left_out.sort(key=lambda one: one.path)
     files = tuple(SourceFile(path, module) for path, module in module_names_of(kept).items())
     return Discovery(files, tuple(left_out), listed is not None)
+
+
+def is_collected(path: str) -> bool:
+    """Whether pytest looks for tests in a file, unless it is told otherwise."""
+    return bool(_COLLECTED.search(path))
+
+
+def is_test(path: str) -> bool:
+    """Whether a file belongs to a project's tests, by where it lies and what it is called."""
+    return is_collected(path) or bool(_OF_TESTS.search(path))
 
 
 def module_names_of(paths: Iterable[str]) -> dict[str, str]:

@@ -14,10 +14,25 @@ from pathlib import Path
 from typing import Any
 
 LONGEST_LINE = 64 * 1024 * 1024
+_NICENESS = 5
+"""A third of what others get where the processor is short: enough to come to an end."""
 
 
 class Gone(Exception):
     """The process has ended, by itself or by somebody else, and answers nothing any more."""
+
+
+def give_way(child: int) -> None:
+    """Let a child have what the server, and whatever else the person runs, leave of the processor."""
+    with contextlib.suppress(OSError, AttributeError):
+        # Of the server's own: an editor may be started with less than others.
+        os.setpriority(os.PRIO_PROCESS, child, min(19, os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS))
+    # What is a batch job takes no processor from somebody by waking up.
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(child, os.SCHED_BATCH, os.sched_param(0))
+    # On Linux a session may be a group of its own for the scheduler: niceness counts between groups as well.
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{child}/autogroup").write_text(str(_NICENESS))
 
 
 class Companion:
@@ -47,6 +62,8 @@ class Companion:
             env=environment(),
             start_new_session=True,
         )
+        if kind == "index":  # somebody waits for a search
+            give_way(child.pid)
         return cls(child)
 
     @property

@@ -5,58 +5,34 @@ Answers count columns in bytes of UTF-8; a client counts in units of UTF-8, UTF-
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
-from urllib.parse import quote, unquote, urlsplit
+from typing import TYPE_CHECKING, Any, cast
 
-from lsprotocol import types as lsp
-
-from tracelens.answers.call_hierarchy import Call, Item
-from tracelens.answers.diagnostics import Diagnostic
+from tracelens.answers import words
 from tracelens.answers.document import DocumentSnapshot, Position, Span
-from tracelens.answers.symbols import Symbol
-from tracelens_indexer.source.facts import UnitKind
-from tracelens_indexer.store.answers import UnitRecord
+from tracelens_lsp.protocol import types as lsp
+from tracelens_lsp.protocol.types import Encoding
+from tracelens_lsp.uris import uri_of
 
-Encoding = Literal["utf-8", "utf-16", "utf-32"]
+if TYPE_CHECKING:
+    from tracelens.answers.call_hierarchy import Call, Item, Open
+    from tracelens.answers.diagnostics import Diagnostic
+    from tracelens.answers.symbols import Listed, Symbol
+    from tracelens_indexer.source.facts import UnitKind
+    from tracelens_indexer.store.answers import UnitRecord
+    from tracelens_lsp.capabilities import Client
 
+_RULES = Path(__file__).parent / "rules"
+"""What each rule means: text on this machine, so that a link needs no network."""
 _SYMBOL_KINDS: dict[UnitKind, lsp.SymbolKind] = {
-    "module": lsp.SymbolKind.Module,
-    "class": lsp.SymbolKind.Class,
-    "function": lsp.SymbolKind.Function,
-    "method": lsp.SymbolKind.Method,
-    "lambda": lsp.SymbolKind.Function,
-    "comprehension": lsp.SymbolKind.Function,
+    "module": lsp.SymbolKind.MODULE,
+    "class": lsp.SymbolKind.CLASS,
+    "function": lsp.SymbolKind.FUNCTION,
+    "method": lsp.SymbolKind.METHOD,
+    "lambda": lsp.SymbolKind.FUNCTION,
+    "comprehension": lsp.SymbolKind.FUNCTION,
 }
-
-
-# -- files -----------------------------------------------------------------------------------------------------
-
-
-def path_of(uri: str) -> Path | None:
-    """The file that a URI names; None for other schemes (untitled:, git:, …) and for nonsense."""
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return None
-    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
-        return None
-    path = unquote(parts.path, errors="surrogateescape")
-    if os.name == "nt" and len(path) > 2 and path[0] == "/" and path[2] == ":":
-        path = path[1:]
-    return Path(path) if path and "\0" not in path else None
-
-
-def uri_of(path: Path) -> str:
-    text = path.as_posix()
-    return "file://" + quote(os.fsencode(text if text.startswith("/") else f"/{text}"), safe="/:")
-
-
-def encoding_named(name: object) -> Encoding:
-    """The negotiated encoding as the library gives it."""
-    text = str(getattr(name, "value", name))
-    return cast(Encoding, text) if text in ("utf-8", "utf-16", "utf-32") else "utf-16"
 
 
 # -- positions -------------------------------------------------------------------------------------------------
@@ -110,13 +86,11 @@ def range_(document: DocumentSnapshot, span: Span, encoding: Encoding) -> lsp.Ra
 # -- answers ---------------------------------------------------------------------------------------------------
 
 
-def diagnostic(
-    document: DocumentSnapshot, found: Diagnostic, root: Path, encoding: Encoding, *, related: bool
-) -> lsp.Diagnostic:
+def diagnostic(document: DocumentSnapshot, found: Diagnostic, root: Path, client: Client) -> lsp.Diagnostic:
     severities = {
-        "warning": lsp.DiagnosticSeverity.Warning,
-        "information": lsp.DiagnosticSeverity.Information,
-        "hint": lsp.DiagnosticSeverity.Hint,
+        "warning": lsp.DiagnosticSeverity.WARNING,
+        "information": lsp.DiagnosticSeverity.INFORMATION,
+        "hint": lsp.DiagnosticSeverity.HINT,
     }
     frames = [
         lsp.DiagnosticRelatedInformation(
@@ -125,13 +99,14 @@ def diagnostic(
         for frame in found.related
     ]
     return lsp.Diagnostic(
-        range=range_(document, found.span, encoding),
+        range=range_(document, found.span, client.encoding),
         message=found.message,
         severity=severities[found.severity],
         code=found.rule,
         source="tracelens",
-        tags=[lsp.DiagnosticTag.Unnecessary] if found.rule == "unreached" else None,
-        related_information=frames or None if related else None,
+        tags=[lsp.DiagnosticTag.UNNECESSARY] if found.rule == "unreached" else None,
+        related_information=frames or None if client.related_information else None,
+        code_description=lsp.CodeDescription(uri_of(_RULES / f"{found.rule}.md")) if client.links_rules else None,
         data={"failure": found.about} if found.rule == "failure" else {"rule": found.rule, "unit": found.about},
     )
 
@@ -149,6 +124,31 @@ def symbol(found: Symbol, root: Path, encoding: Encoding) -> lsp.SymbolInformati
     )
 
 
+def listed(found: Listed, document: DocumentSnapshot, uri: str, encoding: Encoding) -> lsp.DocumentSymbol:
+    """A function or class of a document, with those in it."""
+    unit = found.unit
+    last = unit.end_line - 1
+    end = Position(last, len(document.line(last)))
+    return lsp.DocumentSymbol(
+        name=unit.name or "?",
+        kind=_SYMBOL_KINDS[unit.kind],
+        range=range_(document, Span(Position(unit.first_line - 1, 0), end), encoding),
+        selection_range=range_(document, document.name_span(unit), encoding),
+        detail=found.detail or None,
+        children=[listed(child, document, uri, encoding) for child in found.inside] or None,
+    )
+
+
+def flat(found: Listed, document: DocumentSnapshot, uri: str, encoding: Encoding) -> list[lsp.SymbolInformation]:
+    """The same for a client that knows no symbols inside of others: what was seen stands behind the name."""
+    unit = found.unit
+    name = f"{unit.name} ({found.detail})" if found.detail else unit.name
+    scope = unit.scope.rpartition(".")[0].removesuffix(".<locals>")
+    at = lsp.Location(uri, range_(document, document.name_span(unit), encoding))
+    own = lsp.SymbolInformation(name=name, kind=_SYMBOL_KINDS[unit.kind], location=at, container_name=scope or None)
+    return [own, *(one for child in found.inside for one in flat(child, document, uri, encoding))]
+
+
 def hierarchy_item(item: Item, root: Path, encoding: Encoding) -> lsp.CallHierarchyItem:
     unit = item.unit
     start = lsp.Position(max(unit.name_line - 1, 0), unit.name_column if unit.kind != "module" else 0)
@@ -164,7 +164,20 @@ def hierarchy_item(item: Item, root: Path, encoding: Encoding) -> lsp.CallHierar
     )
 
 
-def call_ranges(call: Call, caller: UnitRecord, lines: list[str], encoding: Encoding) -> list[lsp.Range]:
+def open_item(found: Open, caller: UnitRecord, root: Path, ranges: list[lsp.Range]) -> lsp.CallHierarchyItem:
+    """A call that is not resolved, as an item that leads to where it is written."""
+    return lsp.CallHierarchyItem(
+        name=words.clean(found.callee, words.LONGEST_NAME),
+        kind=lsp.SymbolKind.NULL,
+        uri=uri_of(root / caller.path),
+        range=ranges[0],
+        selection_range=ranges[0],
+        detail=f"not resolved: {words.clean(found.reason, words.LONGEST_NAME)}",
+        data={"root": str(root)},
+    )
+
+
+def call_ranges(call: Call | Open, caller: UnitRecord, lines: list[str], encoding: Encoding) -> list[lsp.Range]:
     """The places of calls in the caller's file, of which `lines` are the lines on disk."""
     ranges = []
     for number, byte_column in call.places:
@@ -182,33 +195,42 @@ def call_ranges(call: Call, caller: UnitRecord, lines: list[str], encoding: Enco
 
 
 def workspace_edit(
-    edits: dict[str, list[lsp.TextEdit]], versions: dict[str, int | None], *, document_changes: bool
+    edits: dict[str, list[lsp.TextEdit]],
+    versions: dict[str, int | None],
+    created: Sequence[str] = (),
+    *,
+    document_changes: bool,
 ) -> lsp.WorkspaceEdit:
+    """`created`: files that are made first; only for a client that can, which has document changes."""
     if not document_changes:
         return lsp.WorkspaceEdit(changes=edits)
     return lsp.WorkspaceEdit(
         document_changes=[
-            lsp.TextDocumentEdit(
-                text_document=lsp.OptionalVersionedTextDocumentIdentifier(uri=uri, version=versions.get(uri)),
-                edits=cast(Any, of_file),
-            )
-            for uri, of_file in edits.items()
+            *(lsp.CreateFile(uri=uri) for uri in created),
+            *(
+                lsp.TextDocumentEdit(
+                    text_document=lsp.OptionalVersionedTextDocumentIdentifier(uri=uri, version=versions.get(uri)),
+                    edits=cast(Any, of_file),
+                )
+                for uri, of_file in edits.items()
+            ),
         ]
     )
 
 
-def to_confirm(edit: lsp.WorkspaceEdit, label: str, description: str) -> lsp.WorkspaceEdit:
-    """The same edit, which the client shows as a diff and applies when it is confirmed."""
-    annotation = lsp.ChangeAnnotation(label=label, needs_confirmation=True, description=description)
+def annotated(edit: lsp.WorkspaceEdit, label: str, description: str, *, confirm: bool) -> lsp.WorkspaceEdit:
+    """The same edit with what speaks for it, which the client shows in its preview; `confirm`: always shows first."""
+    annotation = lsp.ChangeAnnotation(label=label, needs_confirmation=confirm, description=description)
     changes = [
         lsp.TextDocumentEdit(
             text_document=change.text_document,
-            edits=[lsp.AnnotatedTextEdit("fix", one.range, one.new_text) for one in cast(Any, change.edits)],
+            edits=[lsp.AnnotatedTextEdit(one.range, one.new_text, "made") for one in cast(Any, change.edits)],
         )
         for change in edit.document_changes or ()
         if isinstance(change, lsp.TextDocumentEdit)
     ]
-    return lsp.WorkspaceEdit(document_changes=changes, change_annotations={"fix": annotation})
+    made = [change for change in edit.document_changes or () if isinstance(change, lsp.CreateFile)]
+    return lsp.WorkspaceEdit(document_changes=[*made, *changes], change_annotations={"made": annotation})
 
 
 def _line(number: int) -> lsp.Range:

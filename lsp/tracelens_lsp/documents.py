@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lsprotocol import types as lsp
-
 from tracelens.answers.document import DocumentSnapshot, following
 from tracelens_lsp import convert
-from tracelens_lsp.convert import Encoding
+from tracelens_lsp.protocol import types as lsp
+from tracelens_lsp.protocol.types import Encoding
 
 
 class OpenDocument:
@@ -29,8 +28,9 @@ class OpenDocument:
         snapshot = self.snapshot
         text = snapshot.text
         for change in changes:
-            if isinstance(change, lsp.TextDocumentContentChangePartial):
-                at = DocumentSnapshot(snapshot.path, text)
+            if change.range is not None:
+                # Of the snapshot the lines are known already.
+                at = snapshot if text is snapshot.text else DocumentSnapshot(snapshot.path, text)
                 start, end = _offset(at, change.range.start, encoding), _offset(at, change.range.end, encoding)
                 text = text[:start] + _encoded(change.text) + text[max(start, end) :]
             else:

@@ -5,180 +5,169 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import ipaddress
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from functools import cache, partial
+from importlib import import_module
 from typing import Any
 
-from lsprotocol import types as lsp
-from pygls.lsp.server import LanguageServer
-
 from tracelens import __version__
-from tracelens_lsp.protocol import Protocol
-from tracelens_lsp.requests import (
-    call_hierarchy,
-    code_action,
-    code_lens,
-    custom,
-    diagnostic,
-    documents,
-    execute_command,
-    hover,
-    inlay_hint,
-    lifecycle,
-    workspace,
-    workspace_symbol,
-)
+from tracelens_indexer import memory
+from tracelens_lsp.protocol import types as lsp
+from tracelens_lsp.protocol.connection import Connection, Notification, Request, ResponseError
+from tracelens_lsp.requests import lifecycle
 from tracelens_lsp.session import Session
 
 _log = logging.getLogger("tracelens_lsp")
 
-_Handler = Callable[[Session, Any], Coroutine[Any, Any, Any]]
-_Notified = Callable[[Session, Any], None]
-
-_REQUESTS: tuple[tuple[str, _Handler, Any], ...] = (
-    (lsp.TEXT_DOCUMENT_HOVER, hover.hover, None),
-    (lsp.TEXT_DOCUMENT_CODE_LENS, code_lens.code_lens, lsp.CodeLensOptions(resolve_provider=True)),
-    (lsp.CODE_LENS_RESOLVE, code_lens.resolve, None),
-    (lsp.TEXT_DOCUMENT_INLAY_HINT, inlay_hint.inlay_hint, lsp.InlayHintOptions(resolve_provider=True)),
-    (lsp.INLAY_HINT_RESOLVE, inlay_hint.resolve, None),
-    (
-        lsp.TEXT_DOCUMENT_CODE_ACTION,
-        code_action.code_action,
-        lsp.CodeActionOptions(
-            code_action_kinds=[lsp.CodeActionKind.QuickFix, lsp.CodeActionKind.RefactorRewrite], resolve_provider=True
-        ),
-    ),
-    (lsp.CODE_ACTION_RESOLVE, code_action.resolve, None),
-    (lsp.WORKSPACE_SYMBOL, workspace_symbol.workspace_symbol, None),
-    (lsp.TEXT_DOCUMENT_PREPARE_CALL_HIERARCHY, call_hierarchy.prepare, None),
-    (lsp.CALL_HIERARCHY_INCOMING_CALLS, call_hierarchy.incoming, None),
-    (lsp.CALL_HIERARCHY_OUTGOING_CALLS, call_hierarchy.outgoing, None),
-    ("tracelens/runs", custom.runs, None),
-    ("tracelens/heat", custom.heat, None),
-    ("tracelens/overview", custom.overview, None),
-    ("tracelens/flameGraph", custom.flame_graph, None),
+# Handlers are named, as `module.function` of requests/, and imported when they are first asked for: to load them all is
+# a third of a start, of which a person who hovers waits for one.
+_REQUESTS: tuple[tuple[str, Any, str], ...] = (
+    ("shutdown", Any, "lifecycle.shutdown"),
+    ("textDocument/hover", lsp.PositionParams, "hover.hover"),
+    ("textDocument/codeLens", lsp.DocumentParams, "code_lens.code_lens"),
+    ("codeLens/resolve", lsp.CodeLens, "code_lens.resolve"),
+    ("textDocument/inlayHint", lsp.InlayHintParams, "inlay_hint.inlay_hint"),
+    ("inlayHint/resolve", lsp.InlayHint, "inlay_hint.resolve"),
+    ("textDocument/diagnostic", lsp.DocumentDiagnosticParams, "diagnostic.diagnostic"),
+    ("textDocument/codeAction", lsp.CodeActionParams, "code_action.code_action"),
+    ("codeAction/resolve", lsp.CodeAction, "code_action.resolve"),
+    ("textDocument/documentSymbol", lsp.DocumentParams, "document_symbol.document_symbol"),
+    ("workspace/symbol", lsp.WorkspaceSymbolParams, "workspace_symbol.workspace_symbol"),
+    ("textDocument/prepareCallHierarchy", lsp.PositionParams, "call_hierarchy.prepare"),
+    ("callHierarchy/incomingCalls", lsp.CallHierarchyCallsParams, "call_hierarchy.incoming"),
+    ("callHierarchy/outgoingCalls", lsp.CallHierarchyCallsParams, "call_hierarchy.outgoing"),
+    ("tracelens/runs", Any, "custom.runs"),
+    ("tracelens/heat", lsp.DocumentParams, "custom.heat"),
+    ("tracelens/overview", Any, "custom.overview"),
+    ("tracelens/flameGraph", Any, "custom.flame_graph"),
 )
-_NOTIFICATIONS: tuple[tuple[str, _Notified, Any], ...] = (
-    (lsp.INITIALIZED, lifecycle.initialized, None),
-    (lsp.SHUTDOWN, lifecycle.shutdown, None),
-    (lsp.TEXT_DOCUMENT_DID_OPEN, documents.did_open, None),
-    (lsp.TEXT_DOCUMENT_DID_CHANGE, documents.did_change, None),
-    (lsp.TEXT_DOCUMENT_DID_SAVE, documents.did_save, None),
-    (lsp.TEXT_DOCUMENT_DID_CLOSE, documents.did_close, None),
-    (lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES, workspace.did_change_watched_files, None),
-    (lsp.WORKSPACE_DID_CHANGE_CONFIGURATION, workspace.did_change_configuration, None),
-    (lsp.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, workspace.did_change_folders, None),
+_NOTIFICATIONS: tuple[tuple[str, Any, str], ...] = (
+    ("initialized", Any, "lifecycle.initialized"),
+    ("textDocument/didOpen", lsp.DidOpenTextDocumentParams, "documents.did_open"),
+    ("textDocument/didChange", lsp.DidChangeTextDocumentParams, "documents.did_change"),
+    ("textDocument/didSave", lsp.DocumentParams, "documents.did_save"),
+    ("textDocument/didClose", lsp.DocumentParams, "documents.did_close"),
+    ("window/workDoneProgress/cancel", lsp.WorkDoneProgressCancelParams, "lifecycle.progress_cancelled"),
+    ("workspace/didChangeWatchedFiles", lsp.DidChangeWatchedFilesParams, "workspace.did_change_watched_files"),
+    ("workspace/didChangeConfiguration", lsp.DidChangeConfigurationParams, "workspace.did_change_configuration"),
+    ("workspace/didChangeWorkspaceFolders", lsp.DidChangeWorkspaceFoldersParams, "workspace.did_change_folders"),
 )
-_COMMANDS: tuple[tuple[str, Callable[..., Coroutine[Any, Any, None]]], ...] = (
-    ("tracelens.showCalls", execute_command.show_calls),
-    ("tracelens.show", execute_command.show),
-    ("tracelens.why", execute_command.why),
-    ("tracelens.explain", execute_command.explain),
-    ("tracelens.showCallers", execute_command.show_callers),
-    ("tracelens.similar", execute_command.similar),
-    ("tracelens.chooseRun", execute_command.choose_run),
-    ("tracelens.fix", execute_command.fix),
-    ("tracelens.index", execute_command.index),
-    ("tracelens.import", execute_command.import_),
-)
+COMMANDS: Mapping[str, str] = {
+    "tracelens.showCalls": "execute_command.show_calls",
+    "tracelens.show": "execute_command.show",
+    "tracelens.why": "execute_command.why",
+    "tracelens.explain": "execute_command.explain",
+    "tracelens.showCallers": "execute_command.show_callers",
+    "tracelens.similar": "execute_command.similar",
+    "tracelens.chooseRun": "execute_command.choose_run",
+    "tracelens.fix": "execute_command.fix",
+    "tracelens.make": "execute_command.make",
+    "tracelens.replay": "execute_command.replay",
+    "tracelens.index": "execute_command.index",
+    "tracelens.import": "execute_command.import_",
+}
 
 
-class Server(LanguageServer):
-    """Errors go to the log: a person is not interrupted by what they cannot act on."""
-
-    def report_server_error(self, error: Exception, source: Any) -> None:
-        _log.error("%s: %s", getattr(source, "__name__", source), error)
-
-
-def make_server() -> Server:
-    server = Server(
-        "tracelens",
-        __version__,
-        text_document_sync_kind=lsp.TextDocumentSyncKind.Incremental,
-        protocol_cls=Protocol,
-        max_workers=2,
-    )
-    session = Session(server)
-    session.on_changed = lambda: _refresh(session)
-    session.push = lambda uri: _told(session, lambda s, _: diagnostic.push(s, uri))(None)
-
-    @server.feature(lsp.INITIALIZE)
-    def initialize(params: lsp.InitializeParams) -> None:
-        lifecycle.initialize(session, params)
-        # A client that pulls would show what is pushed to it a second time, so it is offered one of the two.
-        if session.client.pulls_diagnostics:
-            options = lsp.DiagnosticOptions(inter_file_dependencies=False, workspace_diagnostics=False)
-            handler = _answered(session, diagnostic.diagnostic)
-            server.feature(lsp.TEXT_DOCUMENT_DIAGNOSTIC, options)(handler)
-
-    for method, handler, options in _REQUESTS:
-        server.feature(method, options)(_answered(session, handler))
-    for method, notified, options in _NOTIFICATIONS:
-        server.feature(method, options)(_told(session, notified))
-    for name, command in _COMMANDS:
-        server.command(name)(_commanded(session, command))
-    return server
+@cache
+def handler(name: str) -> Callable[..., Any]:
+    """What a name of the tables above stands for."""
+    module, _, function = name.partition(".")
+    found: Callable[..., Any] = getattr(import_module(f"tracelens_lsp.requests.{module}"), function)
+    return found
 
 
-def _answered(session: Session, handler: _Handler) -> Callable[[Any], Coroutine[Any, Any, Any]]:
+def handlers() -> list[str]:
+    """The names of all handlers."""
+    return [*(name for _, _, name in (*_REQUESTS, *_NOTIFICATIONS)), *COMMANDS.values()]
+
+
+def methods(session: Session) -> dict[str, Request | Notification]:
+    """Every method that the server knows, bound to a session."""
+
+    async def initialize(params: lsp.InitializeParams) -> dict[str, Any]:
+        return lifecycle.initialize(session, params, list(COMMANDS))
+
+    async def execute(params: lsp.ExecuteCommandParams) -> None:
+        await _commanded(session, params)
+
+    return {
+        "initialize": Request(lsp.InitializeParams, initialize),
+        "workspace/executeCommand": Request(lsp.ExecuteCommandParams, execute),
+        **{method: Request(params, _answered(session, name)) for method, params, name in _REQUESTS},
+        **{method: Notification(params, _told(session, name)) for method, params, name in _NOTIFICATIONS},
+    }
+
+
+def _answered(session: Session, name: str) -> Callable[[Any], Coroutine[Any, Any, Any]]:
     """A request's handler that never fails: what goes wrong is logged and answered with nothing."""
 
     async def answer(params: Any) -> Any:
         try:
-            return await handler(session, params)
+            return await handler(name)(session, params)
         except asyncio.CancelledError:
             raise
         except Exception:
-            _log.exception("%s", handler.__qualname__)
+            _log.exception("%s", name)
             # The index may have been damaged or replaced underneath: the next question opens it anew.
             session.forget_indexes()
-            return params if handler.__name__ == "resolve" else None
+            return params if name.endswith(".resolve") else None
 
     return answer
 
 
-def _told(session: Session, notified: _Notified) -> Callable[[Any], None]:
+def _told(session: Session, name: str) -> Callable[[Any], None]:
     def tell(params: Any) -> None:
         try:
-            notified(session, params)
+            handler(name)(session, params)
         except Exception:
-            _log.exception("%s", notified.__qualname__)
+            _log.exception("%s", name)
 
     return tell
 
 
-def _commanded(
-    session: Session, command: Callable[..., Coroutine[Any, Any, None]]
-) -> Callable[..., Coroutine[Any, Any, None]]:
-    async def execute(*arguments: Any) -> None:
-        try:
-            await command(session, *arguments)
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            _log.exception("%s", command.__qualname__)
-            session.views.say("TraceLens: that did not work; the server's log says why", lsp.MessageType.Error)
-
-    return execute
+async def _commanded(session: Session, params: lsp.ExecuteCommandParams) -> None:
+    name = COMMANDS.get(params.command)
+    if name is None:
+        raise ResponseError(lsp.ErrorCode.INVALID_PARAMS, f"there is no command {params.command[:100]!r}")
+    try:
+        await handler(name)(session, *(params.arguments or ()))
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        _log.exception("%s", name)
+        session.views.say("TraceLens: that did not work; the server's log says why", lsp.MessageType.ERROR)
 
 
 def _refresh(session: Session) -> None:
     """Have the client ask again for what is shown; where it cannot be told, publish what can be pushed."""
-    server, client = session.server, session.client
+    connection, client = session.connection, session.client
     if client.paints:
-        server.protocol.notify(custom.CHANGED, {})
+        connection.tell("tracelens/changed", {})
     if client.refreshes_lenses:
-        server.workspace_code_lens_refresh(None)
+        connection.post("workspace/codeLens/refresh")
     if client.refreshes_hints:
-        server.workspace_inlay_hint_refresh(None)
+        connection.post("workspace/inlayHint/refresh")
     if client.pulls_diagnostics and client.refreshes_diagnostics:
-        server.workspace_diagnostic_refresh(None)
+        connection.post("workspace/diagnostic/refresh")
     elif not client.pulls_diagnostics:
         for uri in list(session.documents):
             session.push(uri)
+
+
+async def serve(file: int, read: Callable[[int], bytes], write: Callable[[bytes], object]) -> int:
+    """Serve one client until it goes; the exit code."""
+    connection = Connection(file, read, write)
+    session = Session(connection)
+    session.on_changed = lambda: _refresh(session)
+    session.push = _told(session, "diagnostic.push")
+    try:
+        return await connection.run(methods(session))
+    finally:
+        # A client that is killed says no goodbye.
+        session.stop()
 
 
 def main() -> None:
@@ -194,23 +183,40 @@ def main() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=arguments.log_level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
-    # The library logs whole messages, which hold source text and recorded values.
-    if arguments.log_level != "debug":
-        logging.getLogger("pygls").setLevel(logging.ERROR)
-    server = make_server()
     # What is loaded by now stays: looking through it again and again would be most of an answer's worst time.
-    gc.freeze()
+    memory.keep()
     gc.set_threshold(20_000, 20, 50)
     if address:
-        server.start_tcp(*address)
-        return
+        sys.exit(asyncio.run(_over_tcp(address)))
     # Standard output is the protocol's alone: whatever else prints goes to standard error.
-    output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    stdin, stdout = sys.stdin.fileno(), os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    server.start_io(sys.stdin.buffer, output)
+    if hasattr(os, "set_blocking"):  # Windows before Python 3.12 has none
+        # Whoever started us may have wanted it otherwise; half a message would be the end of the conversation.
+        os.set_blocking(stdout, True)
+    sys.exit(asyncio.run(serve(stdin, partial(os.read, stdin), partial(_write, stdout))))
+
+
+def _write(file: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+
+
+async def _over_tcp(address: tuple[str, int]) -> int:
+    """Serve the first client that comes."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.create_server(address, family=family) as listening:
+        client, _ = listening.accept()
+    with client:
+        return await serve(client.fileno(), client.recv, client.sendall)
 
 
 def _loopback(text: str, parser: argparse.ArgumentParser) -> tuple[str, int]:
+    import ipaddress
+
     host, _, port = text.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
     try:

@@ -10,13 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lsprotocol import types as lsp
-
-from tracelens.answers.document import DocumentSnapshot
-from tracelens.answers.snapshot import IndexSnapshot
-from tracelens_lsp import convert
+from tracelens_indexer import memory
+from tracelens_lsp import uris
 from tracelens_lsp.capabilities import Client
-from tracelens_lsp.documents import OpenDocument
 from tracelens_lsp.saving import Refresher
 from tracelens_lsp.settings import Settings, updated
 from tracelens_lsp.views import Views
@@ -24,12 +20,17 @@ from tracelens_lsp.worker import SearchWorker
 from tracelens_lsp.workspaces import Workspace, Workspaces
 
 if TYPE_CHECKING:
-    from pygls.lsp.server import LanguageServer
+    from tracelens.answers.document import DocumentSnapshot
+    from tracelens.answers.snapshot import IndexSnapshot
+    from tracelens_lsp.documents import OpenDocument
+    from tracelens_lsp.protocol.connection import Connection
 
 _log = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 1.0
 _TYPING_SECONDS = 0.3
+_SETTLED_SECONDS = 5.0
+_CONFIGURATION_SECONDS = 5.0
 _LARGEST_FILE = 20 * 1024 * 1024
 
 
@@ -42,8 +43,8 @@ class Asked:
 
 
 class Session:
-    def __init__(self, server: LanguageServer) -> None:
-        self.server = server
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self.client = Client()
         self.settings = Settings()
         self.workspaces = Workspaces()
@@ -55,6 +56,8 @@ class Session:
         self._pushes: dict[str, asyncio.TimerHandle] = {}
         self.on_changed: Callable[[], None] = lambda: None
         """Called after the index changed, to refresh what is shown; set by the server."""
+        self.cancellable: dict[int | str, asyncio.Task[Any]] = {}
+        """What a progress bar shows, by its token."""
         self.push: Callable[[str], None] = lambda uri: None
         """Publishes the diagnostics of a document; set by the server."""
 
@@ -72,10 +75,12 @@ class Session:
         opened = self.documents.get(uri)
         if opened:
             return opened.snapshot
-        path = convert.path_of(uri)
+        path = uris.path_of(uri)
         at = self.workspaces.of(path) if path else None
         if path is None or at is None or path.suffix not in (".py", ".pyi", ".pyw"):
             return None
+        from tracelens.answers.document import DocumentSnapshot
+
         try:
             if path.stat().st_size > _LARGEST_FILE:
                 return None
@@ -84,13 +89,13 @@ class Session:
             return None
 
     def workspace(self, uri: str) -> Workspace | None:
-        path = convert.path_of(uri)
+        path = uris.path_of(uri)
         at = self.workspaces.of(path) if path else None
         return at[0] if at else None
 
     def path_in_workspace(self, uri: str) -> tuple[Path, str] | None:
         """(root of the workspace, path in it) of a file; None outside."""
-        path = convert.path_of(uri)
+        path = uris.path_of(uri)
         at = self.workspaces.of(path) if path else None
         return (at[0].root, at[1]) if at else None
 
@@ -100,6 +105,7 @@ class Session:
 
     def choose(self, choice: str) -> None:
         """Which runs every surface shows."""
+        self.workspaces.choice = choice
         for workspace in self.workspaces.known():
             workspace.choose(choice)
         self.look_at_indexes()
@@ -130,6 +136,8 @@ class Session:
     def start(self) -> None:
         """After `initialized`: watch the indexes, and ask for configuration where the client has some."""
         self.task(self._watch())
+        # By then the first questions have loaded what they needed, which stays: see server.py.
+        asyncio.get_running_loop().call_later(_SETTLED_SECONDS, memory.keep)
         if self.client.has_configuration:
             self.task(self.pull_configuration())
 
@@ -178,9 +186,7 @@ class Session:
             self.on_changed()
 
     async def _watch(self) -> None:
-        self.look_at_indexes()
         while True:
-            await asyncio.sleep(_WATCH_SECONDS)
             try:
                 if any(workspace.problem for workspace in self.workspaces.known()):
                     self.workspaces.look_again()
@@ -188,14 +194,15 @@ class Session:
             except Exception:
                 _log.exception("looking at the index")
                 self.forget_indexes()
+            await asyncio.sleep(_WATCH_SECONDS)
 
     # -- settings ----------------------------------------------------------------------------------------------
 
     async def pull_configuration(self) -> None:
-        items = [lsp.ConfigurationItem(section="tracelens")]
+        items = {"items": [{"section": "tracelens"}]}
         with contextlib.suppress(Exception):
             answer = await asyncio.wait_for(
-                self.server.workspace_configuration_async(lsp.ConfigurationParams(items)), 5.0
+                self.connection.ask("workspace/configuration", items, list[Any]), _CONFIGURATION_SECONDS
             )
             self.configure(answer)
 
@@ -203,5 +210,9 @@ class Session:
         """Take over what a client says of the section `tracelens`."""
         before = self.settings
         self.settings = updated(self.settings, said[0] if said else None)
+        if self.settings.run != before.run:
+            self.choose(self.settings.run)
+        if self.settings.hot != before.hot:
+            self.workspaces.call_hot(self.settings.hot)
         if self.settings != before:
             self.on_changed()

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracelens_lsp.companion import LONGEST_LINE, Companion, Gone, environment
+from tracelens_lsp.companion import LONGEST_LINE, Companion, Gone, environment, give_way
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ async def run(root: Path, arguments: list[str], progress: Progress | None = None
         start_new_session=True,
     )
     assert child.stdout and child.stderr
+    give_way(child.pid)
     said: list[str] = []
     try:
         output, _ = await asyncio.gather(child.stdout.read(), _listen(child.stderr, said, progress))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tracelens import settings
-from tracelens.answers.choose import chosen
-from tracelens.answers.snapshot import IndexSnapshot
+from tracelens.answers.hot import Hot
 from tracelens_indexer.errors import TraceLensError
-from tracelens_indexer.store import Index, Layout, workspace_root
+from tracelens_indexer.store import Layout, workspace_root
+
+if TYPE_CHECKING:
+    from tracelens import settings
+    from tracelens.answers.snapshot import IndexSnapshot
+    from tracelens_indexer.store import Index
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +24,7 @@ _RETRY_SECONDS = 1.0
 class Workspace:
     """One root with its index, if there is one yet. Used by the event loop's thread alone."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, choice: str = "", hot: Hot | None = None) -> None:
         self.root = root
         self.problem = ""
         """Why there is no index to ask, as the store says it; "" when there is one."""
@@ -29,13 +33,18 @@ class Workspace:
         self._identity: tuple[int, int] | None = None
         self._snapshot: IndexSnapshot | None = None
         self._tried = 0.0
-        self.choice = ""
+        self.choice = choice
         """Which runs are shown, as in answers/choose.py."""
-        self._ignore: tuple[object, tuple[str, ...]] = (None, ())
+        self._hot = hot or Hot()
+        self._settings: tuple[object, settings.Settings] | None = None
         self._told: tuple[object, ...] = ()
 
     def snapshot(self) -> IndexSnapshot | None:
         """The index as it is now; None, and `problem` says why, when it cannot be asked."""
+        # Here and not above: a start is answered before anything of an index is loaded.
+        from tracelens.answers.choose import seen_through
+        from tracelens_indexer.store import Index
+
         identity = self._file_identity()
         if self._index is not None and identity != self._identity:
             self.forget()
@@ -54,25 +63,28 @@ class Workspace:
                 self.problem = str(error)
                 return None
         if self._snapshot is None or self._snapshot.generation != self._index.generation:
-            self._snapshot = IndexSnapshot(self._index, chosen(self._index, self.choice))
+            self._snapshot = seen_through(self._index, self.choice, self._hot)
         return self._snapshot
 
     def choose(self, choice: str) -> None:
         self.choice, self._snapshot = choice, None
 
-    def ignore(self) -> tuple[str, ...]:
-        """The diagnostics that the project's and the user's settings leave out; read again when the file changes."""
-        try:
-            stamp: object = (self.root / "pyproject.toml").stat().st_mtime_ns
-        except OSError:
-            stamp = 0
-        if self._ignore[0] != stamp:
+    def call_hot(self, hot: Hot) -> None:
+        """What counts as hot from now on."""
+        self._hot, self._snapshot = hot, None
+
+    def configured(self) -> settings.Settings:
+        """The project's and the user's settings; read again when one of their files changes."""
+        from tracelens import settings
+
+        stamp = tuple(_changed_ns(file) for file in (self.root / "pyproject.toml", settings.user_file()))
+        if self._settings is None or self._settings[0] != stamp:
             try:
-                self._ignore = (stamp, settings.load(self.root).ignore)
+                self._settings = (stamp, settings.load(self.root))
             except TraceLensError as error:
                 _log.warning("%s", error)
-                self._ignore = (stamp, ())
-        return self._ignore[1]
+                self._settings = (stamp, settings.Settings())
+        return self._settings[1]
 
     def changed(self) -> bool:
         """Whether the index is another than when this was last asked; cheap enough for a timer."""
@@ -83,9 +95,9 @@ class Workspace:
 
     def forget(self) -> None:
         """Close the index, so that the next question opens it anew."""
-        if self._index is not None:
-            self._index.close()
-        self._index = self._snapshot = None
+        index, self._index, self._snapshot = self._index, None, None
+        if index is not None:
+            index.close()
 
     def _file_identity(self) -> tuple[int, int] | None:
         try:
@@ -101,8 +113,17 @@ class Workspaces:
     def __init__(self) -> None:
         self.folders: list[Path] = []
         """What the client opened; empty when it opened single files."""
+        self.choice = ""
+        """Which runs a workspace shows that is met from now on."""
+        self._hot = Hot()
         self._by_root: dict[Path, Workspace] = {}
         self._root_of_folder: dict[Path, Path] = {}
+
+    def call_hot(self, hot: Hot) -> None:
+        """What counts as hot, in all of them."""
+        self._hot = hot
+        for workspace in self.known():
+            workspace.call_hot(hot)
 
     def known(self) -> list[Workspace]:
         return list(self._by_root.values())
@@ -118,13 +139,18 @@ class Workspaces:
         return self.at(root), path.relative_to(root).as_posix()
 
     def at(self, root: Path) -> Workspace:
-        return self._by_root.setdefault(root, Workspace(root))
+        return self._by_root.setdefault(root, Workspace(root, self.choice, self._hot))
 
     def open_folders(self, folders: list[Path]) -> None:
         self.folders = [_real(folder) for folder in folders]
         self._root_of_folder.clear()
-        for folder in self.folders:
-            self.at(workspace_root(folder))
+        roots = [workspace_root(folder) for folder in self.folders]
+        for root, workspace in list(self._by_root.items()):
+            if root not in roots and not any(root.is_relative_to(folder) for folder in self.folders):
+                workspace.forget()
+                del self._by_root[root]
+        for root in roots:
+            self.at(root)
 
     def look_again(self) -> None:
         """A store may have been made in a folder that had none, and be nearer than the root found before."""
@@ -136,3 +162,10 @@ def _real(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError, ValueError):
         return path
+
+
+def _changed_ns(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -12,12 +12,12 @@ from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from tracelens_recorder import payloads
+from tracelens_recorder.classes import is_enum, type_name
 from tracelens_recorder.code import NEVER, Function
 from tracelens_recorder.counters import Call, Counter
 from tracelens_recorder.failures import FULL_RAISES, kind_of
 from tracelens_recorder.observed import MAX_PARAMETERS, RESULT, describe
 from tracelens_recorder.redact import is_secret_name
-from tracelens_recorder.values import is_enum, type_name
 
 if TYPE_CHECKING:
     from tracelens_recorder.session import Session

@@ -20,8 +20,8 @@ from struct import pack
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
+from tracelens_recorder.classes import clean
 from tracelens_recorder.redact import is_secret_name, redact_text
-from tracelens_recorder.values import clean
 
 if TYPE_CHECKING:
     from tracelens_recorder.code import Function

@@ -62,7 +62,8 @@ class Captures:
                 # The snapshot stays on the frame, and would keep alive what the function deletes. Nobody else has it
                 # yet. Before 3.12 the interpreter writes it back after a trace function; from 3.13 on there is none.
                 values.clear()
-        self._put(capture, arguments, replayable=True)
+        # What is defined inside a function cannot be called again from outside.
+        self._put(capture, arguments, replayable="<" not in call.function.name)
         if "replay" in capture:
             self._session.boundaries.begin(call)
 
@@ -76,7 +77,7 @@ class Captures:
             values = frame.f_locals
             names = call.function.never_rebound()
             arguments = {name: values[name] for name in names if name in values}
-            self._put(capture, arguments, replayable=len(names) == len(parameters))
+            self._put(capture, arguments, replayable=len(names) == len(parameters) and "<" not in call.function.name)
 
     def end(self, call: Call, outcome: List[Any]) -> None:
         """`outcome`: ["returned", value or None], ["raised", type, message, line] or ["unfinished"]."""

@@ -7,8 +7,8 @@ from _bisect import bisect_right
 from types import CodeType
 from typing import Callable, List, Set, Tuple
 
+from tracelens_recorder.classes import clean
 from tracelens_recorder.scope import SourceFile
-from tracelens_recorder.values import clean
 
 _OPTIMIZED, _VARARGS, _VARKEYWORDS = 0x1, 0x4, 0x8
 """Bits of `co_flags`. Not taken from `inspect`, nor instructions from `dis`: a dozen modules come with them, which the

@@ -10,8 +10,8 @@ from _contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Dict, Optional, Tuple, Type
 
+from tracelens_recorder.classes import clean
 from tracelens_recorder.redact import REDACTED, is_secret_name, redact_text
-from tracelens_recorder.values import clean
 
 MAX_TAGS = 32
 MAX_METADATA = 32

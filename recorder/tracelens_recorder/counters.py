@@ -57,6 +57,13 @@ class ThreadState:
         self.settled: List[Tuple[int, int, int]] = []
         """(function, test, calls) that are not written yet. This thread appends, who writes takes from the front."""
 
+    def counter(self, index: int) -> Counter:
+        """Of a function."""
+        found = self.counters.get(index)
+        if found is None:
+            found = self.counters[index] = Counter()
+        return found
+
     def settle(self, index: int, counter: Counter, test: int) -> None:
         """From now on the calls of a function belong to another test."""
         new = counter.calls - counter.settled

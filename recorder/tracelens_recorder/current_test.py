@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from typing import Any, Callable
 
+from tracelens_recorder.classes import clean
 from tracelens_recorder.redact import redact_text
-from tracelens_recorder.values import clean
 
 VARIABLE = "PYTEST_CURRENT_TEST"
 

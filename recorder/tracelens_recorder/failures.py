@@ -12,9 +12,10 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from tracelens_recorder import payloads
+from tracelens_recorder.classes import clean, type_name
 from tracelens_recorder.code import FUNCTION, Function
 from tracelens_recorder.redact import redact_text
-from tracelens_recorder.values import clean, message_of, type_name
+from tracelens_recorder.values import message_of
 
 if TYPE_CHECKING:
     from tracelens_recorder.session import Session

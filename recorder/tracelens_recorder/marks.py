@@ -12,8 +12,8 @@ import types
 from typing import Any, Callable, Dict, List, Optional, TypeVar, overload
 
 from tracelens_recorder import marked, process
+from tracelens_recorder.classes import clean
 from tracelens_recorder.code import FUNCTION, Function
-from tracelens_recorder.values import clean
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -14,9 +14,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from tracelens_recorder import payloads
+from tracelens_recorder.classes import is_enum, type_name
 from tracelens_recorder.code import Function
 from tracelens_recorder.redact import REDACTED, is_secret_name
-from tracelens_recorder.values import is_enum, observe, type_name
+from tracelens_recorder.values import observe
 
 if TYPE_CHECKING:
     from tracelens_recorder.counters import Call, ThreadState
@@ -60,12 +61,24 @@ class Entry:
         self.high = number if self.high is None or number > self.high else self.high
 
 
+class _Slot:
+    """A parameter, or what is returned."""
+
+    __slots__ = ("distinct", "entries")
+
+    def __init__(self) -> None:
+        self.entries: Dict[Key, Entry] = {}
+        self.distinct = 0
+        """Of the entries, those that are not of all other values: kept, since other threads add entries while one
+        would count them."""
+
+
 class ObservedValues:
     """The values of one recording, counted per thread."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._slots: Dict[Tuple[int, str], Dict[Key, Entry]] = {}
+        self._slots: Dict[Tuple[int, str], _Slot] = {}
         self._ranged: Dict[int, Entry] = {}
         self._types: Dict[int, Tuple[type, bool]] = {}
         """By id(): classes, which are held on to, and whether their instances are members of an enum."""
@@ -116,27 +129,28 @@ class ObservedValues:
     def _entry(self, function: Function, name: str, value: object) -> Optional[Entry]:
         slot = self._slots.get((function.index, name))
         if slot is None:
-            slot = self._slots[function.index, name] = {}
+            slot = self._slots.setdefault((function.index, name), _Slot())
+        entries = slot.entries
         key = met = self._key(value, is_secret_name(name))
-        entry = slot.get(key)
+        entry = entries.get(key)
         if entry is not None:
             return entry
-        distinct = sum(one[0] != OTHERS for one in slot)
-        if key[0] > FALSE and (distinct >= MAX_DISTINCT or self._entries >= MAX_ENTRIES):
-            many = distinct >= MAX_DISTINCT and key[0] == TYPE
-            key = (OTHERS, 0 if many else id(type(value)), 0)
-            entry = slot.get(key)
+        crowded = slot.distinct >= MAX_DISTINCT
+        if key[0] > FALSE and (crowded or self._entries >= MAX_ENTRIES):
+            key = (OTHERS, 0 if crowded and key[0] == TYPE else id(type(value)), 0)
+            entry = entries.get(key)
             if entry is not None:
                 entry.widen(met)
                 return entry
             if self._entries >= 2 * MAX_ENTRIES:
                 return None
         with self._session.lock:
-            entry = slot.get(key)
+            entry = entries.get(key)
             if entry is not None:
                 return entry
-            entry = slot[key] = Entry(self._entries)
+            entry = entries[key] = Entry(self._entries)
             self._entries += 1
+            slot.distinct += key[0] != OTHERS
         if key[0] == OTHERS:
             self._ranged[entry.id] = entry
             entry.widen(met)

@@ -7,9 +7,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Dict, List
 
+from tracelens_recorder.classes import clean
 from tracelens_recorder.code import FUNCTION, Function
 from tracelens_recorder.redact import is_secret_name, redact_text
-from tracelens_recorder.values import clean
 
 if TYPE_CHECKING:
     from tracelens_recorder.counters import Counter

@@ -1,7 +1,9 @@
 """Looks at all threads' stacks a few hundred times a second, so that shares of time do not hang on what is captured.
 
 A sample is the part of a stack that is in scope, weighted with the time since the last one. Time is wall time: a
-function that waits is on the stack too. The thread is made with _thread, and so is not seen in threading.enumerate().
+function that waits is on the stack too. But where more time has passed than was slept, only as much of the rest counts
+as the program has run: a machine that is busy with others is not the fault of the function that it comes back to. The
+thread is made with _thread, and so is not seen in threading.enumerate().
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ class Sampler:
         self._stop = False
         self._running = False
         self._sleep = time.sleep
+        self._ran = time.process_time_ns
 
     def start(self) -> None:
         if self._running:
@@ -90,7 +93,7 @@ class Sampler:
         interval = session.options.sample_interval
         sampling = interval > 0
         pause = interval if sampling else TICK
-        last = session.clock()
+        last, last_ran = session.clock(), self._ran()
         spent = round_ = 0
         try:
             while not self._stop and not session.closed:
@@ -99,9 +102,10 @@ class Sampler:
                 try:
                     used = session.cpu()
                     if sampling:
-                        before = session.clock()
-                        self._sample(me, min(before - last, LONGEST))
-                        last = before
+                        before, ran = session.clock(), self._ran()
+                        slept = int(pause * 1e9)
+                        self._sample(me, min(before - last, slept + ran - last_ran, LONGEST))
+                        last, last_ran = before, ran
                         spent += session.cpu() - used + SWITCH_NS
                     session.tick()
                     round_ += 1

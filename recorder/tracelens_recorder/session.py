@@ -5,9 +5,7 @@ raised; sampler.py adds stacks. Counters are kept per thread, because adding to 
 counts; they are summed when they are written. What is written is what was added since the last time, so that a
 recording is whole at every moment.
 
-Calls are known by the identity of their frame, never by a reference to it: a frame that is held on to keeps the
-program's objects alive. The parent of a call is found through `f_back`, not on a stack of our own, so that a missed
-event cannot put later calls under the wrong parent.
+How calls in progress are known and timed is said in calls.py.
 """
 
 from __future__ import annotations
@@ -23,21 +21,22 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from tracelens_recorder import current_test, payloads
 from tracelens_recorder.accelerated import accelerate
 from tracelens_recorder.boundaries import Boundaries
+from tracelens_recorder.calls import MAX_LIVE, CallsInProgress
 from tracelens_recorder.captures import Captures
+from tracelens_recorder.classes import type_name
 from tracelens_recorder.code import FUNCTION, INLINE, NEVER, Function
 from tracelens_recorder.context import Context
-from tracelens_recorder.counters import Call, Counter, Numbers, ThreadState, Unwinding
+from tracelens_recorder.counters import Call, Counter, ThreadState, Unwinding
 from tracelens_recorder.failures import FULL_RAISES, Failures, kind_of
 from tracelens_recorder.faults import is_the_programs, place_of
 from tracelens_recorder.governor import CALL_NS, FEWEST_FAST, LOOK_CALLS, SITE_NS, Governor
-from tracelens_recorder.histogram import bucket
 from tracelens_recorder.launch import Options
 from tracelens_recorder.marked import kind_of as kind_of_code
 from tracelens_recorder.observed import ObservedValues
 from tracelens_recorder.parking import Parking
 from tracelens_recorder.scope import Scope
 from tracelens_recorder.sites import Sites, around
-from tracelens_recorder.values import message_of, type_name
+from tracelens_recorder.values import message_of
 from tracelens_recorder.writing import RecordingFile
 
 EARLY = 16
@@ -56,15 +55,11 @@ MAX_HELD = 20_000
 FLUSH_NS = 150_000_000
 """Nanoseconds after which records are written, and at least as long between two writings of numbers: with the sampler's
 pause no more than 200 ms are lost when the process is killed."""
-MAX_CALLER_HOPS = 64
-"""Frames out of scope that are climbed over to find the caller in scope."""
-MAX_LIVE = 50_000
-"""Calls in progress that are remembered; generators that were dropped without an event are among them."""
 
 _traceback_of = BaseException.__dict__["__traceback__"].__get__
 
 
-class Session:
+class Session(CallsInProgress):
     """The recording of this process. Its methods are called from any thread, inside callbacks that catch all."""
 
     def __init__(self, out: str, scope: Scope, options: Options, mode: str) -> None:
@@ -72,8 +67,8 @@ class Session:
         self.options = options
         self.mode = mode
         self.out = out
-        self.clock: Callable[[], int] = time.perf_counter_ns
-        """Bound here, out of reach of libraries that replace the clocks in every module they find."""
+        super().__init__()
+        # Bound here, like the clock: out of reach of libraries that replace them in every module they find.
         self.wall: Callable[[], int] = time.time_ns
         self.cpu: Callable[[], int] = time.thread_time_ns
         self.park: Callable[[Function, bool], None] = lambda function, draining: None
@@ -85,8 +80,6 @@ class Session:
         self.limit = NEVER if options.exact or self.governed else options.limit
         self.drawn = DRAWN if self.governed else DRAWN_UNGOVERNED
         self.lot: Callable[[], float] = _random.Random().random
-        self.functions: Dict[int, Function] = {}
-        """By id() of the code object."""
         self.table: List[Function] = []
         self.notes: List[str] = []
         self.read_test = current_test.reader()
@@ -107,15 +100,12 @@ class Session:
         self.started_ns = self.wall()
         self.started_clock = self.clock()
         self.lock = _thread.RLock()
-        self.local = _thread._local()
+        self._none_in_progress()
         self.governor = Governor(self.options.budget if self.frugal else float("inf"), self.clock)
         if self.accelerated is not None:
             self.governor.fewest = FEWEST_FAST
-        self.numbers = Numbers()
         self.captures = Captures(self)
         self.failures = Failures(self)
-        self.live: Dict[int, Call] = {}
-        """By id() of the frame."""
         self.raises: Dict[Tuple[int, str], int] = {}
         """How often a function let out an exception of a type: decides which of those calls are captured."""
         self.tests: List[str] = [""]
@@ -172,6 +162,7 @@ class Session:
             function.unfaithful = True
             return
         now = self.clock()
+        # `thread()` and `counter()` written out: this runs for each call.
         try:
             thread: ThreadState = self.local.state
         except AttributeError:
@@ -243,31 +234,6 @@ class Session:
             return False
         function.captures += 1
         return True
-
-    def suspended(self, frame: FrameType) -> None:
-        """A generator or coroutine yielded."""
-        call = self.live.get(id(frame))
-        if call is not None and call.running:
-            self._leave(call, self.clock())
-
-    def resumed(self, function: Function, frame: FrameType) -> None:
-        """A generator or coroutine went on. Not a call."""
-        call = self.live.get(id(frame))
-        if call is None or call.function is not function or call.running:
-            return
-        try:
-            thread: ThreadState = self.local.state
-        except AttributeError:
-            thread = self._new_thread()
-        counter = thread.counters.get(function.index)
-        if counter is None:
-            counter = thread.counters[function.index] = Counter()
-        counter.resumes += 1
-        counter.active += 1
-        call.thread, call.counter, call.running = thread, counter, True
-        self._enter(call, frame, first=False)
-        call.overhead = thread.overhead
-        call.start = self.clock()
 
     def returned(self, frame: FrameType, value: object) -> None:
         call = self.live.pop(id(frame), None)
@@ -403,13 +369,6 @@ class Session:
             if call.capture is not None:
                 self.captures.end(call, ["raised", "", "", frame.f_lineno or 0])
 
-    def _count_error(self, function: Function) -> None:
-        thread = self.thread()
-        counter = thread.counters.get(function.index)
-        if counter is None:
-            counter = thread.counters[function.index] = Counter()
-        counter.errors += 1
-
     def called(self, function: Function, offset: int, callee: object, frame: FrameType) -> bool:
         """A call site of code in scope calls something. Returns whether it may be left alone from now on."""
         self.governor.spent += SITE_NS
@@ -431,18 +390,6 @@ class Session:
                 edge[0] += 1
         return done
 
-    def thread(self) -> ThreadState:
-        try:
-            thread: ThreadState = self.local.state
-            return thread
-        except AttributeError:
-            return self._new_thread()
-
-    def _new_thread(self) -> ThreadState:
-        state = self.numbers.new_thread()
-        self.local.state = state
-        return state
-
     def switch_test(self, seen: object) -> None:
         with self.lock:
             self.test_seen = seen
@@ -452,89 +399,6 @@ class Session:
                 index = self.test_index[said] = len(self.tests)
                 self.tests.append(current_test.name(said))
             self.test = index
-
-    # Times and edges
-
-    def _enter(self, call: Call, frame: FrameType, first: bool) -> None:
-        """Find who runs this frame now: the nearest function or module in scope on the stack."""
-        functions = self.functions
-        back = frame.f_back
-        hops = 0
-        caller = None
-        while back is not None:
-            code = back.f_code
-            caller = functions.get(id(code))
-            if caller is not None and caller.kind != INLINE:
-                break
-            caller = None
-            hops += 1
-            if hops > MAX_CALLER_HOPS or code.co_name == "_run_once":
-                # asyncio's loop: what stands below it on the stack started the loop, not this callback
-                return self._no_caller(call)
-            back = back.f_back
-        if caller is None or back is None:
-            return self._no_caller(call)
-        parent = self.live.get(id(back))
-        call.parent = parent if parent is not None and parent.function is caller and parent.running else None
-        if first:
-            edges = call.thread.edges
-            key = (caller.index, back.f_lasti, call.function.index)
-            edge = edges.get(key)
-            if edge is None:
-                edge = edges[key] = [0, 0, 0, 0]
-            edge[0] += 1
-            call.edge = edge
-            call.caller = (caller.index, back.f_lasti)
-        return None
-
-    def _no_caller(self, call: Call) -> None:
-        call.parent = None
-
-    def _leave(self, call: Call, now: int) -> int:
-        """End a stretch of running; returns the wall time of the whole call so far."""
-        thread, counter = call.thread, call.counter
-        spent = now - call.start - (thread.overhead - call.overhead)
-        if spent < 0:
-            spent = 0
-        own = spent - call.child
-        if own < 0:
-            own = 0
-        call.duration += spent
-        call.self += own
-        call.child = 0
-        call.running = False
-        counter.self += own
-        counter.active -= 1
-        if counter.active <= 0:
-            counter.active = 0
-            counter.total += spent
-        if call.edge is not None:
-            call.edge[1] += spent
-        parent = call.parent
-        if parent is not None:
-            parent.child += spent
-            call.parent = None
-        return call.duration
-
-    def _finish(self, call: Call, now: int) -> None:
-        duration = self._leave(call, now) if call.running else call.duration
-        counter = call.counter
-        call.function.live -= 1
-        counter.ended += 1
-        if counter.min < 0 or duration < counter.min:
-            counter.min = duration
-        if duration > counter.max:
-            counter.max = duration
-        place = bucket(duration)
-        durations = counter.durations
-        durations[place] = durations.get(place, 0) + 1
-
-    def _forget_suspended(self) -> None:
-        """Generators that were dropped leave no event on some versions: let go of the oldest that are not running."""
-        for key, call in list(self.live.items())[: MAX_LIVE // 2]:
-            if not call.running:
-                self.live.pop(key, None)
-                call.function.live -= 1
 
     # What the program says about its work
 

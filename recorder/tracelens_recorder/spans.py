@@ -15,8 +15,8 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple, Type
 
 from tracelens_recorder import payloads
+from tracelens_recorder.classes import clean, type_name
 from tracelens_recorder.context import Context, current, leave, plain
-from tracelens_recorder.values import clean, type_name
 
 if TYPE_CHECKING:
     from tracelens_recorder.counters import Call

@@ -9,12 +9,27 @@ cut to size, so that no half of one is left over at an edge.
 from __future__ import annotations
 
 import math
-import sys
 import types
 from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
+from tracelens_recorder.classes import (
+    clean,
+    genuine,
+    is_enum,
+    is_lasting,
+    kind_key,
+    namedtuple_fields,
+    short_name,
+    state_of,
+    type_dict,
+    type_module,
+    type_mro,
+    type_name,
+    type_qualname,
+)
 from tracelens_recorder.redact import REDACTED, is_card_number, is_secret_name, redact_text
+from tracelens_recorder.wellknown import CALLABLE_IDS, CALLABLES, KNOWN, KNOWN_SIZES, callable_text
 
 MAX_TEXT = 240
 """Characters of the whole text."""
@@ -44,13 +59,8 @@ class Observation(NamedTuple):
     """Number of secrets that were replaced."""
 
 
-_type_module = type.__dict__["__module__"].__get__
-_type_qualname = type.__dict__["__qualname__"].__get__
-_type_mro = type.__dict__["__mro__"].__get__
-_type_dict = type.__dict__["__dict__"].__get__
 _exception_args = BaseException.__dict__["args"].__get__
 
-_module_dict = vars(types.ModuleType)["__dict__"].__get__
 _os_filename = OSError.__dict__["filename"].__get__
 _os_filename2 = OSError.__dict__["filename2"].__get__
 
@@ -88,23 +98,6 @@ def observe(value: object, name: str = "", detail: int = FULL) -> Observation:
     return Observation(type_name(kind), text, number, _size(value, kind), walk.redacted)
 
 
-def type_name(kind: type) -> str:
-    """ "int", "shop.models.Order": the module is left out of built-in types."""
-    module, name = _type_module(kind), _type_qualname(kind)
-    if type(name) is not str:
-        return "?"
-    if type(module) is not str or module == "builtins":
-        return clean(name)
-    return clean(module + "." + name)
-
-
-def clean(text: str, limit: int = 200) -> str:
-    """Text that any JSON reader takes: bounded, and without lone surrogates."""
-    if len(text) > limit:
-        text = text[: limit - 1] + "…"
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def message_of(exception: BaseException) -> Tuple[str, int]:
     """What an exception says, as `str()` would put it where that runs none of the program's code, and the number of
     secrets that were replaced in it."""
@@ -122,8 +115,8 @@ def _is_plain(value: object) -> bool:
 
 def _prints_natively(exception: BaseException, kind: type) -> bool:
     """Whether the `__str__` of an exception is written in C, and prints nothing but its plain arguments."""
-    for base in _type_mro(kind):
-        attributes = _type_dict(base)
+    for base in type_mro(kind):
+        attributes = type_dict(base)
         if "__str__" in attributes:
             if type(attributes["__str__"]) is not types.WrapperDescriptorType:
                 return False
@@ -161,20 +154,14 @@ def _size(value: Any, kind: type) -> Optional[int]:
         if issubclass(kind, base):
             size: int = base.__len__(value)  # type: ignore[attr-defined]
             return size
-    if _type_module(kind) in ("collections", "numpy"):
-        known = _KNOWN_SIZES.get((_type_module(kind), _type_qualname(kind)))
-        if known and _genuine(kind):
+    if type_module(kind) in ("collections", "numpy"):
+        known = KNOWN_SIZES.get((type_module(kind), type_qualname(kind)))
+        if known and genuine(kind):
             try:
                 return known(value)
             except Exception:
                 return None
     return None
-
-
-def _genuine(kind: type) -> bool:
-    """Whether a class that calls itself `module.Name` is the one of that name, not a namesake in the program."""
-    module = sys.modules.get(_type_module(kind))
-    return type(module) is types.ModuleType and module.__dict__.get(_type_qualname(kind)) is kind
 
 
 class _Walk:
@@ -226,7 +213,7 @@ class _Walk:
 
     def compound(self, value: Any, kind: type, depth: int) -> str:
         exact = kind in _EXACT if type(kind) is type else False
-        name = "" if exact else _short(kind)
+        name = "" if exact else short_name(kind)
         if issubclass(kind, (list, tuple, set, frozenset, dict)):
             return self.container(value, kind, name, depth)
         if issubclass(kind, str):
@@ -244,23 +231,23 @@ class _Walk:
         if issubclass(kind, complex):
             return complex.__repr__(value)
         if issubclass(kind, BaseException):
-            return f"{_short(kind)}({self.message(value, depth) if depth < self.max_depth else '…'})"
+            return f"{short_name(kind)}({self.message(value, depth) if depth < self.max_depth else '…'})"
         if issubclass(kind, type):
             return f"<class {type_name(value)}>"
-        known = _KNOWN.get(kind_key(kind))
-        if known is not None and _genuine(kind):
+        known = KNOWN.get(kind_key(kind))
+        if known is not None and genuine(kind):
             try:
                 text, found = redact_text(known(value))
             except Exception:
-                return f"<{_short(kind)}>"
+                return f"<{short_name(kind)}>"
             self.redacted += found
             return clean(text, MAX_STRING)
         if is_enum(kind):
             return self.enum(value, kind)
-        if kind in _CALLABLES if type(kind) is type else False:
-            return _callable_text(value, kind)
+        if kind in CALLABLES if type(kind) is type else False:
+            return callable_text(value, kind)
         fields = self.fields(value, depth)
-        return f"{_short(kind)}({fields})" if fields else f"<{_short(kind)}>"
+        return f"{short_name(kind)}({fields})" if fields else f"<{short_name(kind)}>"
 
     def container(self, value: Any, kind: type, name: str, depth: int) -> str:
         if issubclass(kind, dict):
@@ -274,7 +261,7 @@ class _Walk:
             size, opening, closing = base.__len__(value), "{", "}"
             if not size:
                 opening, closing = ("set(", ")") if base is set else ("frozenset(", ")")
-        if name and _namedtuple_fields(kind):
+        if name and namedtuple_fields(kind):
             opening, closing = name + "(", ")"
         elif name:
             opening, closing = name + "(" + opening, closing + ")"
@@ -303,7 +290,7 @@ class _Walk:
                 iterate = tuple.__iter__
             else:
                 iterate = set.__iter__ if issubclass(kind, set) else frozenset.__iter__
-            names = _namedtuple_fields(kind) if kind is not tuple and issubclass(kind, tuple) else ()
+            names = namedtuple_fields(kind) if kind is not tuple and issubclass(kind, tuple) else ()
             for index, item in enumerate(islice(iterate(value), MAX_ITEMS)):
                 if self.nodes <= 0:
                     break
@@ -376,8 +363,8 @@ class _Walk:
     def enum(self, value: object, kind: type) -> str:
         for name, item in state_of(value, MAX_ITEMS):
             if name == "_name_" and type(item) is str:
-                return clean(f"{_short(kind)}.{item}")
-        return f"<{_short(kind)}>"
+                return clean(f"{short_name(kind)}.{item}")
+        return f"<{short_name(kind)}>"
 
 
 def _is_private(field: Tuple[str, Any]) -> bool:
@@ -393,12 +380,12 @@ class _Plan:
     def __init__(self, kind: type) -> None:
         self.kind = kind
         self.name = type_name(kind)
-        self.short = _short(kind)
+        self.short = short_name(kind)
         self.bare = Observation(self.name, f"{self.short}(…)", None, None, 0)
         self.read_dict: Optional[Callable[[object, type], Any]] = None
         self.slots: List[Tuple[str, Any]] = []
-        for base in _type_mro(kind):
-            attributes = _type_dict(base)
+        for base in type_mro(kind):
+            attributes = type_dict(base)
             if base is object:
                 break
             descriptor = attributes.get("__dict__")
@@ -433,14 +420,14 @@ def _plan(kind: type) -> Optional[_Plan]:
     except KeyError:
         pass
     plan = None
-    if type(kind) is not type and not _is_lasting(type(kind)):
+    if type(kind) is not type and not is_lasting(type(kind)):
         return None
-    if not _is_lasting(kind):
+    if not is_lasting(kind):
         return None
     shown_otherwise = (
         any(issubclass(kind, base) for base in _SHOWN_OTHERWISE)
-        or id(kind) in _CALLABLE_IDS
-        or kind_key(kind) in _KNOWN
+        or id(kind) in CALLABLE_IDS
+        or kind_key(kind) in KNOWN
         or is_enum(kind)
     )
     if not shown_otherwise:
@@ -451,199 +438,6 @@ def _plan(kind: type) -> Optional[_Plan]:
     return plan
 
 
-def _is_lasting(kind: type) -> bool:
-    module, name = kind_key(kind)
-    return module is not None and name is not None and _genuine(kind)
-
-
 _SHOWN_OTHERWISE = (list, tuple, set, frozenset, dict, str, bytes, bytearray, int, float, complex, BaseException, type)
 
 _EXACT = frozenset([list, tuple, set, frozenset, dict, str, bytes, bytearray, int, float, complex])
-
-
-def kind_key(kind: type) -> Tuple[object, object]:
-    """The module and name that a class gives itself; both checked to be text."""
-    module, name = _type_module(kind), _type_qualname(kind)
-    return (module, name) if type(module) is str and type(name) is str else (None, None)
-
-
-def _short(kind: type) -> str:
-    name = _type_qualname(kind)
-    if type(name) is not str:
-        return "?"
-    return clean(name.rpartition(".")[2], 80)
-
-
-def is_enum(kind: type) -> bool:
-    enum = sys.modules.get("enum")
-    base = enum.__dict__.get("Enum") if type(enum) is types.ModuleType else None
-    return base is not None and any(one is base for one in _type_mro(kind))
-
-
-def _namedtuple_fields(kind: type) -> Tuple[str, ...]:
-    for base in _type_mro(kind):
-        names = _type_dict(base).get("_fields")
-        if type(names) is tuple and all(type(name) is str for name in names):
-            return names
-    return ()
-
-
-def state_of(value: object, limit: int) -> List[Tuple[str, Any]]:
-    """Up to `limit` fields of an instance from its `__dict__` and its slots, read past everything the class defines."""
-    found: List[Tuple[str, Any]] = []
-    kind = type(value)
-    read_dict = True
-    for base in _type_mro(kind):
-        attributes = _type_dict(base)
-        if base is object or len(found) >= limit:
-            break
-        try:
-            if read_dict and type(attributes.get("__dict__")) is types.GetSetDescriptorType:
-                read_dict = False
-                state = attributes["__dict__"].__get__(value, kind)
-                if issubclass(type(state), dict):
-                    for name, item in islice(dict.items(state), limit):
-                        if type(name) is str:
-                            found.append((name, item))
-            slots = attributes.get("__slots__")
-            if slots is not None:
-                for name, descriptor in islice(attributes.items(), 64):
-                    if type(descriptor) is types.MemberDescriptorType and type(name) is str:
-                        try:
-                            found.append((name, descriptor.__get__(value, kind)))
-                        except AttributeError:  # a slot that was never set
-                            continue
-        except RuntimeError:  # changed by another thread while we looked
-            continue
-    return found[:limit]
-
-
-_CALLABLES = frozenset(
-    [
-        types.FunctionType,
-        types.BuiltinFunctionType,
-        types.MethodType,
-        types.ModuleType,
-        types.GeneratorType,
-        types.CoroutineType,
-        types.AsyncGeneratorType,
-        types.CodeType,
-        types.FrameType,
-    ]
-)
-
-
-_CALLABLE_IDS = frozenset(map(id, _CALLABLES))
-
-
-_WORDS = {
-    id(types.GeneratorType): "generator",
-    id(types.CoroutineType): "coroutine",
-    id(types.AsyncGeneratorType): "async generator",
-}
-
-
-def _callable_text(value: Any, kind: type) -> str:
-    if kind is types.ModuleType:
-        name = _module_dict(value).get("__name__")
-        return f"<module {clean(name)}>" if type(name) is str else "<module>"
-    if kind is types.MethodType:
-        function = value.__func__
-        if type(function) is types.FunctionType:
-            return f"<method {clean(function.__qualname__)}>"
-        return "<method>"
-    if kind is types.CodeType:
-        return f"<code {clean(value.co_name)}>"
-    if kind is types.FrameType:
-        return f"<frame {clean(value.f_code.co_name)}>"
-    word = _WORDS.get(id(kind), "function")
-    return f"<{word} {clean(value.__qualname__)}>"
-
-
-def _time_zone(zone: object) -> str:
-    """Asks only the two kinds of zone that are written in C; any other would run code of its own."""
-    kind = type(zone)
-    known = kind_key(kind) == ("datetime", "timezone") and _genuine(kind)
-    return f" {zone!s}" if known else ""
-
-
-def _datetime(v: Any) -> str:
-    fraction = f".{v.microsecond:06d}" if v.microsecond else ""
-    date = f"{v.year:04d}-{v.month:02d}-{v.day:02d}"
-    return f"{date} {v.hour:02d}:{v.minute:02d}:{v.second:02d}{fraction}{_time_zone(v.tzinfo)}"
-
-
-def _time(v: Any) -> str:
-    fraction = f".{v.microsecond:06d}" if v.microsecond else ""
-    return f"{v.hour:02d}:{v.minute:02d}:{v.second:02d}{fraction}{_time_zone(v.tzinfo)}"
-
-
-def _path(v: Any) -> str:
-    """A Path of the standard library: joined from its parts as they are, without touching the file system."""
-    return f"{type(v).__name__}({str(v)!r})"
-
-
-def _array(v: Any) -> str:
-    return f"ndarray{v.shape!r} {v.dtype!s}"
-
-
-def _tensor(v: Any) -> str:
-    return f"Tensor{tuple(v.shape)!r} {str(v.dtype).replace('torch.', '')} {v.device!s}"
-
-
-def _frame(v: Any) -> str:
-    columns = v.columns
-    names = [name for name in columns[:6].tolist() if type(name) is str]
-    more = ", …" if len(columns) > len(names) else ""
-    return f"DataFrame{v.shape!r} [{', '.join(name[:40] for name in names)}{more}]"
-
-
-def _series(v: Any) -> str:
-    return f"Series{v.shape!r} {v.dtype!s}"
-
-
-_KNOWN: Dict[Tuple[object, object], Callable[[Any], str]] = {
-    ("decimal", "Decimal"): lambda v: f"Decimal('{v!s}')",
-    ("fractions", "Fraction"): lambda v: f"Fraction({v._numerator!r}, {v._denominator!r})",
-    ("uuid", "UUID"): lambda v: f"UUID('{v!s}')",
-    ("datetime", "datetime"): _datetime,
-    ("datetime", "date"): lambda v: f"{v.year:04d}-{v.month:02d}-{v.day:02d}",
-    ("datetime", "time"): _time,
-    ("datetime", "timedelta"): lambda v: str(v),
-    ("datetime", "timezone"): lambda v: str(v),
-    ("builtins", "range"): repr,
-    ("builtins", "slice"): lambda v: "slice",
-    ("builtins", "memoryview"): lambda v: f"<memoryview of {v.nbytes} bytes>",
-    ("re", "Pattern"): lambda v: f"re.compile({v.pattern!r})" if type(v.pattern) in (str, bytes) else "re.Pattern",
-    ("numpy", "ndarray"): _array,
-    ("numpy", "dtype"): str,
-    ("torch", "Tensor"): _tensor,
-    ("torch.nn.parameter", "Parameter"): _tensor,
-    ("pandas.core.frame", "DataFrame"): _frame,
-    ("pandas.core.series", "Series"): _series,
-    ("pandas", "DataFrame"): _frame,
-    ("pandas", "Series"): _series,
-}
-for _module in ("pathlib", "pathlib._local"):
-    for _name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"):
-        _KNOWN[(_module, _name)] = _path
-for _name in (
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "float16",
-    "float32",
-    "bool_",
-    "bool",
-):
-    _KNOWN[("numpy", _name)] = lambda v: str(v)
-
-_KNOWN_SIZES: Dict[Tuple[str, str], Callable[[Any], int]] = {
-    ("collections", "deque"): lambda v: len(v),
-    ("numpy", "ndarray"): lambda v: int(v.size),
-}

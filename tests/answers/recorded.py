@@ -61,7 +61,15 @@ def index(root: Path) -> None:
     index_workspace(root, searchable=False)
 
 
-def record(root: Path, calls: Iterable[Mapping[str, Any]], name: str = "pytest", started: int = STARTED) -> None:
+def record(
+    root: Path,
+    calls: Iterable[Mapping[str, Any]],
+    name: str = "pytest",
+    started: int = STARTED,
+    *,
+    environment: str = "",
+    commit: str = "",
+) -> None:
     """Store calls as one run of the code that is on disk now."""
     calls = list(calls)
     with Writer(root) as writer:
@@ -87,9 +95,9 @@ def record(root: Path, calls: Iterable[Mapping[str, Any]], name: str = "pytest",
             imported_ns=started,
             duration_ns=0,
             command="",
-            commit="",
+            commit=commit,
             interpreter="",
-            environment="",
+            environment=environment,
             service="",
             redacted=0,
             sample_weight=result.sample_weight,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from tests.answers import recorded
 from tracelens.answers import calls, hints, hover, nothing, render, symbols
 from tracelens.answers.document import DocumentSnapshot, following, placed
 from tracelens.answers.snapshot import IndexSnapshot
-from tracelens.answers.values import contradicted
+from tracelens.answers.values import contradicted, short
 from tracelens_indexer.errors import NoIndex
 from tracelens_indexer.source.outline import outline
 from tracelens_indexer.store import Index
@@ -46,6 +48,15 @@ def test_the_terminal_prints_the_words_of_the_editor(index: IndexSnapshot) -> No
     assert render.plain(answer.blocks) == render.plain(shown.answer.blocks)
 
 
+def test_always_is_said_only_where_every_call_was_counted(tmp_path: Path) -> None:
+    """Of a unit that some of its calls passed by uncounted, every call that is known has its values."""
+    index = recorded.workspace(tmp_path, FILES, CALLS[:1])
+    profile = index.profile(index.find("a.f")[0].id)
+    assert profile and short(profile.observations[0], profile) == "always 2"
+    assert short(profile.observations[0], replace(profile, counting="at least")) == "seen 2"
+    index.close()
+
+
 def test_an_edited_file_on_disk_that_is_indexed_is_stale(index: IndexSnapshot) -> None:
     path = index.root / "a.py"
     path.write_text(path.read_text().replace("1 / x", "2 / x"))
@@ -66,7 +77,9 @@ def test_the_calls_of_a_failure_are_those_that_failed(index: IndexSnapshot) -> N
 def test_why_nothing_is_shown_always_ends_with_what_to_do(index: IndexSnapshot, tmp_path: Path) -> None:
     told = nothing.why(index, "a.py", index.index.find("a.g")[0])
     assert told.line == "a.g (a.py:5): no calls in 1 run. tracelens record -- pytest"
-    assert nothing.why(index, "b.py", None).todo == "tracelens index"
+    assert nothing.why(index, "b.py", None).line == (
+        "b.py: there is no such file in this workspace. name it from the root of the workspace"
+    )
     assert nothing.why(index, "a.py", index.index.find("a.f")[0]).todo == ""
     empty = recorded.write(tmp_path / "empty", FILES)
     with pytest.raises(NoIndex) as error:
@@ -149,3 +162,14 @@ def test_units_after_edits_are_those_of_the_text_alone(edits: list[tuple[int, in
             assert document.units
     found = [unit for unit in document.units if unit not in document.kept]
     assert found == [unit for unit in outline(text.encode()) if unit not in document.kept]
+
+
+def test_the_lines_of_an_edited_document_begin_where_those_of_a_new_one_would() -> None:
+    draw = random.Random(3)
+    document = DocumentSnapshot("a.py", b"a\nbc\n\n d\ne")
+    for version in range(2_000):
+        text = document.text.decode()
+        start = draw.randrange(len(text) + 1)
+        edited = text[:start] + draw.choice(["", "\n", "x", "\n\n", "q\nz", "é"]) + text[start + draw.randrange(4) :]
+        document = following(document, edited[:40].encode(), version)
+        assert document.line_starts == DocumentSnapshot("a.py", document.text).line_starts

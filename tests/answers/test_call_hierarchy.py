@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.answers.recorded import workspace
-from tracelens.answers.call_hierarchy import Call, incoming, only, outgoing
+from tracelens.answers.call_hierarchy import Call, incoming, only, outgoing, unresolved
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.store.answers import UnitRecord
 
@@ -98,3 +98,29 @@ def test_the_networkx_graph_says_the_same(snapshot: IndexSnapshot) -> None:
     assert graph.nodes[price.id]["calls"] == 3
     assert {graph.nodes[caller]["name"] for caller in graph.predecessors(price.id)} == {"total", "never"}
     assert snapshot.index.graph(runs=()).edges[total.id, price.id]["provenance"] == "static"
+
+
+OPEN = """\
+def apply(handlers, event, callback):
+    callback(event)
+    handlers[event](event)
+    handlers[event](event)
+    return event.send()
+
+def ring(event):
+    return event
+"""
+
+
+def test_a_call_that_nothing_resolves_is_listed_with_its_reason_until_it_is_seen_running(tmp_path: Path) -> None:
+    ran = {"call": "hooks.py:ring", "times": 2, "from": "hooks.py:apply", "site": "callback(event)"}
+    index = workspace(tmp_path, {"hooks.py": OPEN}, [ran])
+    apply = index.find("hooks.apply")[0]
+    found = {one.callee: one for one in unresolved(IndexSnapshot(index, ()), apply.id)}
+    assert set(found) == {"callback", "handlers[event]", "event.send"}
+    assert all(one.reason for one in found.values())
+    assert [line for line, _ in found["handlers[event]"].places] == [2, 3]
+    # No run is no evidence; the run says what `callback` was.
+    seen = unresolved(IndexSnapshot(index), apply.id)
+    assert [one.callee for one in seen] == ["handlers[event]", "event.send"]
+    index.close()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -180,3 +184,45 @@ def test_the_shell_completes_commands_units_and_runs(recorded_shop: Path, tracel
     assert "shop.pricing.apply_discount" in completed("show", "shop.pricing.")
     assert "pytest" in completed("hot", "--run", "py")
     assert completed("show", "nothing_like_it") == []
+
+
+def test_a_terminal_has_colours_unless_nobody_wants_them(recorded_shop: Path) -> None:
+    def shown(**environ: str) -> str:
+        ours, theirs = pty.openpty()
+        plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+        command = [sys.executable, "-m", "tracelens.cli", "hot"]
+        environment = {**plain, "TERM": "xterm-256color", "COLUMNS": "120", **environ}
+        with subprocess.Popen(command, cwd=recorded_shop, env=environment, stdout=theirs, stderr=theirs) as child:
+            os.close(theirs)
+            text = b""
+            # Linux answers with an error when the other side is closed.
+            with contextlib.suppress(OSError):
+                while read := os.read(ours, 65536):
+                    text += read
+        os.close(ours)
+        assert child.returncode == 0 and b"apply_discount" in text
+        return text.decode()
+
+    colour = re.compile(r"\x1b\[[0-9;]*?(?:3[0-7]|9[0-7]|38;5;\d+)m")
+    assert colour.search(shown())
+    assert not colour.search(shown(NO_COLOR="1"))
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(recorded_shop: Path) -> None:
+    program = f"'{sys.executable}' -m tracelens.cli"
+    done = subprocess.run(
+        ["sh", "-c", f"{program} calls apply_discount --limit 1000 | head -n 1"],
+        cwd=recorded_shop, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stdout.count("\n") == 1 and done.stderr == ""
+
+
+def test_runs_are_chosen_by_what_they_are(recorded_shop: Path, tracelens: Run) -> None:
+    def named(*arguments: str) -> list[str]:
+        listed = tracelens("runs", "--json", *arguments, cwd=recorded_shop)
+        return [run["name"] for run in json.loads(listed.stdout)] if listed.returncode == 0 else [listed.stderr]
+
+    assert named("--run", "tool:tracelens since:1d test:test_shop.py") == ["pytest"]
+    assert "the latest began" in named("--run", "until:2020-01-01")[0]
+    assert "no run is env:moon" in tracelens("hot", "--run", "env:moon", cwd=recorded_shop).stderr
+    assert "shop." in tracelens("hot", "--run", "current tool:tracelens", cwd=recorded_shop).stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -55,6 +56,21 @@ def test_the_same_again_shows_no_other_failures_values_or_calls(again: Path, tra
         assert told[kind] == [], kind
 
 
+def test_times_of_different_tools_are_not_compared(again: Path, tracelens: Run) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cProfile", "-o", "tests.pstats", "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=again,
+        capture_output=True,
+        text=True,
+    )
+    assert (again / "tests.pstats").exists(), done.stdout + done.stderr
+    assert tracelens("import", "tests.pstats").returncode == 0
+    text = tracelens("diff", "1", "2").stdout
+    assert "different tools (tracelens and pstats)" in text
+    assert "slower" not in text and "faster" not in text
+    assert "failures that are gone" not in text, "pstats has none"
+
+
 def test_a_run_with_itself_or_without_name_is_refused(again: Path, tracelens: Run) -> None:
     same = tracelens("diff", "1", "pytest")
     assert same.returncode == 2 and "the same run" in same.stderr
@@ -67,3 +83,4 @@ def test_what_differs_in_every_run_is_no_difference() -> None:
     two = "<Order at 0x7e99cd> 2027-05-06T07:08:09Z 13:30:59 00000000-1b2a-4c3d-8e9f-001122334466 /tmp/pytest-2/b"
     assert settled(one) == settled(two)
     assert settled("'gold' 12.5") == "'gold' 12.5"
+    assert settled("2026-01-02T22+00:00 2026-01-02x22:01:12") == settled("2027-05-06T07+00:00 2027-05-06x23:00:00")

@@ -26,7 +26,7 @@ def test_a_failure_is_fixed_and_proved(recorded: Path, tracelens: Run) -> None:
     told = json.loads(proposed.stdout)
     best = told["fixes"][0]
     assert best["verdict"]["kind"] == "fixed", told
-    assert best["verdict"]["words"] == "re-ran: no longer raises"
+    assert best["verdict"]["words"].startswith("re-ran: no longer raises, and tests/") and best["sure"]
     fixed, failing = best["verdict"]["failing"]
     assert fixed == failing > 0
     assert any("no endpoint configured" in note for note in told["notes"])
@@ -42,6 +42,23 @@ def test_a_failure_is_fixed_and_proved(recorded: Path, tracelens: Run) -> None:
     again = tracelens("record", "--python", sys.executable, "--", "pytest", "-q", "-p", "no:cacheprovider")
     assert again.returncode == 0, "the test that failed passes"
     assert "ZeroDivisionError" not in tracelens("failures").stdout
+
+
+def test_what_only_stops_a_failure_is_applied_when_it_is_chosen_alone(tmp_path: Path, tracelens: Run) -> None:
+    (tmp_path / "stats.py").write_text("def mean(values):\n    return sum(values) / len(values)\n")
+    (tmp_path / "main.py").write_text("from stats import mean\nprint(mean([1.0, 3.0]))\nprint(mean([]))\n")
+    where = ("--root", str(tmp_path))
+    tracelens("record", *where, "--python", sys.executable, "--", "python", str(tmp_path / "main.py"))
+    before = (tmp_path / "stats.py").read_bytes()
+    asked = ("fix", "mean", *where, "--python", sys.executable, "--seconds", "0", "--apply")
+    refused = tracelens(*asked)
+    assert refused.returncode == 2 and "result not checked: it makes up what to do instead" in refused.stderr
+    there_is_none = tracelens(*asked, "--choose", "9")
+    assert there_is_none.returncode == 2 and "there is no fix 9" in there_is_none.stderr
+    assert (tmp_path / "stats.py").read_bytes() == before
+    chosen = tracelens(*asked, "--choose", "1")
+    assert chosen.returncode == 0, chosen.stderr
+    assert "if values else 0.0" in (tmp_path / "stats.py").read_text()
 
 
 def test_the_prompt_can_be_seen_without_sending_it(recorded: Path, tracelens: Run) -> None:
@@ -70,6 +87,11 @@ def test_a_file_that_changed_since_is_not_overwritten(recorded: Path, tracelens:
     done = tracelens("fix", "apply_discount", "--python", sys.executable, "--json")
     assert done.returncode in (0, 2)
     assert "Traceback" not in done.stderr
+    mended = file.read_text().replace("HIGHEST_DISCOUNT < saving / price", "price and saving / price > 1")
+    file.write_text(mended)
+    done = tracelens("fix", "apply_discount", "--python", sys.executable, "--apply", "--no-ai", "--seconds", "0")
+    assert "was changed since it was recorded" in done.stdout or "no sandbox" in done.stdout
+    assert "nothing was applied" in done.stderr and file.read_text() == mended
 
 
 def test_the_sandbox_is_named(shop: Path, tracelens: Run) -> None:
@@ -84,19 +106,25 @@ def test_failing_tests_are_repaired_on_a_branch_or_in_place_and_taken_back(shop:
     (shop / "tests" / "test_largest.py").write_text(
         "import pytest\nfrom shop.largest import largest\n\n\n"
         "@pytest.mark.parametrize('a', range(-3, 4))\n@pytest.mark.parametrize('b', range(-3, 4))\n"
-        "def test_largest(a, b):\n    assert largest(a, b) == max(a, b)\n"
+        "def test_largest(a, b):\n    assert largest(a, b) == max(a, b)\n\n\n"
+        "def test_now_and_then():\n    with open('turns', 'a+') as file:\n        file.seek(0)\n"
+        "        n = len(file.read())\n        file.write('x')\n    assert n % 2\n"
     )
     before = (shop / "shop" / "largest.py").read_bytes()
     command = ("fix", "--test", "pytest tests/test_largest.py", "--python", sys.executable, "--seconds", "4")
     told = json.loads(tracelens(*command, "--json").stdout)
     assert told["fixes"] and len(told["failing"]) == 42, told
+    assert told["by_chance"] == ["tests/test_largest.py::test_now_and_then"]
     applied = tracelens(*command, "--apply")
     assert applied.returncode == 0, applied.stderr + applied.stdout
+    assert "1 more pass one time and fail another, and are left out" in applied.stdout
     assert (shop / "shop" / "largest.py").read_bytes() != before
     listed = tracelens("fixes").stdout
     assert "applied" in listed and "shop/largest.py" in listed
     undone = tracelens("fix", "--undo")
     assert undone.returncode == 0, undone.stderr
     assert (shop / "shop" / "largest.py").read_bytes() == before
+    nowhere = tracelens("fix", "--test", "pytest tests/nowhere.py", "--python", sys.executable)
+    assert nowhere.returncode and "file or directory not found: tests/nowhere.py" in nowhere.stderr
     refused = tracelens("fix", "--test", "make test")
     assert refused.returncode == 2 and "only pytest is understood" in refused.stderr

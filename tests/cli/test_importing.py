@@ -88,4 +88,40 @@ def test_a_watched_folder_is_imported_as_files_appear(shop: Path, tmp_path: Path
                 assert f"{name} (traceback)" in out.read_text()
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 130
+            assert process.wait(60) == 130
+
+
+def test_a_repair_agents_result_is_noted_as_a_fix_once_and_never_applied(
+    shop: Path, tracelens: Run, tmp_path: Path
+) -> None:
+    """The shape is that of the agent's own documentation: its repository holds no sample."""
+    pricing = shop / "shop" / "pricing.py"
+    before = pricing.read_text()
+    result = {
+        "task_id": "7d1",
+        "status": "COMPLETED",
+        "result": {
+            "analysis": "A price of zero divides by zero; ann@example.com saw it.",
+            "final_patch": {
+                "filename": "/app/shop/pricing.py",
+                "code": before.replace("    if saving / price >", "    if price and saving / price >"),
+                "explanation": "Guard against a price of zero.\nMore words.",
+            },
+            "test_results": [{"attempt": 1, "success": False, "stdout": "E"}, {"attempt": 2, "success": True}],
+        },
+    }
+    file = tmp_path / "result.json"
+    file.write_text(json.dumps(result))
+    empty = tmp_path / "empty.json"
+    empty.write_text(json.dumps({**result, "result": {"analysis": "none"}}))
+    done = tracelens("import", str(file), str(file), str(empty), "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 2 and "without a patch" in told["failed"][0]
+    fix, again = told["fixes"]
+    assert (fix["event"], again["event"]) == ("proposed", "known")
+    assert fix["path"] == "shop/pricing.py" and "+    if price and saving / price >" in fix["diff"]
+    assert fix["verdict"] == "not proved here; the agent's own tests: 1 of 2 attempts passed"
+    assert "ann@example.com" not in fix["extra"]["analysis"]
+    listed = tracelens("fixes").stdout.splitlines()
+    assert len(listed) == 1 and "Guard against a price of zero.  (not proved here" in listed[0]
+    assert pricing.read_text() == before

@@ -44,6 +44,9 @@ def test_tests_of_a_unit_are_appended_in_the_files_style(shop: Path, tracelens: 
     assert file.read_text() == before, "nothing is written unless asked for"
     assert any("ZeroDivisionError" in one["why"] for one in told["left_out"]), "a defect is not set down as wanted"
 
+    seen = json.loads(tracelens("test", "apply_discount", *PYTHON, "--strategies", "--json").stdout)
+    assert "price=st.floats(" in seen["text"] and seen["result"] == "passed", seen
+
     written = tracelens("test", "apply_discount", *PYTHON, "--write")
     assert written.returncode == 0 and "appended to tests/test_shop.py" in written.stderr
     assert all(line in file.read_text().splitlines() for line in before.splitlines())
@@ -79,6 +82,20 @@ def test_a_file_of_ones_own_is_made_where_there_is_none(shop: Path, tracelens: R
     made = shop / "tests/test_inventory_recorded.py"
     assert made.read_text().startswith('"""Recorded calls of shop.inventory.normalise."""\n')
     assert ran(shop, "normalise").returncode == 0
+
+
+def test_only_variables_that_matter_are_set(shop: Path, tracelens: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shop / "shop/region.py").write_text(
+        "import os\n\n\ndef where():\n    return os.environ.get('SHOP_REGION', 'eu')\n\n\n"
+        "def double(n):\n    return 2 * n\n"
+    )
+    (shop / "go.py").write_text("from shop.region import double, where\n\nwhere()\ndouble(4)\n")
+    monkeypatch.setenv("SHOP_REGION", "us")
+    recorded = tracelens("record", *PYTHON, "--", "python", "go.py")
+    assert recorded.returncode == 0, recorded.stderr
+    texts = [json.loads(tracelens("test", name, *PYTHON, "--json").stdout)["text"] for name in ("double", "where")]
+    assert "double(4) == 8" in texts[0] and "setenv" not in texts[0]
+    assert 'monkeypatch.setenv("SHOP_REGION", "us")' in texts[1]
 
 
 def test_nothing_recorded_is_said(shop: Path, tracelens: Run) -> None:

@@ -54,7 +54,7 @@ def test_a_change_is_taken_in(tmp_path: Path) -> None:
         assert [unit.qualname for unit in index.find("another")] == ["m.another"]
         index.close()
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        assert process.wait(60) == 130
     finally:
         process.kill()
 

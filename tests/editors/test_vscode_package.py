@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.editors.conftest import EXTENSION, npm
-from tracelens_lsp.server import make_server
+from tracelens_lsp.server import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +33,10 @@ def test_the_package_holds_the_bundle_and_the_papers_only(built: Path) -> None:
             "extension/dist/THIRD-PARTY-NOTICES.txt",
             "extension/dist/extension.js",
             "extension/media/icon.png",
+            "extension/media/pictures/fix.png",
+            "extension/media/pictures/flame-graph.png",
+            "extension/media/pictures/hover.png",
+            "extension/media/pictures/light-bulb.png",
             "extension/media/tracelens.svg",
             "extension/media/walkthrough/fix.md",
             "extension/media/walkthrough/look.md",
@@ -81,7 +85,7 @@ def test_interpreters_that_a_workspace_names_need_its_trust() -> None:
 
 def test_every_server_command_that_the_extension_names_exists_and_no_id_is_registered_twice() -> None:
     # The client library registers the server's commands under the server's own names.
-    server = set(make_server().protocol.fm.commands)
+    server = set(COMMANDS)
     palette = {command["command"] for command in manifest()["contributes"]["commands"]}
     sent = set(re.findall(r"execute\(\s*'(tracelens\.\w+)'", (EXTENSION / "src" / "commands.ts").read_text()))
     linked = re.search(r"LINKED_COMMANDS = \[([^]]*)]", (EXTENSION / "src" / "server.ts").read_text())

@@ -20,6 +20,7 @@ class Endpoint:
         self.base_url = f"http://127.0.0.1:{port}/v1"
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.paths: list[str] = []
 
     def settings(self, **more: Any) -> LlmEndpoint:
         return LlmEndpoint(self.base_url, "scripted", **{"key": "k-123", "timeout_seconds": 5.0, **more})
@@ -38,6 +39,7 @@ def serving(*turns: Turn) -> Iterator[Endpoint]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             endpoint.requests.append(body)
+            endpoint.paths.append(self.path)
             endpoint.keys.append(self.headers.get("authorization", ""))
             turns[min(len(endpoint.requests), len(turns)) - 1](self)
 
@@ -57,7 +59,9 @@ def serving(*turns: Turn) -> Iterator[Endpoint]:
         server.server_close()
 
 
-def says(text: str, *, streamed: bool = True) -> Turn:
+def says(text: str, *, streamed: bool = True, **more: Any) -> Turn:
+    """more: what the parts of a streamed answer have beside the usual."""
+
     def turn(handler: BaseHTTPRequestHandler) -> None:
         if not streamed:
             message = {"role": "assistant", "content": text}
@@ -66,8 +70,10 @@ def says(text: str, *, streamed: bool = True) -> Turn:
             return
         begin_stream(handler)
         for start in range(0, len(text), 40):
-            chunk(handler, {"content": text[start : start + 40]})
-        chunk(handler, {}, "stop")
+            chunk(handler, {"content": text[start : start + 40]}, **more)
+        if more:  # Azure begins with a part without choices, OpenAI ends with one
+            part(handler, {"choices": [], **more})
+        chunk(handler, {}, "stop", **more)
         handler.wfile.write(b"data: [DONE]\n\n")
         handler.close_connection = True
 
@@ -128,8 +134,11 @@ def begin_stream(handler: BaseHTTPRequestHandler, *, chunked: bool = False) -> N
     handler.end_headers()
 
 
-def chunk(handler: BaseHTTPRequestHandler, delta: dict[str, str], finish: str | None = None) -> None:
-    body = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
-    body["choices"] = [{"index": 0, "delta": delta, "finish_reason": finish}]  # type: ignore[assignment]
+def chunk(handler: BaseHTTPRequestHandler, delta: dict[str, str], finish: str | None = None, **more: Any) -> None:
+    part(handler, {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more})
+
+
+def part(handler: BaseHTTPRequestHandler, said: dict[str, Any]) -> None:
+    body = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", **said}
     handler.wfile.write(b"data: " + json.dumps(body).encode() + b"\n\n")
     handler.wfile.flush()

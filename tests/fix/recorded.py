@@ -25,7 +25,7 @@ from tracelens_indexer.store.answers import (
     Profile,
     UnitRecord,
 )
-from tracelens_recorder import values
+from tracelens_recorder import classes, values
 from tracelens_recorder.replayable import encode_arguments
 
 
@@ -103,6 +103,8 @@ class Program:
         self.file = root / path
         self.file.write_text(textwrap.dedent(text).lstrip())
         self.index = RecordedIndex()
+        self.test = ""
+        """In which the calls are said to have been made."""
 
     @contextlib.contextmanager
     def loaded(self) -> Iterator[Any]:
@@ -117,8 +119,9 @@ class Program:
         finally:
             del sys.modules[name]
 
-    def record(self, scope: str, *argument_lists: Any, replayable: bool = True) -> str:
+    def record(self, scope: str, *argument_lists: Any, replayable: bool = True, test: str = "") -> str:
         """Call a function once per tuple of arguments. Returns the id of the last failure, "" when there was none."""
+        self.test = test
         found = ""
         with self.loaded() as module:
             for arguments in argument_lists:
@@ -146,11 +149,14 @@ class Program:
                 list(returned)
                 returned = None
         except Exception as error:
-            outcome = values.type_name(type(error))
+            outcome = classes.type_name(type(error))
             message = values.message_of(error)[0]
             place = error.__traceback__
             while place is not None:
                 code = place.tb_frame.f_code
+                for value in place.tb_frame.f_locals.values():
+                    if inspect.iscoroutine(value):  # what the program forgot to await is not reported as ours
+                        value.close()
                 if code.co_filename == str(self.file):
                     inner = unit_of(self.root, self.path, code.co_qualname) if "<" not in code.co_qualname else unit
                     self.index.units[inner.id] = inner
@@ -175,7 +181,7 @@ class Program:
             message=message,
             line=line,
             caller=None,
-            test="",
+            test=self.test,
             replay=encoded,
             body_hash="",
         )
@@ -192,6 +198,7 @@ class Program:
             statement_hash="",
             n=1,
             calls=number,
+            counting="exact",
             last_ns=0,
             origin=True,
             state="fresh",

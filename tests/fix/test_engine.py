@@ -46,7 +46,7 @@ def test_without_a_sandbox_nothing_runs_and_it_says_so(tmp_path: Path) -> None:
 def test_without_a_replayable_call_it_is_not_verified(tmp_path: Path) -> None:
     program = Program(tmp_path, MEAN)
     failure = program.record("mean", ([],), replayable=False)
-    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable)
+    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
     assert report.best and report.best.verdict.kind == "not verified"
     assert "no recorded call of it can be made again" in report.best.verdict.words
 
@@ -56,7 +56,7 @@ def test_a_failure_that_needs_its_run_is_not_verified(tmp_path: Path) -> None:
     program = Program(tmp_path, "LIMIT = 0\n\ndef share(n):\n    return n / LIMIT\n")
     failure = program.record("share", (1,))
     program.file.write_text("LIMIT = 2\n\ndef share(n):\n    return n / LIMIT\n")
-    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable)
+    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
     assert report.best and "does not reproduce outside its run (it returns 0.5)" in report.best.verdict.words
 
 
@@ -64,8 +64,8 @@ def test_a_failure_that_needs_its_run_is_not_verified(tmp_path: Path) -> None:
 def test_a_call_without_arguments_needs_no_recording_of_them(tmp_path: Path) -> None:
     program = Program(tmp_path, "PRICES = {}\n\ndef first():\n    return PRICES['a']\n")
     failure = program.record("first", (), replayable=False)
-    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable)
-    assert report.best and report.best.verdict.kind == "fixed"
+    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
+    assert report.best and report.best.verdict.kind == "stops"
 
 
 @needs_sandbox
@@ -79,16 +79,16 @@ def test_a_caller_up_the_stack_can_prove_it(tmp_path: Path) -> None:
     """
     program = Program(tmp_path, text)
     failure = program.record("outer", ([1.0, 3.0],), ([],))
-    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable)
+    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
     assert report.unit.scope == "inner"
-    assert report.best and report.best.verdict.kind == "fixed", report.statements
+    assert report.best and report.best.verdict.kind == "stops", report.statements
     assert any("re-ran through program.outer" in one for one in report.statements)
 
 
 def test_tests_are_not_edited(tmp_path: Path) -> None:
     program = Program(tmp_path, "def test_it(x=0):\n    return 1 / x\n", "test_program.py")
     failure = program.record("test_it", (0,))
-    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable)
+    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
     assert report.fixes == () and "tests are not edited" in report.statements[0]
 
 
@@ -96,7 +96,7 @@ def test_tests_are_not_edited(tmp_path: Path) -> None:
 def test_what_is_raised_on_purpose_is_left_alone(tmp_path: Path) -> None:
     program = Program(tmp_path, "def find(rows, k):\n    for r in rows:\n        pass\n    raise KeyError(k)\n")
     failure = program.record("find", ([], "k"))
-    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable)
+    report = propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
     assert report.fixes == () and any("raises KeyError on purpose" in one for one in report.statements)
 
 
@@ -112,11 +112,11 @@ def test_an_unknown_failure_and_a_vanished_function_are_one_line(tmp_path: Path)
     program = Program(tmp_path, MEAN)
     failure = program.record("mean", ([],))
     with pytest.raises(TraceLensError, match="no such failure"):
-        propose(program.index, "f:none", workspace=tmp_path, python=sys.executable)
+        propose(program.index, "f:none", workspace=tmp_path, python=sys.executable, seconds=0)
     for text, why in (("x = 1\n", "is not a function in program.py now"), ("def mean(:\n", "does not parse")):
         program.file.write_text(text)
         with pytest.raises(TraceLensError, match=why):
-            propose(program.index, failure, workspace=tmp_path, python=sys.executable)
+            propose(program.index, failure, workspace=tmp_path, python=sys.executable, seconds=0)
 
 
 @needs_sandbox

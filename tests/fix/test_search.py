@@ -77,6 +77,19 @@ def test_tests_that_pytest_collects_are_the_oracle(tmp_path: Path) -> None:
 
 
 @needs_sandbox
+def test_what_a_test_case_of_unittest_raises_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "least.py").write_text("def least(a, b):\n    return a if a > b else b\n")
+    (tmp_path / "test_least.py").write_text(
+        "import unittest\nfrom least import least\n\n\nclass LeastTest(unittest.TestCase):\n"
+        "    def test_first(self):\n        self.assertEqual(least(1, 2), 1)\n\n"
+        "    def test_same(self):\n        self.assertEqual(least(2, 2), 2)\n"
+    )
+    report = repair(tmp_path, sys.executable, CollectedTests(), cpu_seconds=2)
+    assert report.failing == ["test_least.py::LeastTest::test_first"] and report.passing == 1, report.problem
+    assert report.repairs
+
+
+@needs_sandbox
 def test_tests_that_lean_on_each_other_keep_their_order(tmp_path: Path) -> None:
     (tmp_path / "total.py").write_text("def add(seen, n):\n    seen.append(n)\n    return sum(seen) - n\n")
     (tmp_path / "test_total.py").write_text(
@@ -87,6 +100,22 @@ def test_tests_that_lean_on_each_other_keep_their_order(tmp_path: Path) -> None:
     scope: dict[str, object] = {}
     exec(report.repairs[0].patch.content, scope)
     assert scope["add"]([1, 1], 4) == 6  # type: ignore[operator]
+
+
+@needs_sandbox
+def test_checks_that_pass_one_time_and_fail_another_are_left_out_and_told(tmp_path: Path) -> None:
+    source = (
+        "def area(a, b):\n    return a + b\n\n\n"
+        "def turn():\n    with open('turns', 'a+') as file:\n        file.seek(0)\n"
+        "        n = len(file.read())\n        file.write('x')\n    return n % 2\n"
+    )
+    wrong = ["assert area(3, 4) == 12", "assert area(1, 1) == 1", "assert area(0, 5) == 0"]
+    report = searched(tmp_path, source, *wrong, "assert turn()", "assert area(2, 2) == 4")
+    assert report.failing == ["check 0", "check 1", "check 2"] and report.by_chance == ["check 3"]
+    assert "a * b" in report.repairs[0].patch.content.decode() and "turn" not in report.repairs[0].title
+    alone = searched(tmp_path, source, "assert turn()", "assert area(2, 2) == 4")
+    assert alone.problem == "check 0 passes one time and fails another: no repair can be held against that"
+    assert not alone.repairs and not alone.tried
 
 
 @needs_sandbox

@@ -167,3 +167,26 @@ def test_namespace_packages_and_src_layouts_and_packages_of_one_name() -> None:
         ("two/main.py", "two/src/shop/core.py"),
     }
     assert every_site_is_told_of(linked)
+
+
+def test_a_tuple_of_types_that_holds_itself_is_looked_into_once() -> None:
+    linked = program(
+        """
+        class A:
+            def run(self): pass
+
+        kinds = (A,)
+        for _ in range(3):
+            kinds = (kinds, A)
+
+        def use(one):
+            if isinstance(one, kinds):
+                one.run()
+            if isinstance(use, kinds):
+                use(one)
+
+        use(A())
+        """
+    )
+    assert not linked.links.partial
+    assert "main.use -> main.A.run" in linked.edges()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.graph.program import program
+from tracelens_indexer.graph.flowing import Flowing
 
 PRELUDE = "def f(): pass\ndef g(): pass\n"
 
@@ -119,3 +120,17 @@ def test_annotations_count_only_where_nothing_flows() -> None:
 def test_hostile_programs_end_with_an_outcome_for_every_site(source: str) -> None:
     linked = program(source)
     assert len(linked.links.resolutions) == sum(len(facts.sites) for _, facts in linked.files.values())
+
+
+def test_work_that_makes_more_work_ends_at_its_bound() -> None:
+    """Indexing sqlalchemy took all the memory there was: rules that only called for rules were not counted in time."""
+    flowing = Flowing(8)
+    node = flowing.new_nodes(1)
+
+    def again(value: int) -> None:
+        flowing.watch(node, again)
+
+    flowing.add(node, 1)
+    flowing.watch(node, again)
+    flowing.run(1_000)
+    assert flowing.exhausted

@@ -3,8 +3,13 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from tracelens.answers.diagnostics import Rule
+from tracelens_lsp import server
 
 HEAVY = {
     "torch",
@@ -22,6 +27,9 @@ HEAVY = {
     "starlette",
     "uvicorn",
     "pydantic",
+    "attrs",
+    "lsprotocol",
+    "pygls",
 }
 
 
@@ -36,5 +44,15 @@ def test_start_imports_nothing_heavy(module: str) -> None:
 
 
 def test_the_command_line_does_not_load_the_protocol() -> None:
-    code = "import tracelens.cli.main, tracelens.cli.hot, sys; print(bool({'lsprotocol', 'pygls'} & set(sys.modules)))"
+    code = "import tracelens.cli.main, tracelens.cli.hot, sys; print('tracelens_lsp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"False"
+
+
+def test_every_rule_of_a_diagnostic_is_described() -> None:
+    rules = {file.stem for file in (Path(server.__file__).parent / "rules").iterdir()}
+    assert rules == set(get_args(Rule))
+
+
+def test_every_handler_that_the_server_names_is_there() -> None:
+    names = server.handlers()
+    assert len(names) > 30 and all(callable(server.handler(name)) for name in names)

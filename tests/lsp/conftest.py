@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -65,6 +66,16 @@ CALLS: list[dict[str, Any]] = [
 def workspace(tmp_path: Path) -> Path:
     root = tmp_path / "shop"
     recorded.workspace(root, FILES, CALLS).close()
+    return root
+
+
+def recorded_by_running(root: Path, files: dict[str, str]) -> Path:
+    """A workspace whose main.py our recorder has recorded: calls that can be made again."""
+    recorded.write(root, files)
+    environment = {**os.environ, "TRACELENS_CONFIG": str(root.parent / "config.toml")}
+    command = [sys.executable, "-m", "tracelens.cli", "record", "--", "main.py"]
+    ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
     return root
 
 
@@ -131,10 +142,12 @@ class Editor:
         found = await self.client.text_document_code_lens_async(params) or []
         return [(lens.range.start.line, lens.command.title) for lens in found if lens.command]
 
-    async def hints(self, uri: str) -> list[lsp.InlayHint]:
+    async def hints(self, uri: str, *, parameters: bool = False) -> list[lsp.InlayHint]:
+        """Those at the end of `def` lines, or those on parameters."""
         whole = lsp.Range(lsp.Position(0, 0), lsp.Position(1000, 0))
         params = lsp.InlayHintParams(lsp.TextDocumentIdentifier(uri), whole)
-        return list(await self.client.text_document_inlay_hint_async(params) or [])
+        found = await self.client.text_document_inlay_hint_async(params) or []
+        return [hint for hint in found if (hint.kind is lsp.InlayHintKind.Parameter) is parameters]
 
     async def diagnostics(self, uri: str, wanted: int | None = None) -> list[lsp.Diagnostic]:
         """Pulled, or waited for (until there are as many as wanted) where the server publishes."""
@@ -155,6 +168,26 @@ class Editor:
         params = lsp.CodeActionParams(lsp.TextDocumentIdentifier(uri), lsp.Range(at, at), context)
         found = await self.client.text_document_code_action_async(params) or []
         return [action for action in found if isinstance(action, lsp.CodeAction)]
+
+
+def applied(editor: Editor, text: str, edit: lsp.WorkspaceEdit) -> str:
+    """The text after a workspace edit of one document, as a client would apply it."""
+    edits: list[lsp.TextEdit | lsp.AnnotatedTextEdit] = []
+    for of_file in (edit.changes or {}).values():
+        edits += of_file
+    for change in edit.document_changes or ():
+        assert isinstance(change, lsp.TextDocumentEdit)
+        edits += [item for item in change.edits if isinstance(item, lsp.TextEdit | lsp.AnnotatedTextEdit)]
+    lines = text.split("\n")
+
+    def offset(at: lsp.Position) -> int:
+        line = lines[at.line]
+        character = next(n for n in range(len(line) + 1) if editor.length(line[:n]) == at.character)
+        return sum(len(one) + 1 for one in lines[: at.line]) + character
+
+    for item in sorted(edits, key=lambda item: offset(item.range.start), reverse=True):
+        text = text[: offset(item.range.start)] + item.new_text + text[offset(item.range.end) :]
+    return text
 
 
 async def eventually(true: Callable[[], object], seconds: float = 10.0) -> None:
@@ -216,7 +249,7 @@ def connect(workspace: Path, tmp_path: Path) -> Connect:
             editor = Editor(client, root, answer)
             editor.refreshed, editor.shown = refreshed, shown
             yield editor
-            await asyncio.wait_for(client.shutdown_session(), 10)
+            await asyncio.wait_for(client.shutdown_session(), 60)
         finally:
             if client._server and client._server.returncode is None:
                 client._server.kill()

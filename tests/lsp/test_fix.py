@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lsprotocol import types as lsp
 
-from tests.answers import recorded
-from tests.lsp.conftest import PRICING, Connect, Editor
+from tests.lsp.conftest import PRICING, Connect, applied, recorded_by_running
 
 MAIN = """\
 from pricing import apply_discount
@@ -26,32 +23,7 @@ for price in (10.0, 20.0, 0.0, 30.0, 0.0):
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    root = recorded.write(tmp_path / "shop", {"pricing.py": PRICING, "main.py": MAIN})
-    environment = {**os.environ, "TRACELENS_CONFIG": str(tmp_path / "config.toml")}
-    command = [sys.executable, "-m", "tracelens.cli", "record", "--", "main.py"]
-    ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return root
-
-
-def _applied(editor: Editor, text: str, edit: lsp.WorkspaceEdit) -> str:
-    """The text after a workspace edit of one document, as a client would apply it."""
-    edits: list[lsp.TextEdit] = []
-    for of_file in (edit.changes or {}).values():
-        edits += of_file
-    for change in edit.document_changes or ():
-        assert isinstance(change, lsp.TextDocumentEdit)
-        edits += [item for item in change.edits if isinstance(item, lsp.TextEdit)]
-    lines = text.split("\n")
-
-    def offset(at: lsp.Position) -> int:
-        line = lines[at.line]
-        character = next(n for n in range(len(line) + 1) if editor.length(line[:n]) == at.character)
-        return sum(len(one) + 1 for one in lines[: at.line]) + character
-
-    for item in sorted(edits, key=lambda item: offset(item.range.start), reverse=True):
-        text = text[: offset(item.range.start)] + item.new_text + text[offset(item.range.end) :]
-    return text
+    return recorded_by_running(tmp_path / "shop", {"pricing.py": PRICING, "main.py": MAIN})
 
 
 @pytest.mark.parametrize("name", ["vscode", "neovim"])
@@ -65,7 +37,7 @@ async def test_the_light_bulb_offers_a_fix_that_was_replayed(name: str, connect:
         assert resolved.edit is not None, said
         assert "no longer raises" in said and "failing 2/2 fixed" in said
         assert bool(resolved.edit.document_changes) == (name == "vscode")
-        fixed = _applied(editor, PRICING, resolved.edit)
+        fixed = applied(editor, PRICING, resolved.edit)
         namespace: dict[str, object] = {}
         exec(fixed, namespace)
         assert namespace["apply_discount"](0.0, "gold") == 0.0  # type: ignore[operator]
@@ -89,7 +61,7 @@ async def test_a_fix_finds_its_place_beside_what_was_typed_and_not_saved(connect
         actions = await editor.actions(uri, "saving / price")
         resolved = await editor.client.code_action_resolve_async(actions[0])
         assert resolved.edit
-        fixed = _applied(editor, text, resolved.edit)
+        fixed = applied(editor, text, resolved.edit)
         assert fixed.startswith(text[: text.index("def apply_discount")])
         compile(fixed, "pricing.py", "exec")
         assert fixed != text
@@ -116,4 +88,23 @@ async def test_a_fix_that_a_link_asked_for_is_shown_before_it_is_applied(connect
         [params] = asked
         assert params.edit.change_annotations and params.edit.document_changes
         [annotation] = params.edit.change_annotations.values()
-        assert annotation.needs_confirmation and annotation.label == "Fix ZeroDivisionError in apply_discount"
+        assert annotation.needs_confirmation and "failing 2/2 fixed" in (annotation.description or "")
+
+
+async def test_our_own_client_is_given_the_evidence_of_a_fix_with_its_diff(connect: Connect, workspace: Path) -> None:
+    async with connect("vscode", root=workspace, options={"client": "tracelens-vscode"}) as editor:
+        uri = editor.open("pricing.py")
+        [failure] = [d.data["failure"] for d in await editor.diagnostics(uri) if d.code == "failure"]
+        asked: list[Any] = []
+
+        @editor.client.feature("tracelens/preview")
+        def preview(params: Any) -> dict[str, bool]:
+            asked.append(params)
+            return {"applied": False}
+
+        command = lsp.ExecuteCommandParams("tracelens.fix", [failure])
+        await editor.client.workspace_execute_command_async(command)
+        [params] = asked
+        assert "failing 2/2 fixed" in params.evidence and params.title
+        [change] = params.edit.documentChanges
+        assert change.textDocument.uri == uri and change.edits[0].newText

@@ -135,6 +135,21 @@ async def test_settings_switch_surfaces_off(connect: Connect) -> None:
         assert [hint.label for hint in await editor.hints(service)] == ["4 calls · p50 50ms · 98%"]
         assert len(await editor.lenses(uri)) == 1
 
+        def say(**settings: Any) -> None:
+            change = lsp.DidChangeConfigurationParams({"tracelens": settings})
+            editor.client.workspace_did_change_configuration(change)
+
+        # What is hot, and how many lenses a file has, is for the person to say.
+        assert len(await editor.lenses(service)) == 1
+        say(inlayHints="hot", hot={"functions": 0})
+        assert (await editor.lenses(service), await editor.hints(service)) == ([], [])
+        say(hot={"functions": 5, "leastPercent": 99.5})
+        assert await editor.lenses(service) == []
+        say(hot={"leastPercent": 1}, codeLens={"most": "many"})
+        assert len(await editor.lenses(service)) == 1 and len(await editor.lenses(uri)) == 1
+        say(codeLens={"most": 0})
+        assert await editor.lenses(uri) == []
+
 
 async def test_commands_with_nonsense_are_answered(connect: Connect) -> None:
     async with connect("vscode") as editor:
@@ -237,18 +252,18 @@ def test_starting_and_answering_imports_nothing_heavy(workspace: Path) -> None:
     code = f"""
 import asyncio, sys
 from pathlib import Path
-from lsprotocol import types as lsp
 from tracelens_lsp import server
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.requests import hover
 from tracelens_lsp.session import Session
-server.make_server()
 session = Session(None)
+server.methods(session)
 root = Path({str(workspace)!r})
 session.workspaces.open_folders([root])
-at = lsp.HoverParams(lsp.TextDocumentIdentifier((root / "pricing.py").as_uri()), lsp.Position(5, 6))
+at = lsp.PositionParams(lsp.TextDocumentIdentifier((root / "pricing.py").as_uri()), lsp.Position(5, 6))
 assert "25 calls" in asyncio.run(hover.hover(session, at)).contents.value
 heavy = {{"torch", "lancedb", "pyarrow", "numpy", "pandas", "networkx", "openai", "duckdb", "sentence_transformers",
-    "click", "rich", "ijson", "viztracer"}}
+    "click", "rich", "ijson", "viztracer", "attrs", "cattrs", "lsprotocol"}}
 print(sorted(heavy & set(sys.modules)))
 """
     ran = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)

@@ -23,7 +23,7 @@ async def save(editor: Editor, name: str, text: str) -> None:
     editor.client.text_document_did_save(lsp.DidSaveTextDocumentParams(lsp.TextDocumentIdentifier(editor.uri(name))))
 
 
-async def known(editor: Editor, name: str, seconds: float = 20.0) -> None:
+async def known(editor: Editor, name: str, seconds: float = 60.0) -> None:
     """Wait until a unit can be found by its name."""
     for _ in range(int(seconds / 0.1)):
         found = await editor.client.workspace_symbol_async(lsp.WorkspaceSymbolParams(name))
@@ -61,6 +61,8 @@ async def test_one_process_takes_in_every_save(connect: Connect) -> None:
         await save(editor, "service.py", "def second():\n    return 1\n")
         await known(editor, "second")
         assert index_processes(editor) == [process]
+        assert os.getpriority(os.PRIO_PROCESS, process) > os.getpriority(os.PRIO_PROCESS, editor.client._server.pid)
+        assert os.sched_getscheduler(process) == os.SCHED_BATCH
 
 
 @linux
@@ -111,6 +113,23 @@ async def test_files_that_change_outside_of_the_editor_are_taken_in(connect: Con
         change = lsp.FileEvent(editor.uri("added.py"), lsp.FileChangeType.Created)
         editor.client.workspace_did_change_watched_files(lsp.DidChangeWatchedFilesParams([change]))
         await known(editor, "from_another_branch")
+        # A file with another name keeps what was recorded of its functions, under the new one.
+        editor.open("pricing.py")
+        (workspace / "pricing.py").rename(workspace / "prices.py")
+        changes = [
+            lsp.FileEvent(editor.uri("pricing.py"), lsp.FileChangeType.Deleted),
+            lsp.FileEvent(editor.uri("prices.py"), lsp.FileChangeType.Created),
+        ]
+        closed = lsp.DidCloseTextDocumentParams(lsp.TextDocumentIdentifier(editor.uri("pricing.py")))
+        editor.client.text_document_did_close(closed)
+        editor.client.workspace_did_change_watched_files(lsp.DidChangeWatchedFilesParams(changes))
+        uri = editor.open("prices.py")
+        for _ in range(600):
+            hover = await editor.hover(uri, "apply_discount")
+            if hover and "25 calls" in hover:
+                break
+            await asyncio.sleep(0.1)
+        assert hover and "moved" in hover
 
 
 def test_the_process_answers_nonsense_and_ends_when_idle(workspace: Path) -> None:

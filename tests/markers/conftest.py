@@ -124,8 +124,11 @@ def _lenses(workspace: Workspace, name: str) -> str:
 
 def _hints(workspace: Workspace, name: str) -> str:
     document = workspace.documents[name]
-    found = hints.hints(document, workspace.index, "all")
-    return _lines(f"{_line(document, hint.position.line)}   {hint.label}" for hint in found)
+    found = hints.hints(document, workspace.index, "all", parameters="all")
+    return _lines(
+        f"{_line(document, hint.position.line)}   {hint.parameter and f'{hint.parameter}: '}{hint.label}"
+        for hint in found
+    )
 
 
 def _diagnostics(workspace: Workspace, name: str) -> str:

@@ -62,6 +62,7 @@ def test_nothing_that_a_trace_says_stands_unmarked(name: str, value: str, outcom
     capture = SimpleNamespace(
         id="c:1", unit=SimpleNamespace(name="f"), arguments=((name, "str", value),), outcome=f"x {outcome}",
         result=None, message=value, duration_ns=-1, caller=(name, value, 3), test=f"t.py::{value}",
+        about=(("user", value), ("tags", name)),
     )  # fmt: skip
     told = calls.one(cast(CaptureRecord, capture), data)
     outside = re.sub("⟦[^⟧]*⟧", "", told)
@@ -136,3 +137,7 @@ def test_a_fix_is_told_with_its_verdict_and_never_as_applied() -> None:
     text = fit(fixes.about(report, "f:1"))
     assert "failing 3 of 3 fixed, passing 12 of 12 same" in text and "+good�" in text
     assert "nothing was applied" in text
+    for kind, told in {"fixed": "--apply", "stops": "--apply --choose 1", "regressed": "", "not verified": ""}.items():
+        report["fixes"][0]["verdict"]["kind"] = kind  # type: ignore[index]
+        last = fixes.about(report, "f:1").next
+        assert last.endswith(told) and ("--apply" in last) == bool(told), "what would be refused is not suggested"

@@ -149,3 +149,9 @@ def record(tmp_path: Path) -> Recording:
         return Recorded(process, sorted(out.glob("*.tlrec")))
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def _usual_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for users, where the tests of other parts give the recorder more."""
+    monkeypatch.delenv("TRACELENS_BUDGET", raising=False)

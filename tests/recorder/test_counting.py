@@ -266,6 +266,25 @@ def test_samples_find_where_the_time_goes(python: str, record: Recording) -> Non
     assert max(seconds, key=lambda name: seconds[name]) == "slow"
 
 
+def test_time_in_which_the_program_did_not_run_is_nobodys(python: str, record: Recording) -> None:
+    recorded = record(
+        python,
+        """
+        import os, subprocess, time
+        def stopped():
+            stop = f"kill -STOP {os.getpid()}; sleep 1; kill -CONT {os.getpid()}"
+            begun = time.perf_counter()
+            stopper = subprocess.Popen(["sh", "-c", stop])
+            while time.perf_counter() < begun + 1.2:
+                pass
+            stopper.wait()
+        stopped()
+        """,
+    )
+    assert recorded.counts["stopped"].total_ns > 1_000_000_000
+    assert sum(sample.weight for sample in recorded.samples) < 0.8
+
+
 def test_threads_that_meet_a_function_at_once_lose_no_call(python: str, record: Recording) -> None:
     names = [f"f{i}" for i in range(60)]
     source = "import sys, threading\nsys.setswitchinterval(1e-6)\nstart = threading.Barrier(8)\n"

@@ -157,6 +157,41 @@ def test_it_stays_small_beside_many_threads_and_values(
         assert recorded.counts["take"].calls == 60_000
 
 
+THREADS = """
+    import sys, threading
+
+    sys.setswitchinterval(1e-6)
+
+    def take(value): return value
+    def bring(value): return value
+    def send(value): return value
+
+    gate = threading.Barrier(4)
+
+    def work():
+        gate.wait()
+        for n in range(60):
+            take(n), bring(n), send(n)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_threads_that_bring_new_values_at_once_are_counted_in_full(
+    modern_python: str, record: Recording, core: str
+) -> None:
+    recorded = record(
+        modern_python, THREADS, options=Options(exact=True, sample_interval=0), env={"TRACELENS_ACCELERATOR": core}
+    )
+    counts = {name: (recorded.counts[name].calls, recorded.counts[name].counting) for name in ("take", "bring", "send")}
+    assert counts == dict.fromkeys(counts, (240, "exact"))
+
+
 @pytest.mark.skipif("3.12" not in INTERPRETERS and "3.13" not in INTERPRETERS, reason="no sys.monitoring here")
 @pytest.mark.parametrize("core", CORES)
 def test_other_tools_keep_what_is_theirs(modern_python: str, record: Recording, core: str) -> None:

@@ -409,10 +409,10 @@ def test_only_what_a_function_never_rebinds_is_told_of_a_late_capture(python: st
             def inner():
                 nonlocal cell
                 cell = 0
-            if kept > 40:
+            if kept > 400:
                 raise ValueError(kept)
 
-        for n in range(1, 45):
+        for n in range(1, 440):
             try:
                 f(n, n, n, n, n)
             except ValueError:
@@ -420,7 +420,7 @@ def test_only_what_a_function_never_rebinds_is_told_of_a_late_capture(python: st
         """,
     )
     late = [call for call in recorded.calls if call.chosen == "failure"]
-    assert late, "four calls of which each is drawn with one chance in three"
+    assert late, "forty calls of which each is drawn with one chance in thirty"
     for call in late:
         assert [name for name, _ in call.arguments] == ["kept"]
         assert (call.replay, call.represents) == (None, 0)

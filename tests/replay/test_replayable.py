@@ -318,7 +318,7 @@ def test_every_supported_python_encodes_and_rebuilds(python: Path, tmp_path: Pat
     if not (9 <= int(python.parts[-3].split(".")[1]) <= 13):
         pytest.skip("not a Python that the recorder supports")
     (tmp_path / "script.py").write_text(SCRIPT)
-    recorder = Path(replayable.__file__).parents[1]
+    recorder = Path(replayable.__file__).parents[2]
     command = [str(python), str(tmp_path / "script.py"), str(tmp_path), str(recorder)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert run.stdout == "same\n", run.stderr

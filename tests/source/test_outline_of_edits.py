@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tracelens.answers.document import DocumentSnapshot, following
-from tracelens_indexer.source.lower import Known
+from tracelens_indexer.source.drafts import Known
 from tracelens_indexer.source.outline import outline
 
 SOURCES = sorted((Path(__file__).resolve().parents[2] / "indexer/tracelens_indexer").rglob("*.py"))[::6]

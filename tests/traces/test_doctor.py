@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.traces.conftest import SAMPLES, Shop
+from tests.traces.conftest import SAMPLES, Shop, index
 from tracelens.answers import nothing
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.traces.importing import import_file
 
 
 def why(shop: Shop, path: str, name: str = "") -> nothing.Nothing:
-    index = IndexSnapshot(shop.index)
-    units = [unit for unit in index.units_in(path) if unit.scope == name]
-    return nothing.why(index, path, units[0] if units else None)
+    snapshot = IndexSnapshot(shop.index)
+    units = [unit for unit in snapshot.units_in(path) if unit.scope == name]
+    return nothing.why(snapshot, path, units[0] if units else None)
 
 
 def log(shop: Shop, tmp_path: Path, place: str) -> None:
@@ -78,3 +78,33 @@ def test_counts_that_are_not_added_up_are_named(shop: Shop, tmp_path: Path) -> N
     profile = shop.index.profile(unit.id)
     assert profile is not None
     assert profile.calls == 1
+
+
+def test_the_tests_that_would_show_it_are_named(shop: Shop, tmp_path: Path) -> None:
+    (shop.root / "tests").mkdir()
+    (shop.root / "tests" / "test_decorators.py").write_text("from shop import decorators\n")
+    (shop.root / "shop" / "tests").mkdir()
+    (shop.root / "shop" / "tests" / "test_all.py").write_text("import shop\n")
+    index(shop.writer, shop.root)
+    log(shop, tmp_path, 'File "shop/pricing.py", line 25, in line_total')
+    assert why(shop, "shop/decorators.py").todo == "tracelens record -- pytest tests/test_decorators.py"
+    assert why(shop, "shop/__main__.py").todo == "tracelens record -- pytest shop/tests"
+
+
+def test_a_run_that_counts_and_samples_missed_no_unit(shop: Shop, tmp_path: Path) -> None:
+    """Our own recordings do both: what they have no calls of was not called."""
+    counted = tmp_path / "counted.json"
+    place = "line_total (shop/pricing.py:23)"
+    counted.write_text(f'{{"traceEvents":[{{"ph":"X","pid":1,"tid":1,"ts":1,"dur":3,"name":"{place}","cat":"fee"}}]}}')
+    import_file(shop, counted)
+    (run,) = shop.index.runs()
+    assert shop.index.counts_calls(run.id)
+    assert why(shop, "shop/pricing.py", "apply_discount").line.startswith(
+        "shop.pricing.apply_discount (shop/pricing.py:29): no calls in 1 run"
+    ), why(shop, "shop/pricing.py", "apply_discount").line
+
+
+def test_a_file_that_is_not_there_is_said_and_the_one_that_may_be_meant(shop: Shop) -> None:
+    told = why(shop, "shop/tests/pricing.py")
+    assert told.line.endswith("no such file in this workspace. tracelens doctor shop/pricing.py   (is this meant?)")
+    assert why(shop, "shop/zzz.py").todo == "name it from the root of the workspace"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.traces.conftest import Shop, index
+from tracelens_indexer.traces.anchors import Anchors
 from tracelens_indexer.traces.importing import import_file
 
 FLASK = """
@@ -44,10 +46,42 @@ class OrderView:
     def get(self, request): ...
     def post(self, request): ...
 """
+SETS = """
+from rest_framework import routers, viewsets
+
+class LineViewSet(viewsets.ModelViewSet):
+    def list(self, request): ...
+    def retrieve(self, request, pk=None): ...
+"""
+SETS_URLS = """
+from django.urls import include, path
+from rest_framework import routers
+from .views import LineViewSet, overview
+router = routers.DefaultRouter()
+router.register(r"lines", LineViewSet, basename="line")
+urlpatterns = [path("", overview), path("rest/", include(router.urls))]
+"""
+STARLETTE = """
+from aiohttp import web
+from starlette.routing import Route
+
+async def health(request): ...
+async def upload(request): ...
+def legacy(): ...
+class Users:
+    def get(self): ...
+
+routes = [Route("/health", health, methods=["GET"])]
+app.add_api_route("/uploads/{name:path}", upload, methods=["POST"])
+flask.add_url_rule("/legacy", view_func=legacy)
+flask.add_url_rule("/users/", "users", view_func=Users.as_view("users"))
+web_app.router.add_put("/aio/{name}", upload)
+"""
 URLS = """
 from django.urls import include, path, re_path
 from . import views
 urlpatterns = [
+    path("basket/", include("lines.urls")),
     path("shop/<int:pk>/", views.order_detail),
     path("shop/", views.OrderView.as_view(), name="orders"),
     re_path(r"^archive/(?P<year>[0-9]{4})/$", views.order_detail),
@@ -80,6 +114,10 @@ def web(shop: Shop) -> Shop:
         "web/urls.py": URLS,
         "web/__init__.py": "",
         "tasks.py": TASKS,
+        "lines/__init__.py": "",
+        "lines/views.py": SETS + "\n\ndef overview(request): ...\n",
+        "lines/urls.py": SETS_URLS,
+        "starlette_app.py": STARLETTE,
     }.items():
         path = shop.root / name
         path.parent.mkdir(exist_ok=True)
@@ -129,6 +167,16 @@ def joined(shop: Shop, path: Path) -> list[str]:
         ("GET", "shop/", "OrderView.get"),
         ("POST", "shop/", "OrderView.post"),
         ("GET", "^archive/(?P<year>[0-9]{4})/$", "order_detail"),
+        ("HEAD", "/items/", "list_items"),
+        ("GET", "basket/rest/^lines/$", "LineViewSet.list"),
+        ("GET", "basket/rest/^lines/(?P<pk>[^/.]+)/$", "LineViewSet.retrieve"),
+        ("DELETE", "basket/rest/^lines/(?P<pk>[^/.]+)/$", "LineViewSet"),
+        ("GET", "basket/", "overview"),
+        ("GET", "/health", "health"),
+        ("POST", "/uploads/{name:path}", "upload"),
+        ("GET", "/legacy", "legacy"),
+        ("GET", "/users/", "Users.get"),
+        ("PUT", "/v1/aio/{name}", "upload"),
     ],
 )
 def test_a_route_is_joined_to_its_handler(web: Shop, tmp_path: Path, method: str, route: str, scope: str) -> None:
@@ -229,3 +277,26 @@ def test_children_may_overlap_outlast_and_circle(shop: Shop, tmp_path: Path) -> 
     assert shop.profile("line_total").unit.calls == 2
     assert shop.profile("normalise").unit.calls == 3
     assert summary.skipped == {"span with an id that was seen before": 1, "negative duration": 1}
+
+
+def test_files_that_register_no_handler_are_not_looked_up_in_git(
+    web: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a process, of which so many are allowed: the files that the trace is about would have none left."""
+    subprocess.run(["git", "init", "-q"], cwd=web.root, check=True, capture_output=True)
+    asked: list[str] = []
+    ask = Anchors._git
+
+    def counted(anchors: Anchors, name: str) -> bytes | None:
+        asked.append(name)
+        return ask(anchors, name)
+
+    monkeypatch.setattr(Anchors, "_git", counted)
+    attributes = [{"key": "vcs.ref.head.revision", "value": {"stringValue": "3fa9c1d2" * 5}}]
+    told = span(1, "GET /health", kind=2, attributes={"http.route": "/health", "http.request.method": "GET"})
+    trace = tmp_path / "t.json"
+    scoped = [{"scope": {"name": ""}, "spans": [told]}]
+    trace.write_text(json.dumps({"resourceSpans": [{"resource": {"attributes": attributes}, "scopeSpans": scoped}]}))
+    import_file(web, trace)
+    assert any("starlette_app.py" in name for name in asked)
+    assert not any("shop/pricing.py" in name for name in asked), asked

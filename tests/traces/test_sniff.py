@@ -105,7 +105,7 @@ def test_every_sample_is_recognised(sample: str) -> None:
         (b"\x0a\x20\x08\x01\x12\x00\xff\xfe\x00", "protobuf", "traceconv json FILE"),
         (b"MOJ\x04\x01", "MOJO of a later version", "mojo2austin FILE"),
         (b'{"trace_id":"1","step_id":2,"agent_state":{}}', "pickle", "events.jsonl"),
-        (b'{"task_id":"1","status":"ok","result":{"final_patch":{}}}', "proposed patch", "traceback"),
+        (b'{"task_id":"1","status":"ok","result":{"final_patch":{}}}', "proposed patch", "proposed fix"),
         (pickle.dumps({"line_profiler": 1}), "lprof", "never"),
         (pickle.dumps({"x": 1}), "pickle", "never"),
         (b"SQLite format 3\x00", "SQLite", ""),

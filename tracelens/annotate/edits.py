@@ -94,7 +94,7 @@ class _File:
         self.module = module
         self.made: list[Edit] = []
         self.needed: set[str] = set()
-        self.bound = _bound(source.tree)
+        self.bound = bound_names(source.tree)
         self.postponed = self.bound.get("annotations") == "__future__.annotations"
 
     def of(
@@ -203,7 +203,7 @@ class _File:
             joined[edit.start] = Edit(edit.start, max(edit.end, other.end), other.text + edit.text) if other else edit
         edits = list(joined.values())
         if self.needed:
-            at = _behind_imports(self.source)
+            at = behind_imports(self.source)
             lines = [
                 f"    from {dotted.rpartition('.')[0]} import {dotted.rpartition('.')[2]}\n"
                 for dotted in sorted(self.needed)
@@ -213,7 +213,7 @@ class _File:
         return edits
 
 
-def _bound(tree: ast.Module) -> dict[str, str]:
+def bound_names(tree: ast.Module) -> dict[str, str]:
     """Names that the module imports or defines at its top, and what they stand for."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):
@@ -229,7 +229,7 @@ def _bound(tree: ast.Module) -> dict[str, str]:
     return found
 
 
-def _behind_imports(source: Source) -> int:
+def behind_imports(source: Source) -> int:
     """The beginning of the line behind the imports at the top, or behind the docstring."""
     line = 0
     for node in source.tree.body:

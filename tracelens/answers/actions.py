@@ -8,40 +8,57 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tracelens.answers import ignored, places, words
-from tracelens.answers.annotate import Edit, observed_annotations
 from tracelens.answers.document import DocumentSnapshot, Position, Span, placed, state_now
-from tracelens.answers.hover import FIX, SHOW_CALLS, WHY
+from tracelens.answers.hover import SHOW_CALLS, WHY
 from tracelens.answers.snapshot import IndexSnapshot, on_purpose, raised_here
+from tracelens_indexer.profiles.rows import RESULT
 from tracelens_indexer.source.facts import Unit
-from tracelens_indexer.store.answers import FailureRecord
+from tracelens_indexer.store.answers import CaptureRecord, FailureRecord, Profile
 
-Kind = Literal["fix", "show", "edit", "ignore"]
+Kind = Literal["fix", "make", "show", "ignore"]
+MAKE = "tracelens.make"
+REPLAY = "tracelens.replay"
+CHOOSE = "tracelens.chooseRun"
 SHOW = "tracelens.show"
 EXPLAIN = "tracelens.explain"
 CALLERS = "tracelens.showCallers"
 SIMILAR = "tracelens.similar"
 
 _MOST_FAILURES = 3
+_LEAST_ANNOTATED = 5
+"""Calls with values from which on an annotation is worth proposing."""
+_LARGEST_CACHED = 400_000
+"""Bytes of a file that is read for whether a function of it can be cached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    span: Span
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
     title: str
     kind: Kind
-    """fix: resolves to an edit; show: runs the command; edit and ignore: have their edits with them."""
+    """fix and make: resolve to an edit; show: runs the command; ignore: has its edits with it."""
     command: str
     arguments: tuple[str, ...]
+    """Of "make": what is made, and the id of what it is about."""
     failure: str = ""
     """Id of the failure that the action is about, "" none."""
     edits: tuple[Edit, ...] = ()
+    by_model: bool = False
+    """Whether a language model writes what it makes."""
 
 
 def actions(
-    document: DocumentSnapshot, snapshot: IndexSnapshot, selection: Span, *, asked: bool = True
+    document: DocumentSnapshot, snapshot: IndexSnapshot, selection: Span, *, asked: bool = True, model: str = ""
 ) -> list[Action]:
     """What can be done at a selection: on a failing line, on the `def` line of a unit, or on a call site's line.
 
-    `asked` says that a person opened the menu: then a unit without data offers to say why it has none.
+    `asked` says that a person opened the menu: then a unit without data offers to say why it has none. `model`: name
+    of the language model that the user configured, "" none.
     """
     found: list[Action] = []
     units = placed(document, snapshot.units_in(document.path))
@@ -63,23 +80,82 @@ def actions(
             if on_definition or _on(places.place_of(document, unit, failure), first, last)
         ]
         for failure in failures[:_MOST_FAILURES]:
-            found += _for_failure(failure)
+            found += _for_failure(failure, model, _again(snapshot.kept_calls(identity), failure.type))
         if on_definition or failures:
             name = words.clean(unit.name)
             found.append(Action(f"Show what was recorded of {name}", "show", SHOW, (f"u:{identity:x}",)))
         if asked and on_definition and unit.kind in ("function", "method"):
-            found += _annotate(document, snapshot, identity, unit)
+            found += _of_calls(document, snapshot, identity, unit)
             found.append(Action(f"Show code like {words.clean(unit.name)}", "show", SIMILAR, (f"u:{identity:x}",)))
+            found += _of_test(snapshot, identity)
     return found
 
 
-def _annotate(document: DocumentSnapshot, snapshot: IndexSnapshot, identity: int, unit: Unit) -> list[Action]:
+def _of_test(snapshot: IndexSnapshot, identity: int) -> list[Action]:
+    """To look at one test alone, one that failed before others; or back from one."""
+    if snapshot.index.test:
+        return [Action("Show every test again", "show", CHOOSE, ("",))]
+    profile = snapshot.profile(identity)
+    failed = [test for failure in (profile.failures if profile else ()) for test in failure.tests]
+    tests = [*failed, *(test for test, _ in (profile.tests if profile else ()))]
+    return [
+        Action(f"Show only what {words.test_name(test)} did", "show", CHOOSE, (f"test:{test}",)) for test in tests[:1]
+    ]
+
+
+def _of_calls(document: DocumentSnapshot, snapshot: IndexSnapshot, identity: int, unit: Unit) -> list[Action]:
+    """What the recorded calls of a unit are good for."""
+    name, about = words.clean(unit.name), f"u:{identity:x}"
+    kept = snapshot.kept_calls(identity)
+    found = []
+    if again := _again(kept):
+        calls = words.counted(again, "recorded call")
+        found.append(Action(f"Make {calls} of {name} again", "show", REPLAY, (about,)))
+        found.append(Action(f"Make tests of {name} from {calls}", "make", MAKE, ("tests", about)))
     profile = snapshot.profile(identity)
     if profile is None or state_now(profile, unit) == "stale":
+        return found
+    if profile.captured >= _LEAST_ANNOTATED and _can_be_annotated(profile, unit):
+        title = f"Annotate {name} from {words.counted(profile.captured, 'observed call')}"
+        found.append(Action(title, "make", MAKE, ("annotate", about)))
+    return [*found, *_cache(document, kept, unit, about)]
+
+
+def _again(kept: Sequence[CaptureRecord], outcome: str | None = None) -> int:
+    """How many of the kept calls were recorded so that they can be made again."""
+    return sum(
+        one.replay is not None or not (one.unit.parameters or one.arguments)
+        for one in kept
+        if outcome in (None, one.outcome)
+    )
+
+
+def _can_be_annotated(profile: Profile, unit: Unit) -> bool:
+    seen = {one.slot for one in profile.observations if one.values or one.ranges}
+    bare = {p.name for p in unit.parameters if not p.annotation and p.name not in ("self", "cls")}
+    return bool(bare & seen) or (RESULT in seen and not unit.returns and not unit.resumes)
+
+
+def _cache(document: DocumentSnapshot, kept: Sequence[CaptureRecord], unit: Unit, about: str) -> list[Action]:
+    """Where calls repeat and the source shows that nothing else matters: a cache, which is tried when it is chosen."""
+    from tracelens.fix import caching
+    from tracelens.fix.evidence import find_function
+    from tracelens.fix.patch import Source
+    from tracelens_indexer.errors import TraceLensError
+
+    seen = caching.repeated(kept) if unit.kind == "function" and len(document.text) <= _LARGEST_CACHED else ""
+    if isinstance(seen, str):
         return []
-    edits = tuple(observed_annotations(document, unit, profile))
-    title = f"Annotate {words.clean(unit.name)} from {words.counted(profile.captured, 'observed call')}"
-    return [Action(title, "edit", "", (), edits=edits)] if edits else []
+    source = Source(document.path, document.text, "utf-8", document.text.decode(errors="replace"))
+    try:
+        node = find_function(source, unit.scope, unit.ordinal)
+        if node is None or caching.impure(source.tree, node):
+            return []
+    except TraceLensError:
+        return []
+    calls = words.counted(seen.calls, "kept call")
+    title = f"Cache {words.clean(unit.name)}: {seen.again} of {calls} repeat others"
+    return [Action(title, "make", MAKE, ("cache", about))]
 
 
 def ignoring(document: DocumentSnapshot, rules: Sequence[tuple[str, int]]) -> list[Action]:
@@ -121,17 +197,20 @@ def _on(place: places.Place | None, first: int, last: int) -> bool:
     return place is not None and place.first_line - 1 <= last and place.last_line - 1 >= first
 
 
-def _for_failure(failure: FailureRecord) -> list[Action]:
-    kind = words.type_name(failure.type)
+def _for_failure(failure: FailureRecord, model: str, again: int) -> list[Action]:
+    """`again`: how many of the failing calls can be made again."""
+    kind, name = words.type_name(failure.type), words.clean(failure.unit.name)
     calls = "the failing call" if failure.n == 1 else f"the {failure.n:,} failing calls"
     show = Action(f"Show {calls}", "show", SHOW_CALLS, (failure.id,), failure.id)
-    show_callers = Action("Show callers with these values", "show", CALLERS, (failure.id,), failure.id)
     explain = Action(f"Explain {kind} with evidence", "show", EXPLAIN, (failure.id,), failure.id)
     if on_purpose(failure):
         return [show, explain]
-    return [
-        Action(f"Fix: {kind} in {words.clean(failure.unit.name)}", "fix", FIX, (failure.id,), failure.id),
-        show,
-        show_callers,
-        explain,
-    ]
+    found = [Action(f"Fix: {kind} in {name}", "fix", MAKE, ("fix", failure.id), failure.id)]
+    if model:
+        title = f"Fix with {words.clean(model)}: {kind} in {name}"
+        found.append(Action(title, "fix", MAKE, ("ai", failure.id), failure.id, by_model=True))
+    if again:
+        title = f"Make a regression test from {'this failing call' if again == 1 else 'these failing calls'}"
+        found.append(Action(title, "make", MAKE, ("tests", failure.id), failure.id))
+    show_callers = Action("Show callers with these values", "show", CALLERS, (failure.id,), failure.id)
+    return [*found, show, show_callers, explain]

@@ -5,6 +5,7 @@ What a comprehension or generator expression calls, the function around it calls
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -18,6 +19,7 @@ from tracelens_indexer.graph.networkx_graph import Node, Only, belongs, frame, o
 from tracelens_indexer.store.answers import ObservedEdge, UnitRecord
 from tracelens_indexer.traces.records import Counting
 
+_MOST_OPEN = 30
 Provenance = Literal["static", "traced", "both"]
 
 
@@ -102,6 +104,39 @@ def outgoing(snapshot: IndexSnapshot, unit_id: int) -> list[Call]:
         }
         observed = [edge for edge in observed if (edge.unit.id, edge.site_line) not in others]
     return _calls(static, observed)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A call in a unit of which the source does not say what it calls."""
+
+    callee: str
+    """As it is written."""
+    reason: str
+    places: tuple[tuple[int, int], ...]
+    """(0-based line, 0-based byte column), as in `Call`."""
+
+
+def unresolved(snapshot: IndexSnapshot, unit_id: int) -> list[Open]:
+    """The calls of a unit that no run and no reading of the source resolves, in source order; those that are written
+    the same together."""
+    unit = snapshot.index.unit(unit_id)
+    if unit is None:
+        return []
+    parts = parts_of(snapshot, _around(snapshot, unit, frame).id)
+    sites = [site for site in snapshot.sites_in(unit.path) if site.caller.id in parts]
+    on_line = Counter(site.line for site in sites)
+    seen = [edge for part in parts for edge in snapshot.observed_callees(part)]
+    named = {(edge.site_line, edge.unit.name) for edge in seen}
+    lines = {edge.site_line for edge in seen}
+    found: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for site in sites:
+        # What was seen from the line of a single call was called by it, whatever it is written as.
+        told = (site.line, site.callee_text.rpartition(".")[2]) in named
+        told = told or (on_line[site.line] == 1 and site.line in lines)
+        if site.status == "unresolved" and not told:
+            found.setdefault((site.callee_text, site.reason), []).append((site.line - 1, site.column))
+    return [Open(callee, reason, tuple(places)) for (callee, reason), places in found.items()][:_MOST_OPEN]
 
 
 def _static_callees(snapshot: IndexSnapshot, unit: UnitRecord) -> list[tuple[UnitRecord, Edge]]:

@@ -7,6 +7,8 @@ took few.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -25,17 +27,22 @@ _LEAST_NS = 20_000
 """Differences below 20 µs a call are noise."""
 _FEW_TIMED = 5
 _FEW_RATIO = 2.0
+_FEW_LEAST_NS = 10_000_000
+"""A single call waits as long as this for a processor that others use."""
 _FEW_VALUES = 6
-_LEAST_SHARE = 0.1
-"""Of the calls, where they were drawn by lot: what is rarer is missed by chance."""
+_LEAST_CHANCE = 0.001
+"""What is more likely to come about by the drawing of calls is not told."""
 _LEAST_SEEN = 5
 """Kept calls from which on an earlier run is said to show what values there are."""
 
 _PASSING = (
     (re.compile(r"0x[0-9a-fA-F]+"), "0x…"),
     (re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), "<uuid>"),
-    (re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"), "<time>"),
-    (re.compile(r"\b\d\d:\d\d:\d\d(?:\.\d+)?"), "<time>"),
+    (
+        re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\d)"),
+        "<time>",
+    ),
+    (re.compile(r"(?<!\d)\d\d:\d\d:\d\d(?:\.\d+)?"), "<time>"),
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{16,}\b"), "<id>"),
     (re.compile(r"\b\d{9,}\b"), "<number>"),
     (re.compile(r"/tmp/[^\s'\"]+"), "<temporary>"),  # noqa: S108  # recognised, never opened
@@ -83,6 +90,10 @@ class Diff:
     gone_units: tuple[UnitRecord, ...]
 
     @property
+    def same_tool(self) -> bool:
+        return _same_tool(self.before, self.after)
+
+    @property
     def nothing(self) -> bool:
         parts = (self.slower, self.faster, self.new_failures, self.gone_failures, self.values)
         return not any((*parts, self.new_edges, self.gone_edges, self.new_units, self.gone_units))
@@ -94,15 +105,21 @@ def compare(index: Index, before: RunRecord, after: RunRecord) -> Diff:
     old = {profile.unit.id: profile for profile in index.hot(one.runs, _MOST_UNITS)}
     new = {profile.unit.id: profile for profile in index.hot(two.runs, _MOST_UNITS)}
     both = [unit_id for unit_id in new if unit_id in old]
-    speeds = [speed for unit_id in both if (speed := _speed(old[unit_id], new[unit_id]))]
+    same_tool = _same_tool(before, after)
+    speeds = [speed for unit_id in both if same_tool and (speed := _speed(old[unit_id], new[unit_id]))]
     weight = {speed.unit.id: abs(speed.after_ns - speed.before_ns) * new[speed.unit.id].timed for speed in speeds}
     speeds.sort(key=lambda speed: -weight[speed.unit.id])
     failed_before, failed_after = _failures(one), _failures(two)
     edges_before, edges_after = _edges(one, old), _edges(two, new)
+    if not same_tool:  # what one of them has nothing of, its tool may not have seen
+        if not (failed_before and failed_after):
+            failed_before = failed_after = {}
+        if not (edges_before and edges_after):
+            edges_before = edges_after = {}
     return Diff(
         before,
         after,
-        overall=median(ratios) if len(ratios := _ratios(old, new)) >= _FEW_TIMED else 1.0,
+        overall=median(ratios) if same_tool and len(ratios := _ratios(old, new)) >= _FEW_TIMED else 1.0,
         slower=tuple(speed for speed in speeds if speed.after_ns > speed.before_ns),
         faster=tuple(speed for speed in speeds if speed.after_ns < speed.before_ns),
         new_failures=tuple(failed_after[key] for key in failed_after if key not in failed_before),
@@ -116,9 +133,19 @@ def compare(index: Index, before: RunRecord, after: RunRecord) -> Diff:
     )
 
 
+def _same_tool(before: RunRecord, after: RunRecord) -> bool:
+    """What a tool costs is in its times, and each sees other things: between two of them neither can be compared."""
+    return before.tool == after.tool
+
+
 def lines(diff: Diff, most: int = 20, quote: Callable[[str], str] = str) -> list[str]:
     """For people, a section for each kind of difference; `most` lines in each. `quote` marks what a program said."""
     told = [f"{_run(diff.before, quote)} → {_run(diff.after, quote)}"]
+    if not diff.same_tool:
+        tools = " and ".join(quote(words.clean(run.tool, words.LONGEST_NAME)) for run in (diff.before, diff.after))
+        told.append(f"recorded by different tools ({tools}), each with its own cost: times are not compared")
+    if diff.nothing and not diff.same_tool:
+        return [*told, "no difference that says anything: the same units ran"]
     if diff.nothing:
         return [*told, "no difference that says anything: the same failures, values, calls and, within 30 %, times"]
     if not 1 / _RATIO < diff.overall < _RATIO:
@@ -154,13 +181,14 @@ def settled(text: str) -> str:
 def _speed(old: Profile, new: Profile) -> Speed | None:
     enough = min(old.timed, new.timed) >= _FEW_TIMED
     if enough and old.p50_ns is not None and new.p50_ns is not None:
-        before, after, ratio, what = old.p50_ns, new.p50_ns, _RATIO, "p50"
+        before, after, ratio, least, what = old.p50_ns, new.p50_ns, _RATIO, _LEAST_NS, "p50"
     elif old.timed and new.timed:
-        before, after, ratio, what = old.total_ns / old.timed, new.total_ns / new.timed, _FEW_RATIO, "mean"
+        before, after = old.total_ns / old.timed, new.total_ns / new.timed
+        ratio, least, what = _FEW_RATIO, _LEAST_NS if enough else _FEW_LEAST_NS, "mean"
     else:
         return None
     low, high = sorted((before, after))
-    return Speed(new.unit, before, after, what) if high - low >= _LEAST_NS and high >= low * ratio else None
+    return Speed(new.unit, before, after, what) if high - low >= least and high >= low * ratio else None
 
 
 def _ratios(old: Mapping[int, Profile], new: Mapping[int, Profile]) -> list[float]:
@@ -194,8 +222,19 @@ def _only(
     these: dict[tuple[int, int], Edge], those: dict[tuple[int, int], Edge], ran: dict[int, Profile]
 ) -> tuple[Edge, ...]:
     return tuple(
-        edge for key, edge in these.items() if key not in those and edge.caller.id in ran and edge.callee.id in ran
+        edge
+        for key, edge in these.items()
+        if key not in those
+        and edge.caller.id in ran
+        and edge.callee.id in ran
+        and not (ran[edge.callee.id].counting != "exact" and _is_called_unwritten(edge.callee))
     )
+
+
+def _is_called_unwritten(unit: UnitRecord) -> bool:
+    """Whether calls of a unit have no call site: who makes them is seen only while the unit is listened to."""
+    special = unit.name.startswith("__") and unit.name.endswith("__")
+    return special or any("property" in decorator or ".setter" in decorator for decorator in unit.decorators)
 
 
 def changed_values(old: Profile | None, new: Profile | None) -> list[ChangedValue]:
@@ -208,15 +247,21 @@ def changed_values(old: Profile | None, new: Profile | None) -> list[ChangedValu
         if after.slot in before and after.slot not in ("self", "cls"):
             slot = "→" if after.slot == RESULT else after.slot
             drawn = any(0 < profile.captured < profile.calls for profile in (old, new))
-            found += [ChangedValue(new.unit, slot, told) for told in _slot(before[after.slot], after, drawn)]
+            kept = (old.captured, new.captured) if drawn else None
+            found += [ChangedValue(new.unit, slot, told) for told in _slot(before[after.slot], after, kept)]
     return found
 
 
-def _slot(before: Observation, after: Observation, drawn: bool) -> list[str]:
-    """`drawn`: not all calls were kept, so that the ends of a range, and which values of many there are, are chance."""
+def _slot(before: Observation, after: Observation, kept: tuple[int, int] | None) -> list[str]:
+    """`kept`: of how many calls values are known in each run, where these were drawn: the ends of a range, and which
+    values of many there are, are chance then."""
     told = []
+    drawn = kept is not None
+    kept_before, kept_after = kept or (0, 0)
     types_before, types_after = _types(before), _types(after)
-    new_types = sorted(name for name in types_after - types_before if not drawn or _share(after, name) >= _LEAST_SHARE)
+    new_types = sorted(
+        name for name in types_after - types_before if not drawn or not _missed(_share(after, name), kept_before)
+    )
     told += [f"{'None' if name == 'NoneType' else words.type_name(name)} is new" for name in new_types]
     old_ranges = {found.type: found for found in before.ranges}
     for found in after.ranges:
@@ -228,22 +273,40 @@ def _slot(before: Observation, after: Observation, drawn: bool) -> list[str]:
         if drawn and not chance:
             # One value, of calls that were drawn: that another was drawn now says nothing.
             continue
-        if found.high > known.high + max(0.1 * abs(known.high), chance):
+        above = not drawn or not _missed(_share_between(after, known.high, math.inf), kept_before)
+        below = not drawn or not _missed(_share_between(after, -math.inf, known.low), kept_before)
+        if above and found.high > known.high + max(0.1 * abs(known.high), chance):
             told.append(
                 f"{what}up to {words.number(found.high, found.type)}, was {words.number(known.high, found.type)}"
             )
-        if found.low < known.low - max(0.1 * abs(known.low), chance):
+        if below and found.low < known.low - max(0.1 * abs(known.low), chance):
             told.append(f"{what}from {words.number(found.low, found.type)}, was {words.number(known.low, found.type)}")
     listed_before, listed_after = _texts(before), _texts(after)
     if listed_before is not None and listed_after is not None:
         fresh = [text for text in listed_after if text not in listed_before and text != "None"]
         gone = [text for text in listed_before if text not in listed_after and text != "None"]
         if drawn:
-            fresh = [text for text in fresh if _text_share(after, text) >= _LEAST_SHARE]
-            gone = [text for text in gone if _text_share(before, text) >= _LEAST_SHARE]
+            fresh = [text for text in fresh if not _missed(_text_share(after, text), kept_before)]
+            gone = [text for text in gone if not _missed(_text_share(before, text), kept_after)]
         told += [f"{words.clean(text)} is new" for text in fresh[:3]]
         told += [f"{words.clean(text)} is gone" for text in gone[:3]]
     return told
+
+
+def _missed(share: float, kept: int) -> bool:
+    """Whether what this share of the calls has may well be in none of so many that were drawn. Early calls are kept one
+    and all, and are often alike: only half of them count."""
+    return math.pow(1 - min(share, 1.0), kept / 2) > _LEAST_CHANCE
+
+
+def _share_between(observation: Observation, low: float, high: float) -> float:
+    """Of the calls, those whose value is a number between these two, neither included."""
+    found = 0.0
+    for value in observation.values:
+        with contextlib.suppress(TypeError, ValueError):
+            if low < float(value.text or "") < high:
+                found += value.n
+    return found / max(1, observation.n)
 
 
 def _share(observation: Observation, kind: str) -> float:

@@ -10,14 +10,13 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import accumulate
 
 from msgspec import structs
 from tree_sitter import Tree
 
 from tracelens_indexer.profiles.rows import AnchorState
+from tracelens_indexer.source.drafts import Known
 from tracelens_indexer.source.facts import Unit, unit_id
-from tracelens_indexer.source.lower import Known
 from tracelens_indexer.source.outline import outline
 from tracelens_indexer.source.place import Place, place_at
 from tracelens_indexer.source.syntax import parse
@@ -57,8 +56,7 @@ class DocumentSnapshot:
 
     @cached_property
     def line_starts(self) -> list[int]:
-        lengths = map(len, self.text.split(b"\n"))
-        return list(accumulate(lengths, _behind, initial=0))[:-1]
+        return [0, *_line_starts(self.text, 0, len(self.text))]
 
     @cached_property
     def kept(self) -> tuple[Unit, ...]:
@@ -136,6 +134,7 @@ def following(previous: DocumentSnapshot, text: bytes, version: int) -> Document
     edit = changed_bytes(previous.text, text)
     known = previous.__dict__.get("tree") or previous.edited
     after = DocumentSnapshot(previous.path, text, version)
+    after.__dict__["line_starts"] = _starts_after(previous.line_starts, text, edit)
     # Of a version that was never asked about, nothing is shown but what it kept itself.
     shown = previous.units if "units" in previous.__dict__ else previous.kept
     moved = _Shown(
@@ -235,9 +234,21 @@ def _moved(unit: Unit, lines: int, size: int, end_line: int, end_byte: int) -> U
     )
 
 
-def _behind(start: int, length: int) -> int:
-    """Where the line after one begins."""
-    return start + length + 1
+def _line_starts(text: bytes, start: int, end: int) -> list[int]:
+    """Where the lines begin whose line feed before them lies between two offsets."""
+    found = []
+    at = text.find(b"\n", start, end)
+    while at >= 0:
+        found.append(at + 1)
+        at = text.find(b"\n", at + 1, end)
+    return found
+
+
+def _starts_after(before: list[int], text: bytes, edit: ChangedBytes) -> list[int]:
+    """The beginnings of lines after an edit: those of the text before it, those in it, and those behind it, moved."""
+    by = edit.new_end - edit.old_end
+    kept, moved = bisect_right(before, edit.start), bisect_right(before, edit.old_end)
+    return [*before[:kept], *_line_starts(text, edit.start, edit.new_end), *(at + by for at in before[moved:])]
 
 
 def _common_prefix(a: bytes, b: bytes) -> int:

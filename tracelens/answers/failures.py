@@ -13,7 +13,7 @@ _STATE = {"stale": " · changed since recorded", "moved": " · moved", "unverifi
 
 def lines(failure: FailureRecord, quote: Callable[[str], str] = str) -> list[str]:
     """`quote` is put around what the program said: its message, the names of its types, tests and files."""
-    of = f" of {failure.calls:,} calls" if failure.calls else ""
+    of = f" of {words.counted(failure.calls, 'call', failure.counting)}" if failure.calls else ""
     message = words.clean(failure.message, words.LONGEST_MESSAGE)
     place = f"{quote(words.clean(failure.unit.path, 200))}:{failure.line or failure.unit.def_line}"
     told = [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tracelens.answers import headline, places, values, words
+from tracelens.answers import headline, nothing, places, values, words
 from tracelens.answers.document import DocumentSnapshot, Position, Span, placed, state_now
 from tracelens.answers.sites import Site, imported_unit, site_at
 from tracelens.answers.snapshot import IndexSnapshot, raised_here
@@ -14,7 +15,7 @@ from tracelens.answers.text import Bars, Block, Line, Link, Piece, code, joined,
 from tracelens_indexer.profiles.rows import RESULT, AnchorState
 from tracelens_indexer.source.facts import Unit
 from tracelens_indexer.store import Index
-from tracelens_indexer.store.answers import FailureRecord, ObservedEdge, Profile, RunRecord
+from tracelens_indexer.store.answers import FailureRecord, ObservedEdge, Profile, RunRecord, UnitRecord
 
 SHOW_CALLS = "tracelens.showCalls"
 FIX = "tracelens.fix"
@@ -59,8 +60,20 @@ class ParameterAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class NothingAnswer:
+    """Of a function that no run reached, where it is defined: that, and what to do, in one line."""
+
+    line: Line
+    links: tuple[Link, ...]
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        return ((self.line,),)
+
+
+@dataclass(frozen=True, slots=True)
 class Hover:
-    answer: UnitAnswer | ParameterAnswer
+    answer: UnitAnswer | ParameterAnswer | NothingAnswer
     span: Span
     """The name in the document that the answer is about."""
 
@@ -73,6 +86,9 @@ def hover(
     opened: Mapping[str, DocumentSnapshot] | None = None,
 ) -> Hover | None:
     """The answer at a position of a document; None, silently, where nothing was recorded.
+
+    Who points at the name of a function where it is defined asks about this one: where there are runs, and none
+    reached it, that is said in a line.
 
     `opened`: other open documents of the workspace by path, since what is called may be edited there.
     """
@@ -98,9 +114,12 @@ def hover(
         profile = snapshot.profile(imported.id) if imported else None
         return Hover(about_unit(profile, snapshot.index, now_ns, snapshot), span) if profile else None
 
-    profile = snapshot.profile(identities.get(id(unit), 0))
+    identity = identities.get(id(unit), 0)
+    profile = snapshot.profile(identity)
     if profile is None:
-        return None
+        asked = place.kind == "definition" and unit.kind in ("function", "method") and snapshot.run_records
+        record = next((one for one in records if one.id == identity), None) if asked else None
+        return Hover(_never(snapshot, record), span) if record else None
     if place.kind == "parameter":
         annotation = next((p.annotation for p in unit.parameters if p.name == place.name), "")
         answer = about_parameter(profile, place.name, annotation, state_now(profile, unit))
@@ -110,6 +129,28 @@ def hover(
         if not any(place.start_line <= line <= place.end_line for line in lines):
             return None
     return Hover(about_unit(profile, snapshot.index, now_ns, snapshot, document, unit), span)
+
+
+def _never(snapshot: IndexSnapshot, record: UnitRecord) -> NothingAnswer:
+    name = Piece(words.clean(record.name, words.LONGEST_NAME), "strong")
+    if snapshot.index.test:
+        pieces = [
+            name,
+            Piece(" — not called by "),
+            code(words.test_name(snapshot.index.test)),
+            Piece(", which is shown"),
+        ]
+    else:
+        missing = nothing.why(snapshot, record.path, record)
+        pieces = [name, Piece(" — "), *_as_code(missing.missing)]
+        if missing.todo:
+            pieces += [Piece(". "), code(" ".join(missing.todo.split()))]
+    return NothingAnswer(line(*pieces), (Link("Why?", WHY, (f"u:{record.id:x}",)),))
+
+
+def _as_code(told: str) -> list[Piece]:
+    """Our words, which may hold a name of a run or a path: as words only where nothing in them can be acted upon."""
+    return [Piece(told)] if re.fullmatch(r"[\w ,.:;-]*", told) and "_" not in told else [code(told)]
 
 
 def about_unit(
@@ -137,7 +178,12 @@ def about_unit(
         headline=line(stale, Piece(words.clean(name, words.LONGEST_NAME), "strong"), told),
         site=(),
         values=tuple(
-            values.slot_line(observation, _annotation(profile, observation.slot), values.biased(profile))
+            values.slot_line(
+                observation,
+                _annotation(profile, observation.slot),
+                values.biased(profile),
+                values.some_only(profile),
+            )
             for observation in profile.observations
             if observation.slot not in ("self", "cls")
             and not (observation.slot == RESULT and record.name == "__init__")
@@ -156,7 +202,7 @@ def about_parameter(
     for observation in profile.observations:
         if observation.slot == name and observation.values:
             return ParameterAnswer(
-                values.slot_line(observation, annotation, values.biased(profile)),
+                values.slot_line(observation, annotation, values.biased(profile), values.some_only(profile)),
                 values.histogram(observation, values.biased(profile)),
                 state or profile.state,
             )
@@ -268,7 +314,7 @@ def _kept(profile: Profile) -> str:
     """How much of what happened the values stand on."""
     if not profile.captured or not any(o.values for o in profile.observations):
         return ""
-    if profile.captured >= profile.calls:
+    if profile.captured >= profile.calls and profile.counting == "exact":
         return "values from every call"
     failing = max((values.outcome_count(o.values) for o in profile.observations if o.slot != RESULT), default=0)
     every = " and every failure" if 0 < profile.errors <= failing else ""

@@ -13,9 +13,6 @@ from tracelens.answers.hover import SHOW_CALLS
 from tracelens.answers.snapshot import IndexSnapshot, unexpected_here
 from tracelens_indexer.store.answers import Profile
 
-_MOST = 20
-"""Lenses in one file: beyond it they are a wall, and the rest is in hints and hover."""
-
 
 @dataclass(frozen=True, slots=True)
 class Lens:
@@ -26,12 +23,12 @@ class Lens:
     """Id of the failure or the unit."""
 
 
-def lenses(document: DocumentSnapshot, snapshot: IndexSnapshot) -> list[Lens]:
-    """The lenses of a file, in source order."""
+def lenses(document: DocumentSnapshot, snapshot: IndexSnapshot, most: int) -> list[Lens]:
+    """The lenses of a file, in source order; no more than `most`, the hottest before those that failed most."""
     profiles = snapshot.profiles_in(document.path)
     wanted = {identity: p for identity, p in profiles.items() if identity in snapshot.hottest or unexpected_here(p)}
     worst = sorted(wanted.values(), key=lambda p: (p.unit.id not in snapshot.hottest, -p.errors, p.unit.first_line))
-    kept = {profile.unit.id: profile for profile in worst[:_MOST]}
+    kept = {profile.unit.id: profile for profile in worst[:most]}
     found = []
     for unit, profile in in_document(kept, placed(document, snapshot.units_in(document.path))):
         if unit.kind == "module":

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from posixpath import commonpath
 from typing import Any
 
 from tracelens.answers import words
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.store.answers import Profile, RunRecord, UnitRecord
-from tracelens_indexer.traces.anchors import blob_id
 
 _RECORD = "tracelens record -- pytest   or: tracelens import FILE"
 
@@ -31,10 +31,15 @@ class Nothing:
     """A command to run or a thing to do; "" when data is there."""
 
     @property
+    def missing(self) -> str:
+        """The first thing that is missing."""
+        return next((check.told for check in self.checks if not check.passed), "there is something to show")
+
+    @property
     def line(self) -> str:
         """The first thing that is missing and what to do, in one line."""
-        missing = next((check.told for check in self.checks if not check.passed), "there is something to show")
-        return f"{self.about}: {missing}. {self.todo}".rstrip(". ") if self.todo else f"{self.about}: {missing}"
+        about = f"{self.about}: {self.missing}"
+        return f"{about}. {self.todo}".rstrip(". ") if self.todo else about
 
     @property
     def lines(self) -> list[str]:
@@ -61,7 +66,7 @@ def about_workspace(snapshot: IndexSnapshot, now_ns: int = 0) -> Nothing:
     runs = snapshot.run_records
     if not runs:
         return Nothing(snapshot.root.name, (*checks, Check(False, "no runs yet")), _RECORD)
-    checks.append(Check(True, f"{_runs(len(runs))} shown", _run_details(runs)))
+    checks.append(Check(True, f"{_runs(len(runs))} shown", _run_details(runs, notes=True)))
     return Nothing(snapshot.root.name, tuple(checks), "")
 
 
@@ -71,6 +76,8 @@ def why(snapshot: IndexSnapshot, path: str, unit: UnitRecord | None, now_ns: int
     where = f"{unit.qualname} ({path}:{unit.def_line})" if unit else path
     where = words.clean(where, 200)
     if record is None:
+        if not (snapshot.root / path).is_file():
+            return Nothing(where, (Check(False, "there is no such file in this workspace"),), _alike(snapshot, path))
         told = Check(False, "not in the index: it is ignored by git, outside the packages, or newer than the index")
         return Nothing(where, (told,), "tracelens index")
     indexed = words.ago(snapshot.index.state().indexed_ns, now_ns or None) or "at an unknown time"
@@ -86,18 +93,23 @@ def why(snapshot: IndexSnapshot, path: str, unit: UnitRecord | None, now_ns: int
         return Nothing(where, tuple(checks), _RECORD)
     profiles = snapshot.profiles_in(path)
     profile = profiles.get(unit.id) if unit else None
+    if profile is None and snapshot.index.test and unit is not None:
+        checks.append(Check(False, f"not called by {words.test_name(snapshot.index.test)}, the test that is shown"))
+        return Nothing(where, tuple(checks), "choose other runs")
     if profile is None and (unit is not None or not profiles):
-        missing = _unseen(path, unit, runs, len(profiles))
+        missing = _unseen(snapshot, path, unit, runs, len(profiles))
         checks += missing.checks
-        return Nothing(where, tuple(checks), missing.todo or _record(path))
+        return Nothing(where, tuple(checks), missing.todo or _record(snapshot, path, unit))
     checks.append(_named(path, runs))
     if profile is None:
         checks.append(Check(True, f"{len(profiles):,} of its units have data"))
         return Nothing(where, tuple(checks), "")
-    return _seen(where, path, profile, runs, checks)
+    return _seen(snapshot, where, path, profile, runs, checks)
 
 
-def _seen(where: str, path: str, profile: Profile, runs: Sequence[RunRecord], checks: list[Check]) -> Nothing:
+def _seen(
+    snapshot: IndexSnapshot, where: str, path: str, profile: Profile, runs: Sequence[RunRecord], checks: list[Check]
+) -> Nothing:
     """Of a unit that has data."""
     by_id = {run.id: run for run in runs}
     counted = words.counted(profile.calls, "call", profile.counting)
@@ -122,10 +134,10 @@ def _seen(where: str, path: str, profile: Profile, runs: Sequence[RunRecord], ch
         checks.append(Check(True, f"recorded as {words.clean(profile.moved_from, 200)}, and followed by its code"))
     if profile.state == "stale":
         checks.append(Check(False, "its code has changed since it was recorded"))
-        return Nothing(where, tuple(checks), _record(path))
+        return Nothing(where, tuple(checks), _record(snapshot, path, profile.unit))
     if profile.state == "unverified":
         checks.append(Check(False, "the run does not say what the code was when it was recorded"))
-        todo = f"{_record(path)}   (a recording says which source it saw)"
+        todo = f"{_record(snapshot, path, profile.unit)}   (a recording says which source it saw)"
         return Nothing(where, tuple(checks), todo)
     return Nothing(where, tuple(checks), "")
 
@@ -136,7 +148,9 @@ class _Missing:
     todo: str = ""
 
 
-def _unseen(path: str, unit: UnitRecord | None, runs: Sequence[RunRecord], beside: int) -> _Missing:
+def _unseen(
+    snapshot: IndexSnapshot, path: str, unit: UnitRecord | None, runs: Sequence[RunRecord], beside: int
+) -> _Missing:
     """Why a unit, or all of a file, has no data: what each run said of the file, and what came nearest."""
     named = [run for run in runs if path in _files(run)]
     if not named:
@@ -149,12 +163,12 @@ def _unseen(path: str, unit: UnitRecord | None, runs: Sequence[RunRecord], besid
                 f'say what the prefix is in pyproject.toml, and import again:  [tool.tracelens.paths] "{old}" = "{new}"'
             )
             return _Missing((Check(False, told),), words.clean(todo, 500))
-        told = (
-            f"no data in {_runs(len(runs))}: none names this file"
-            if unit is None
-            else f"no calls in {_runs(len(runs))}"
+        if unit is None:
+            told = f"no data in {_runs(len(runs))}: none names this file"
+            return _Missing((Check(False, told, _run_details(runs)),))
+        return _Missing(
+            (Check(False, f"no calls in {_runs(len(runs))}", ("none names the file", *_run_details(runs))),)
         )
-        return _Missing((Check(False, told, ("none names the file", *_run_details(runs))),))
     details = [_raw_path(path, run) for run in named[:3]]
     if unit is None:
         return _Missing((Check(False, f"no data in {_runs(len(runs))}", (*details, *_run_details(runs))),))
@@ -165,8 +179,8 @@ def _unseen(path: str, unit: UnitRecord | None, runs: Sequence[RunRecord], besid
             if name.rpartition(".")[2] == unit.name and reason:
                 told = f'run "{words.clean(run.name)}" has {words.clean(name)} at line {line}: {words.clean(reason)}'
                 return _Missing((Check(False, told, tuple(details)),))
-    others = f"{beside:,} other units of the file have data" if beside else "nor has any unit of the file"
-    if all(run.sample_weight for run in named):
+    others = _others(beside) if beside else "nor has any unit of the file"
+    if all(run.sample_weight and not snapshot.index.counts_calls(run.id) for run in named):
         told = f"no sample of {_runs(len(named))} has it: samples miss what is quick or seldom called"
         return _Missing((Check(False, told, (*details, others)),))
     if unit.kind in ("lambda", "comprehension"):
@@ -180,6 +194,8 @@ def _edited(snapshot: IndexSnapshot, path: str, blob: str) -> bool:
         content = (snapshot.root / path).read_bytes()
     except OSError:
         return True
+    from tracelens_indexer.traces.anchors import blob_id
+
     return bool(blob) and blob_id(content, len(blob)) != blob
 
 
@@ -199,7 +215,9 @@ def _named(path: str, runs: Sequence[RunRecord]) -> Check:
     if not named:
         return Check(True, "its code was found by names or by what it looks like: no run names this file")
     return Check(
-        True, f"{_runs(len(named))} of {len(runs):,} shown names it", tuple(_raw_path(path, run) for run in named[:3])
+        True,
+        f"{_runs(len(named))} of {len(runs):,} shown {'names' if len(named) == 1 else 'name'} it",
+        tuple(_raw_path(path, run) for run in named[:3]),
     )
 
 
@@ -238,14 +256,41 @@ def _runs(n: int) -> str:
     return f"{n:,} run{'' if n == 1 else 's'}"
 
 
-def _run_details(runs: Sequence[RunRecord]) -> tuple[str, ...]:
+def _others(n: int) -> str:
+    return "one other unit of the file has data" if n == 1 else f"{n:,} other units of the file have data"
+
+
+def _run_details(runs: Sequence[RunRecord], *, notes: bool = False) -> tuple[str, ...]:
     details = []
     for run in runs[:5]:
         told = f'run "{words.clean(run.name, words.LONGEST_NAME)}" has data of {run.units:,} units'
-        details.append(f"{told}; {words.clean(run.notes, words.LONGEST_MESSAGE)}" if run.notes else told)
+        details.append(f"{told}; {words.clean(run.notes, words.LONGEST_MESSAGE)}" if run.notes and notes else told)
     return tuple(details)
 
 
-def _record(path: str) -> str:
+def _record(snapshot: IndexSnapshot, path: str, unit: UnitRecord | None = None) -> str:
+    """The command that would most likely show it: with the tests that are named after the file, else those that call
+    the unit, else those beside it, else all."""
     name = path.rpartition("/")[2]
-    return f"tracelens record -- pytest {path}" if name.startswith("test_") else "tracelens record -- pytest"
+    if name.startswith("test_"):
+        return f"tracelens record -- pytest {path}"
+    stem = name.removesuffix(".py").strip("_")
+    paths = snapshot.index.paths()
+    tests = [one for one in paths if one.rpartition("/")[2] in (f"test_{stem}.py", f"{stem}_test.py")]
+    if not tests and unit is not None:
+        callers = {caller.path for caller, _ in snapshot.index.callers(unit.id)}
+        tests = sorted(one for one in callers if one.rpartition("/")[2].startswith("test_"))
+    if not tests:
+        beside = f"{path.rpartition('/')[0]}/tests".lstrip("/")
+        tests = [beside] if any(one.startswith(f"{beside}/") for one in paths) else []
+    # The one that lies nearest.
+    nearest = max(tests, key=lambda one: (len(commonpath([one, path])), -len(one), one), default="")
+    return f"tracelens record -- pytest {words.clean(nearest, 300)}".rstrip()
+
+
+def _alike(snapshot: IndexSnapshot, path: str) -> str:
+    name = path.replace("\\", "/").rpartition("/")[2]
+    same = [one for one in snapshot.index.paths() if one.rpartition("/")[2] == name]
+    if len(same) != 1:
+        return "name it from the root of the workspace"
+    return f"tracelens doctor {words.clean(same[0], 300)}   (is this meant?)"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from tracelens.answers.hot import Hot
 from tracelens_indexer.store import Index
 from tracelens_indexer.store.answers import (
     CallSiteRecord,
@@ -20,13 +21,11 @@ from tracelens_indexer.store.answers import (
 if TYPE_CHECKING:
     from tracelens.answers.diff import ChangedValue
 
-HOTTEST = 5
-LEAST_HOT_SHARE = 0.02
-"""Below two per cent of a run nothing is called hot, however little else ran."""
 _MOST_FILES = 64
 _MOST_KEPT = 200
 _MOST_COMPARED = 200
 """Units of one file whose values are compared with those of the run before."""
+
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -38,8 +37,9 @@ class IndexSnapshot:
     Used by one thread. It remembers what it was asked for open files; make another when the generation changed.
     """
 
-    def __init__(self, index: Index, runs: Sequence[int] | None = None) -> None:
+    def __init__(self, index: Index, runs: Sequence[int] | None = None, hot: Hot | None = None) -> None:
         self.index = index
+        self.hot = hot or Hot()
         self.runs = None if runs is None else tuple(runs)
         self.generation = index.generation
         self._units: dict[str, list[UnitRecord]] = {}
@@ -141,8 +141,8 @@ class IndexSnapshot:
         if self._hottest is None:
             self._hottest = {
                 profile.unit.id: profile
-                for profile in self.index.hot(self.runs, HOTTEST)
-                if (profile.self_share or 0.0) >= LEAST_HOT_SHARE
+                for profile in self.index.hot(self.runs, self.hot.functions)
+                if (profile.self_share or 0.0) >= self.hot.least_share
             }
         return self._hottest
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from tracelens.answers import words
+from tracelens.answers import headline, words
 from tracelens.answers.text import Bars, Line, Piece, code, joined, line
 from tracelens_indexer.profiles.rows import RESULT
 from tracelens_indexer.store.answers import CaptureRecord, FailureRecord, Observation, Profile, UnitRecord, Value
@@ -44,10 +44,18 @@ def biased(profile: Profile) -> bool:
     return 0 < profile.captured < profile.calls
 
 
-def slot_line(observation: Observation, annotation: str = "", returned_only: bool = False) -> Line:
+def some_only(profile: Profile) -> bool:
+    """Whether values of some calls alone are known; of calls that nobody counted, none of the values is either."""
+    return biased(profile) or profile.counting != "exact"
+
+
+def slot_line(
+    observation: Observation, annotation: str = "", returned_only: bool = False, some_only: bool = False
+) -> Line:
     """ "price  float, 0.0 … 120.5, usually 9.99 · 0.0 in 3 calls (each failed)".
 
     `returned_only`: shares are told of the calls that returned, because failing ones are over-represented.
+    `some_only`: values of some calls alone are known: nothing is said to be always so.
     """
     label = "→" if observation.slot == RESULT else words.clean(observation.slot, words.LONGEST_NAME)
     totals = _totals(observation, returned_only)
@@ -57,9 +65,9 @@ def slot_line(observation: Observation, annotation: str = "", returned_only: boo
     pieces: list[Piece] = []
     if known and len(known) <= _FEW and listed and len(known) == len(totals):
         if len(known) == 1 and failing:
-            pieces = [_value(known[0]), Piece(" whenever it returned")]
+            pieces = [_value(known[0]), Piece(" where it returned" if some_only else " whenever it returned")]
         elif len(known) == 1:
-            pieces = [Piece("always "), _value(known[0])]
+            pieces = [Piece("seen " if some_only else "always "), _value(known[0])]
         else:
             pieces = joined([_value(key), Piece(f" {words.percentage(totals[key], listed)}")] for key in known)
     else:
@@ -68,6 +76,32 @@ def slot_line(observation: Observation, annotation: str = "", returned_only: boo
     if observation.slot != RESULT and contradicted(annotation, observation):
         pieces += [Piece("   (annotated "), code(words.clean(annotation)), Piece(")")]
     return line(*pieces, label=label)
+
+
+def short(observation: Observation, profile: Profile) -> str:
+    """ "0.0 … 120.5", "'gold' 62 %", "always 3", "None ~1 %", "len 0 … 12": the one thing most worth knowing of a
+    parameter, for the end of a parameter; "" when there is none."""
+    totals = _totals(observation, biased(profile))
+    partly = some_only(profile)
+    whole = sum(totals.values())
+    known = [key for key in totals if key[1] is not None]
+    none = sum(n for (kind, _), n in totals.items() if kind in NONE)
+    found = [r for r in observation.ranges if r.low is not None and r.high is not None and r.type != "bool"]
+    text = words.clean(known[0][1] or "", headline.LONGEST_HINT) if known else ""
+    about = "~" if partly else ""
+    if len(totals) == 1 and known:
+        return f"{'seen' if partly else 'always'} {text}"
+    nones = f"None {about}{words.percentage(none, whole)}".replace("~<", "<") if none else ""
+    if len(found) == 1 and found[0].measures == "value" and found[0].low != found[0].high:
+        low, high = (words.number(one, found[0].type) for one in (found[0].low or 0.0, found[0].high or 0.0))
+        return f"{low} … {high}{f', {nones}' if nones else ''}"
+    if nones and none < whole:
+        return nones
+    if known and whole and totals[known[0]] / whole >= _USUAL:
+        return f"{text} {about}{words.percentage(totals[known[0]], whole)}"
+    if len(found) == 1 and found[0].low != found[0].high:
+        return f"len {words.number(found[0].low or 0.0)} … {words.number(found[0].high or 0.0)}"
+    return ""
 
 
 def histogram(observation: Observation, returned_only: bool = False) -> Bars:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from tracelens.cli.edits import plain_edit
 from tracelens.cli.workspace import (
     complete_units,
     find_root,
@@ -54,6 +55,7 @@ def command(target: str, apply_it: bool, root_path: Path | None, as_json: bool) 
                 "added": [{"unit": unit, "slot": slot, "annotation": text} for unit, slot, text in made.added],
                 "notes": made.notes,
                 "diff": made.patch.diff if made.patch else "",
+                **(plain_edit(root, path, made.patch.made_for, made.patch.content) if made.patch else {}),
             }
         )
     else:

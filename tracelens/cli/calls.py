@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from tracelens.cli.workspace import (
-    chosen_runs,
     complete_units,
     find_root,
     json_option,
@@ -17,6 +16,8 @@ from tracelens.cli.workspace import (
     print_json,
     root_option,
     runs_option,
+    shown,
+    test_option,
 )
 from tracelens_indexer.store.answers import CaptureRecord
 
@@ -27,6 +28,7 @@ from tracelens_indexer.store.answers import CaptureRecord
 @click.option("--where", "condition", metavar="CONDITION", help="Only calls for which this holds, such as: qty < 0")
 @click.option("--limit", "-n", default=10, show_default=True, help="How many calls.")
 @runs_option
+@test_option
 @root_option
 @json_option
 def command(
@@ -35,6 +37,7 @@ def command(
     condition: str | None,
     limit: int,
     run_names: tuple[str, ...],
+    test: str,
     root_path: Path | None,
     as_json: bool,
 ) -> None:
@@ -55,9 +58,9 @@ def command(
     from tracelens.answers.snapshot import IndexSnapshot
 
     root = find_root(root_path)
-    with open_index(root) as index:
-        found = one_unit(index, unit)
-        runs = chosen_runs(index, run_names)
+    with open_index(root) as whole:
+        found = one_unit(whole, unit)
+        index, runs = shown(whole, run_names, test)
         outcome = "*" if failed else None
         matching = calls.matching(IndexSnapshot(index, runs), found, condition, outcome, limit) if condition else None
         captures = list(matching.calls) if matching else index.captures(found.id, runs, outcome, limit)

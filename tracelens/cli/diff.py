@@ -33,17 +33,19 @@ if TYPE_CHECKING:
 def command(before: str, after: str, limit: int, root_path: Path | None, as_json: bool) -> None:
     """What run B shows otherwise than run A: slower, new failures, changed values, new and vanished calls.
 
-    Runs are ids or names of `tracelens runs`. Ids, addresses, times of day and counts alone are not differences.
+    Runs are ids or names of `tracelens runs`, or words as for --run, of which the latest is taken. Ids, addresses,
+    times of day and counts alone are not differences.
 
     \b
       tracelens diff 3 4
       tracelens diff 3 latest --json
+      tracelens diff env:staging env:production
     """
     from tracelens.answers import diff
 
     with open_index(find_root(root_path)) as index:
         runs = {run.id: run for run in index.runs()}
-        (a,), (b,) = chosen_runs(index, (before,)) or (0,), chosen_runs(index, (after,)) or (0,)
+        a, b = ((chosen_runs(index, (one,)) or (0,))[0] for one in (before, after))
         if a == b:
             raise TraceLensError(f"{before} and {after} are the same run; `tracelens runs` lists all, with their ids")
         found = diff.compare(index, runs[a], runs[b])
@@ -67,6 +69,7 @@ def _plain(found: Diff) -> dict[str, Any]:
     return {
         "before": found.before.id,
         "after": found.after.id,
+        "same_tool": found.same_tool,
         "overall": found.overall,
         "slower": speeds(found.slower),
         "faster": speeds(found.faster),

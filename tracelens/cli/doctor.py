@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tracelens.cli.terminal import marked
 from tracelens.cli.workspace import find_root, open_index, root_option
 from tracelens_indexer.errors import TraceLensError
 
@@ -35,14 +36,25 @@ def command(place: str | None, root_path: Path | None) -> None:
             if place is None:
                 lines = _workspace(snapshot)
             else:
-                path = re.sub(r":\d+$", "", place)
+                path, _, line = place.rpartition(":") if re.search(r":\d{1,9}$", place) else (place, "", "")
+                file = index.file(path)
                 units = index.find(place)
                 unit = units[0] if units and units[0].kind != "module" else None
-                lines = nothing.why(snapshot, units[0].path if units else path, unit).lines
+                if file and line and not 0 < int(line) <= file.lines:
+                    lines = [
+                        place,
+                        f"  ✗ there is no such line: the file has {file.lines:,}",
+                        f"  → tracelens doctor {path}",
+                    ]
+                elif file is None and len(paths := sorted({one.path for one in units})) > 1:
+                    shown = ", ".join(paths[:5]) + (", …" if len(paths) > 5 else "")
+                    lines = [place, f"  ✗ could be in any of {len(paths)} files: {shown}", "  → name one of them"]
+                else:
+                    lines = nothing.why(snapshot, units[0].path if units else path, unit).lines
     except TraceLensError as error:
         lines = nothing.no_index(str(error), str(root)).lines
     for line in lines:
-        click.echo(line)
+        click.echo(marked(line))
 
 
 def _workspace(snapshot: IndexSnapshot) -> list[str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from tracelens.cli.terminal import marked, styled
 from tracelens.cli.workspace import (
-    chosen_runs,
     complete_units,
     find_root,
     json_option,
@@ -17,6 +17,8 @@ from tracelens.cli.workspace import (
     print_json,
     root_option,
     runs_option,
+    shown,
+    test_option,
 )
 from tracelens_indexer.store.answers import FailureRecord
 
@@ -26,6 +28,7 @@ from tracelens_indexer.store.answers import FailureRecord
 @click.option("--limit", "-n", default=20, show_default=True, help="How many failures.")
 @click.option("--all", "everything", is_flag=True, help="Also where exceptions only passed through.")
 @runs_option
+@test_option
 @root_option
 @json_option
 def command(
@@ -33,6 +36,7 @@ def command(
     limit: int,
     everything: bool,
     run_names: tuple[str, ...],
+    test: str,
     root_path: Path | None,
     as_json: bool,
 ) -> None:
@@ -46,9 +50,9 @@ def command(
     from tracelens.answers.snapshot import on_purpose
 
     root = find_root(root_path)
-    with open_index(root) as index:
-        runs = chosen_runs(index, run_names)
-        of_unit = one_unit(index, unit).id if unit else None
+    with open_index(root) as whole:
+        index, runs = shown(whole, run_names, test)
+        of_unit = one_unit(whole, unit).id if unit else None
         found = [f for f in index.failures(runs, unit_id=of_unit) if everything or f.origin]
         # What the code raises on purpose comes after what it does not.
         found.sort(key=on_purpose)
@@ -65,11 +69,14 @@ def command(
             click.echo("no exception was seen in the runs shown. `tracelens runs` lists them")
         return
     for failure in found[:limit]:
-        for line in lines(failure):
+        headline, *rest = lines(failure)
+        click.echo(styled(headline, "bold"))
+        for line in rest:
             click.echo(line)
     if len(found) > limit:
         click.echo(f"… and {len(found) - limit} more (-n {len(found)})")
-    click.echo(f"next: tracelens fix {found[0].id} · tracelens calls {found[0].unit.scope.rpartition('.')[2]} --failed")
+    name = found[0].unit.scope.rpartition(".")[2]
+    click.echo(marked(f"next: tracelens fix {found[0].id} · tracelens calls {name} --failed"))
 
 
 def _plain(failure: FailureRecord) -> dict[str, object]:

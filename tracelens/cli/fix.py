@@ -5,21 +5,23 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import asdict
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from tracelens.cli.edits import plain_edit
 from tracelens.cli.progress import showing
 from tracelens.cli.workspace import (
     find_root,
+    interpreter,
     json_option,
     load_settings,
     one_unit,
     open_index,
     print_json,
     progress_option,
+    python_option,
     root_option,
 )
 from tracelens_indexer.errors import TraceLensError
@@ -35,14 +37,18 @@ if TYPE_CHECKING:
 @click.option("--apply/--no-apply", "apply_it", default=False, help="Write the best fix to the file, if it is proved.")
 @click.option("--branch", is_flag=True, help="Commit the best fix, if it is proved, on a new branch; files stay as is.")
 @click.option(
+    "--choose", type=click.IntRange(1), help="With these: the fix of this number, also when it only stops it."
+)
+@click.option("--force", is_flag=True, help="With these: the best fix, also when it only stops the failure.")
+@click.option(
     "--pr", "request", is_flag=True, help="The same, pushed as a pull or merge request, else as a patch file."
 )
 @click.option("--undo", "undo_it", is_flag=True, help="Take back the latest applied fix, or the one named (x:…).")
 @click.option("--test", "test", default="", metavar="COMMAND", help="Repair what tests fail on: 'pytest -k base'.")
-@click.option("--seconds", default=30.0, show_default=True, help="With --test: CPU seconds of trying.")
+@click.option("--seconds", type=float, help="CPU seconds of trying small edits (default: 6, with --test 30; 0 none).")
 @click.option("--no-ai", is_flag=True, help="Templates alone, even when an endpoint is configured.")
 @click.option("--show-prompt", is_flag=True, help="Print what would be sent to the endpoint, and send nothing.")
-@click.option("--python", "python_name", default="", help="Interpreter to re-run calls with (default: the project's).")
+@python_option("to re-run calls with")
 @root_option
 @json_option
 @progress_option
@@ -50,10 +56,12 @@ def command(
     target: str | None,
     apply_it: bool,
     branch: bool,
+    choose: int | None,
+    force: bool,
     request: bool,
     undo_it: bool,
     test: str,
-    seconds: float,
+    seconds: float | None,
     no_ai: bool,
     show_prompt: bool,
     python_name: str,
@@ -96,18 +104,19 @@ def command(
         repair_tests(
             root,
             test,
-            python_name or load_settings(root).project_python,
-            seconds,
+            interpreter(root, python_name),
+            30.0 if seconds is None else seconds,
             apply_it=apply_it,
             branch=branch,
             request=request,
+            choose=choose or int(force),
             as_json=as_json,
             progress=progress,
         )
         return
     from tracelens.cli.repair import deliver
     from tracelens.fix import ledger
-    from tracelens.fix.engine import NO_ENDPOINT, propose
+    from tracelens.fix.engine import NO_ENDPOINT, SEARCH_SECONDS, propose
     from tracelens.fix.evidence import gather
     from tracelens.fix.prompt import prompt_for
     from tracelens.fix.request import text_of
@@ -140,10 +149,12 @@ def command(
                 progress=lambda line: update(line, 0, 0),
                 # Similar code is evidence for a model; templates do not ask for it.
                 search=search if endpoint else None,
+                seconds=SEARCH_SECONDS if seconds is None else seconds,
             )
     entry = None
-    if report.best is not None:
-        best = report.best
+    wanted = shown(report)[choose - 1 : choose] if choose else [report.best]
+    best = wanted[0] if wanted else None
+    if best is not None:
         entry = ledger.proposed(
             report.failure.id,
             best.strategy,
@@ -161,12 +172,18 @@ def command(
     else:
         for line in _lines(report):
             click.echo("templates only, as you asked" if no_ai and line == NO_ENDPOINT else line)
-        if report.best and report.best.verdict.kind == "fixed" and not apply_it:
-            click.echo(f"next: tracelens fix {report.failure.id} --apply")
+        if report.best and not apply_it and report.best.verdict.kind in ("fixed", "stops"):
+            read = "" if report.best.sure else " --choose 1   (after reading it: its result is not checked)"
+            click.echo(f"next: tracelens fix {report.failure.id} --apply{read}")
     if apply_it or branch or request:
-        if entry is None or report.best is None or report.best.verdict.kind != "fixed":
+        if choose and best is None:
+            raise TraceLensError(f"nothing was applied: there is no fix {choose}, only {len(shown(report))}")
+        if entry is None or best is None or best.verdict.kind not in ("fixed", "stops"):
             raise TraceLensError("nothing was applied: no fix was proved")
-        best = report.best
+        if not best.sure and not (force or choose):
+            raise TraceLensError(
+                f"nothing was applied: {best.verdict.words}. Read it; --choose 1 (or --force) takes it all the same"
+            )
         kind = report.cause.kind if report.cause else ""
         text = text_of(entry, best.title, str(best.verdict.matrix), kind, report.sandbox)
         deliver(root, best.patch, entry, best.title, branch=branch, text=text, request=request)
@@ -186,7 +203,7 @@ def _failure(index: Index, target: str | None) -> FailureRecord | None:
         click.echo(f"no exception was seen{where} in the runs shown: nothing to fix")
         return None
     from tracelens.answers.snapshot import on_purpose
-    from tracelens.fix.engine import is_test
+    from tracelens_indexer.workspace import is_test
 
     # An assertion of a test says that something else is wrong; what is raised on purpose is no defect of its place.
     return min(seen, key=lambda failure: (is_test(failure.unit.path), on_purpose(failure)))
@@ -204,9 +221,7 @@ def _lines(report: FixReport) -> list[str]:
         from tracelens.fix import explain
 
         told += [words.clean(line, 400) for line in explain.lines(report.cause)]
-    # Beside a proved fix one that failed its check says nothing.
-    proved = [fix for fix in report.fixes if fix.verdict.kind == "fixed"]
-    for number, fix in enumerate((proved or report.fixes)[:3], 1):
+    for number, fix in enumerate(shown(report), 1):
         told += ["", f"{number}. {fix.title} — {words.clean(fix.verdict.words, 300)}"]
         if fix.verdict.matrix.failing:
             told.append(f"   {fix.verdict.matrix} · sandbox: {report.sandbox}")
@@ -216,6 +231,16 @@ def _lines(report: FixReport) -> list[str]:
         told += ["", "no fix was found"]
     told.append("")
     return told + list(report.statements)
+
+
+def shown(report: FixReport) -> list[Fix]:
+    """The fixes that a person sees, in the order of their numbers.
+
+    Beside one that is proved, or that at least stops the failure, one that failed its check says nothing.
+    """
+    kinds = [("fixed",), ("stops", "not verified")]
+    some = [[fix for fix in report.fixes if fix.verdict.kind in one] for one in kinds]
+    return next((one for one in some if one), list(report.fixes))[:3]
 
 
 def _plain(report: FixReport, root: Path) -> dict[str, Any]:
@@ -229,18 +254,12 @@ def _plain(report: FixReport, root: Path) -> dict[str, Any]:
         "evidence": report.evidence,
         "cause": asdict(report.cause) if report.cause else None,
         "notes": report.statements,
-        "fixes": [plain for fix in report.fixes if (plain := _plain_fix(fix, root))],
+        "fixes": [_plain_fix(fix, root) for fix in report.fixes],
     }
 
 
-def _plain_fix(fix: Fix, root: Path) -> dict[str, Any] | None:
-    """A fix with its edit in bytes of the file it was made for; None when the file has changed meanwhile."""
-    from tracelens.fix.patch import content_hash
-
-    before = (root / fix.patch.path).read_bytes()
-    if content_hash(before) != fix.patch.made_for:
-        return None
-    start, old_end, new_end = _changed(before, fix.patch.content)
+def _plain_fix(fix: Fix, root: Path) -> dict[str, Any]:
+    """A fix with its edit in bytes of the file it was made for."""
     matrix = fix.verdict.matrix
     return {
         "title": fix.title,
@@ -253,28 +272,6 @@ def _plain_fix(fix: Fix, root: Path) -> dict[str, Any] | None:
             "passing": [matrix.passing_same, matrix.passing],
             "notes": fix.verdict.notes,
         },
-        "edits": [
-            {
-                "path": fix.patch.path,
-                "start_byte": start,
-                "end_byte": old_end,
-                "new_text": fix.patch.content[start:new_end].decode(errors="replace"),
-            }
-        ],
-        "base_hash": blake2b(before, digest_size=16).hexdigest(),
+        **plain_edit(root, fix.patch.path, fix.patch.made_for, fix.patch.content),
         "diff": fix.patch.diff,
     }
-
-
-def _changed(before: bytes, after: bytes) -> tuple[int, int, int]:
-    """(start, end before, end after) of the lines that differ."""
-    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    first = 0
-    while first < min(len(old), len(new)) and old[first] == new[first]:
-        first += 1
-    last = 0
-    while last < min(len(old), len(new)) - first and old[-1 - last] == new[-1 - last]:
-        last += 1
-    start = sum(map(len, old[:first]))
-    tail = sum(map(len, old[len(old) - last :]))
-    return start, len(before) - tail, len(after) - tail

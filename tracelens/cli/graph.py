@@ -199,6 +199,6 @@ def _open_lines(sites: list[CallSiteRecord]) -> Iterator[str]:
     for status, title in (("external", "outside the workspace"), ("unresolved", "not resolved")):
         found = [site for site in sites if site.status == status]
         if found:
-            told = ", ".join(f"{site.callee_text} ({site.reason})" for site in found[:8])
-            more = f", {len(found) - 8} more" if len(found) > 8 else ""
-            yield f"{title}: {told}{more}"
+            each = list(dict.fromkeys(f"{site.callee_text} ({site.reason})" for site in found))
+            more = f", {len(each) - 8} more" if len(each) > 8 else ""
+            yield f"{title}: {', '.join(each[:8])}{more}"

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from tracelens.cli.workspace import find_root, load_settings, root_option
-from tracelens.interpreter import project_python
+from tracelens.cli.workspace import find_root, interpreter, python_option, root_option
 from tracelens_indexer.errors import TraceLensError
 
 
@@ -28,9 +27,7 @@ def command() -> None:
     """
 
 
-_python_option = click.option(
-    "--python", "python_name", default="", help="Interpreter that is meant (default: the project's own)."
-)
+_python_option = python_option("that is meant")
 
 
 @command.command("install")
@@ -76,7 +73,7 @@ def _run(what: str, python_name: str, root_path: Path | None) -> dict[str, Any]:
     import tracelens_recorder
 
     root = find_root(root_path)
-    python = project_python(root, python_name or load_settings(root).project_python)
+    python = interpreter(root, python_name)
     script = Path(tracelens_recorder.__file__).parent / "hook.py"
     # -I: nothing of the environment or of the working directory is looked at.
     done = subprocess.run([python, "-I", str(script), what], capture_output=True, text=True, timeout=60)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tracelens.cli.terminal import Column, table, terminal_width
+from tracelens.cli.terminal import Column, marked, table, terminal_width
 from tracelens.cli.workspace import (
-    chosen_runs,
     find_root,
     json_option,
     open_index,
     print_json,
     root_option,
     runs_option,
+    shown,
+    test_option,
 )
 from tracelens_indexer.store import Index
 from tracelens_indexer.store.answers import Profile, RunRecord
@@ -25,9 +27,10 @@ from tracelens_indexer.store.answers import Profile, RunRecord
 @click.command("hot")
 @click.option("--limit", "-n", default=10, show_default=True, help="How many units.")
 @runs_option
+@test_option
 @root_option
 @json_option
-def command(limit: int, run_names: tuple[str, ...], root_path: Path | None, as_json: bool) -> None:
+def command(limit: int, run_names: tuple[str, ...], test: str, root_path: Path | None, as_json: bool) -> None:
     """Where the time goes: units by their own share of it.
 
     \b
@@ -35,8 +38,8 @@ def command(limit: int, run_names: tuple[str, ...], root_path: Path | None, as_j
       tracelens hot -n 30 --run pytest
     """
     root = find_root(root_path)
-    with open_index(root) as index:
-        chosen = chosen_runs(index, run_names)
+    with open_index(root) as whole:
+        index, chosen = shown(whole, run_names, test)
         profiles = index.hot(chosen, limit)
         ids = set(index.current_runs() if chosen is None else chosen)
         runs = [run for run in index.runs() if run.id in ids]
@@ -47,7 +50,7 @@ def command(limit: int, run_names: tuple[str, ...], root_path: Path | None, as_j
             click.echo(_nothing(index, runs))
             return
         for line in _lines(profiles, runs):
-            click.echo(line)
+            click.echo(marked(line))
 
 
 def _lines(profiles: list[Profile], runs: list[RunRecord]) -> list[str]:
@@ -66,12 +69,12 @@ def _lines(profiles: list[Profile], runs: list[RunRecord]) -> list[str]:
         for p in profiles
     ]
     columns = (
-        Column("self", "right"),
+        Column("self", "right", style="bold"),
         Column("total", "right"),
         Column("calls", "right"),
         Column("p50", "right"),
         Column("unit", shrinks=True),
-        Column("errors"),
+        Column("errors", style="red"),
     )
     lines = table(columns, rows, terminal_width())
     legend = _legend(profiles, runs)
@@ -92,10 +95,11 @@ def _resumes(resumes: int) -> str:
 def _errors(profile: Profile) -> str:
     from tracelens.answers import words
 
-    origins = [failure for failure in profile.failures if failure.origin]
-    if not origins:
-        return "–"
-    return ", ".join(f"{failure.n:,} {words.type_name(failure.type)}" for failure in origins[:3])
+    by_type: Counter[str] = Counter()
+    for failure in profile.failures:
+        if failure.origin:
+            by_type[words.type_name(failure.type)] += failure.n
+    return ", ".join(f"{n:,} {type_}" for type_, n in by_type.most_common(3)) or "–"
 
 
 def _legend(profiles: list[Profile], runs: list[RunRecord]) -> str:

@@ -14,6 +14,7 @@ from tracelens.cli.workspace import find_root, json_option, load_settings, print
 from tracelens_indexer.errors import TraceLensError
 
 if TYPE_CHECKING:
+    from tracelens.fix.ledger import Entry
     from tracelens_indexer.traces.importing import ImportSummary
 
 WATCH_SECONDS = 1.0
@@ -44,7 +45,7 @@ def command(
 
     The format is recognised from the content, whatever the file is called: profiles, samples, traces, coverage and
     Python tracebacks in any log; --list-formats lists all. gzip, zstd, xz and bzip2 are unpacked; every trace in a tar
-    or zip becomes a run. `-` reads standard input.
+    or zip becomes a run. `-` reads standard input. The JSON result of a repair agent's task is noted as a proposed fix.
 
     \b
       python -m cProfile -o shop.pstats -m shop && tracelens import shop.pstats
@@ -58,6 +59,7 @@ def command(
     if not files and watch is None:
         raise click.UsageError("Name a trace file, or a folder with --watch.")
     from tracelens.cli import imported
+    from tracelens.fix import task_results
     from tracelens_indexer.indexing import index_workspace
     from tracelens_indexer.store import Writer
     from tracelens_indexer.traces.importing import import_files
@@ -66,6 +68,7 @@ def command(
     chosen = load_settings(root)
     failed: list[str] = []
     results: list[tuple[Path, ImportSummary]] = []
+    noted: list[Entry] = []
 
     def take(paths: Iterator[Path] | tuple[Path, ...]) -> Iterator[tuple[Path, ImportSummary | TraceLensError]]:
         with showing(progress, "Importing") as update:
@@ -74,6 +77,9 @@ def command(
                 for path in paths:
                     done = _progress(update)
                     try:
+                        if (fix := task_results.noted(root, path)) is not None:
+                            noted.append(fix)
+                            continue
                         for found in import_files(
                             writer, path, done, name=name, mapping=chosen.paths, readers=chosen.readers
                         ):
@@ -87,9 +93,9 @@ def command(
         else:
             results.append((path, found))
     if files:
-        _show(results, failed, as_json, imported.lines)
+        _show(results, failed, noted, as_json, imported.lines)
     if watch is not None:
-        _watch(watch, take, as_json, imported.lines)
+        _watch(watch, take, noted, as_json, imported.lines)
     if failed:
         raise SystemExit(2)
 
@@ -101,13 +107,17 @@ def _progress(update: Callable[[str, int, int], None]) -> Callable[[int, int], N
 def _show(
     results: list[tuple[Path, ImportSummary]],
     failed: list[str],
+    noted: list[Entry],
     as_json: bool,
     lines: Callable[[ImportSummary], list[str]],
 ) -> None:
+    from tracelens.fix.task_results import told
+
     if as_json:
         print_json(
             {
                 "imported": [{"file": str(path), **asdict(summary)} for path, summary in results],
+                "fixes": [asdict(entry) for entry in noted],
                 "failed": failed,
             }
         )
@@ -115,6 +125,8 @@ def _show(
         for _, summary in results:
             for line in lines(summary):
                 click.echo(line)
+        for entry in noted:
+            click.echo(told(entry))
     for failure in failed:
         say(failure)
 
@@ -122,6 +134,7 @@ def _show(
 def _watch(
     folder: Path,
     take: Callable[[tuple[Path, ...]], Iterator[tuple[Path, ImportSummary | TraceLensError]]],
+    noted: list[Entry],
     as_json: bool,
     lines: Callable[[ImportSummary], list[str]],
 ) -> None:
@@ -144,7 +157,8 @@ def _watch(
                 elif not found.already_imported:
                     results.append((path, found))
             done.update((path, now[path]) for path in ready)
-            _show(results, failed, as_json, lines)
+            _show(results, failed, noted, as_json, lines)
+            noted.clear()
         time.sleep(WATCH_SECONDS)
 
 

@@ -30,6 +30,7 @@ _COMMANDS = {
     "replay": "replay",
     "test": "test",
     "annotate": "annotate",
+    "cache": "cache",
     "search": "search",
     "context": "context",
     "graph": "graph",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tracelens.cli.workspace import find_root, load_settings, root_option, say
+from tracelens.cli.workspace import find_root, load_settings, python_option, root_option, say
 from tracelens.interpreter import environment_for, project_python
 from tracelens_indexer.errors import TraceLensError
 
@@ -34,7 +34,7 @@ def _share(context: click.Context, parameter: click.Parameter, text: str | None)
 
 
 @click.command("record", context_settings={"ignore_unknown_options": True})
-@click.option("--python", "python_name", default="", help="Interpreter to run with (default: the project's own).")
+@python_option("to run with")
 @click.option("--exact", is_flag=True, help="Count and time every call, however many (slower).")
 @click.option(
     "--budget",

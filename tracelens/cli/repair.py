@@ -23,33 +23,37 @@ _SHOWN = 3
 def repair_tests(
     root: Path,
     command: str,
-    python_name: str,
+    python: str,
     seconds: float,
     *,
     apply_it: bool,
     branch: bool,
     request: bool,
+    choose: int,
     as_json: bool,
     progress: str,
 ) -> None:
-    """Search for a repair of what tests fail on, show what was found, and deliver it where that was asked for."""
+    """Search for a repair of what tests fail on, show what was found, and deliver it where that was asked for.
+
+    choose: the number of the one that is meant, from 1, also when it is not sure; 0 the first, if it is sure.
+    """
     from tracelens.fix import ledger
     from tracelens.fix.search.oracle import CollectedTests
     from tracelens.fix.search.repair import repair
-    from tracelens.interpreter import project_python
 
     oracle = CollectedTests.parse(command)
     with showing(progress, "Fixing") as update:
         report = repair(
             root,
-            project_python(root, python_name),
+            python,
             oracle,
             cpu_seconds=seconds,
             progress=lambda line: update(line, 0, 0),
         )
     entry = None
-    if report.repairs:
-        best = report.repairs[0]
+    wanted = report.repairs[max(choose - 1, 0) :][:1]
+    best = wanted[0] if wanted else None
+    if best is not None:
         entry = ledger.proposed(
             f"tests: {command}",
             "search",
@@ -72,14 +76,16 @@ def repair_tests(
             raise TraceLensError(report.problem)
         return
     if apply_it or branch or request:
-        if entry is None:
+        if report.repairs and best is None:
+            raise TraceLensError(f"nothing was applied: there is no repair {choose}, only {len(report.repairs)}")
+        if entry is None or best is None:
             raise TraceLensError("nothing was applied: no repair was found")
-        if not report.repairs[0].sure:
+        if not best.sure and not choose:
             raise TraceLensError(
                 "nothing was applied: several repairs pass the tests and do different things. Add a test that says "
-                "which is meant, or choose by hand"
+                "which is meant, or take one by its number: --choose 2"
             )
-        deliver(root, report.repairs[0].patch, entry, report.repairs[0].title, branch=branch, request=request)
+        deliver(root, best.patch, entry, best.title, branch=branch, request=request)
 
 
 def deliver(
@@ -126,8 +132,11 @@ def _lines(report: SearchReport) -> list[str]:
         told.append(f"{len(report.failing)} tests fail, {report.passing} pass")
         told += [f"  {name}" for name in report.failing[:5]]
         told += [f"  … and {len(report.failing) - 5} more"] if len(report.failing) > 5 else []
+    if report.by_chance and report.failing:
+        told.append(f"{len(report.by_chance)} more pass one time and fail another, and are left out:")
+        told += [f"  {name}" for name in report.by_chance[:5]]
     for number, one in enumerate(report.repairs[:_SHOWN], 1):
-        words = "all tests pass"
+        words = "all other tests pass" if report.by_chance else "all tests pass"
         if number == 1:
             words += ", and nothing that was tried speaks against it" if one.sure else "; not sure, look at the others"
         elif one.group == report.repairs[0].group:
@@ -157,6 +166,7 @@ def _plain(report: SearchReport) -> dict[str, Any]:
         "problem": report.problem,
         "failing": report.failing,
         "passing": report.passing,
+        "by_chance": report.by_chance,
         "tried": report.tried,
         "cpu_seconds": round(report.cpu, 2),
         "sandbox": report.sandbox,

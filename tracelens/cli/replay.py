@@ -12,12 +12,13 @@ from tracelens.cli.workspace import (
     chosen_runs,
     complete_units,
     find_root,
+    interpreter,
     json_option,
-    load_settings,
     one_unit,
     open_index,
     print_json,
     progress_option,
+    python_option,
     root_option,
     runs_option,
 )
@@ -32,12 +33,16 @@ OTHER, UNDETERMINED = 1, 3
 @click.argument("unit", shell_complete=complete_units)
 @click.option("--call", "ids", multiple=True, metavar="ID", help="Only this call (c:…); more than once for several.")
 @click.option("--with", "changes", multiple=True, metavar="NAME=VALUE", help="Pass this value instead: a literal.")
+@click.option(
+    "--text",
+    "text_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take this file's content for that of the unit's file: what an editor has not saved yet.",
+)
 @click.option("--all", "all_calls", is_flag=True, help="Show each call, also those that give the same.")
 @click.option("--limit", "-n", default=50, show_default=True, type=click.IntRange(1, 200), help="How many calls.")
 @click.option("--seconds", default=5.0, show_default=True, type=click.FloatRange(0.1, 60), help="For each call.")
-@click.option(
-    "--python", "python_name", default="", help="Interpreter to make the calls with (default: the project's)."
-)
+@python_option("to make the calls with")
 @runs_option
 @root_option
 @json_option
@@ -48,6 +53,7 @@ def command(
     unit: str,
     ids: tuple[str, ...],
     changes: tuple[str, ...],
+    text_file: Path | None,
     all_calls: bool,
     limit: int,
     seconds: float,
@@ -71,7 +77,6 @@ def command(
     be made, 2 for bad input.
     """
     from tracelens.answers import replayed
-    from tracelens.interpreter import project_python
     from tracelens.replay.past import make_again
 
     instead = {}
@@ -81,7 +86,7 @@ def command(
             raise click.UsageError(f"--with {change}: write it as NAME=VALUE, such as price=0.0")
         instead[name.strip()] = value.strip()
     root = find_root(root_path)
-    python = project_python(root, python_name or load_settings(root).project_python)
+    python = interpreter(root, python_name)
     with open_index(root) as index:
         found = one_unit(index, unit)
         with showing(progress, "Replaying") as update:
@@ -94,6 +99,7 @@ def command(
                 only=ids,
                 runs=chosen_runs(index, run_names),
                 instead=instead,
+                patch={found.path: text_file.read_bytes()} if text_file else None,
                 limit=limit,
                 seconds=seconds,
             )
@@ -114,6 +120,7 @@ def _plain(again: Again) -> dict[str, Any]:
     return {
         "unit": again.unit.qualname,
         "headline": replayed.headline(again),
+        "lines": replayed.lines(again, all_calls=True),
         "same": again.count("same"),
         "other": again.count("other"),
         "undetermined": again.count("undetermined"),

@@ -14,20 +14,23 @@ from tracelens.cli.workspace import (
     open_index,
     print_json,
     root_option,
+    runs_option,
     say,
 )
 
 
 @click.command("runs")
-@click.option("--drop", multiple=True, metavar="RUN", help="Forget this run (id or name); can be given more than once.")
+@click.option("--drop", multiple=True, metavar="RUN", help="Forget these runs, named as for --run; can be given again.")
+@runs_option
 @root_option
 @json_option
-def command(drop: tuple[str, ...], root_path: Path | None, as_json: bool) -> None:
+def command(drop: tuple[str, ...], run_names: tuple[str, ...], root_path: Path | None, as_json: bool) -> None:
     """List the runs that are known, latest first; * marks those that are shown.
 
     \b
       tracelens runs
-      tracelens runs --drop 3
+      tracelens runs --run "env:staging since:2d"
+      tracelens runs --drop 3 --drop "until:30d"
     """
     from tracelens.answers.runs import lines
     from tracelens_indexer.store import Writer
@@ -39,6 +42,8 @@ def command(drop: tuple[str, ...], root_path: Path | None, as_json: bool) -> Non
             writer.drop_runs(ids)
     with open_index(root) as index:
         runs, current = index.runs(), set(index.current_runs())
+        if (chosen := chosen_runs(index, run_names)) is not None:
+            runs = [run for run in runs if run.id in chosen]
     if as_json:
         print_json([{**asdict(run), "current": run.id in current} for run in runs])
         return

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from tracelens.cli.workspace import find_root, json_option, load_settings, print_json, root_option
+from tracelens.cli.workspace import find_root, interpreter, json_option, print_json, python_option, root_option
 
 
 @click.command("sandbox")
-@click.option("--python", "python_name", default="", help="Interpreter to try it with (default: the project's).")
+@python_option("to try it with")
 @root_option
 @json_option
 def command(python_name: str, root_path: Path | None, as_json: bool) -> None:
@@ -20,11 +20,10 @@ def command(python_name: str, root_path: Path | None, as_json: bool) -> None:
       tracelens sandbox
       tracelens sandbox --python python3.12
     """
-    from tracelens.interpreter import project_python
     from tracelens.replay.sandbox import NoSandbox, probe
 
     root = find_root(root_path)
-    python = project_python(root, python_name or load_settings(root).project_python)
+    python = interpreter(root, python_name)
     rung = probe(python)
     if isinstance(rung, NoSandbox):
         if as_json:

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tracelens.cli.edits import plain_edit
 from tracelens.cli.progress import showing
 from tracelens.cli.workspace import (
     complete_units,
     find_root,
+    interpreter,
     json_option,
-    load_settings,
     one_unit,
     open_index,
     print_json,
     progress_option,
+    python_option,
     root_option,
     say,
 )
@@ -31,8 +33,9 @@ NONE_MADE = 1
 @click.command("test")
 @click.argument("target", metavar="UNIT|FAILURE", shell_complete=complete_units)
 @click.option("--write", "write_it", is_flag=True, help="Append them to the test file, or make a new one.")
+@click.option("--strategies", is_flag=True, help="A property test for hypothesis, from the values that were seen.")
 @click.option("--most", default=8, show_default=True, type=click.IntRange(1, 50), help="How many tests.")
-@click.option("--python", "python_name", default="", help="Interpreter to run them with (default: the project's).")
+@python_option("to run them with")
 @root_option
 @json_option
 @progress_option
@@ -41,6 +44,7 @@ def command(
     context: click.Context,
     target: str,
     write_it: bool,
+    strategies: bool,
     most: int,
     python_name: str,
     root_path: Path | None,
@@ -56,15 +60,18 @@ def command(
     \b
       tracelens test apply_discount
       tracelens test f:5d5b19ad --write
+      tracelens test apply_discount --strategies
 
     What they expect is what the code gives: read them before you keep them. Ends with 1 when none could be made.
     """
-    from tracelens.interpreter import project_python
     from tracelens.testgen import place
     from tracelens.testgen.engine import generate
 
     root = find_root(root_path)
-    python = project_python(root, python_name or load_settings(root).project_python)
+    if strategies:
+        _property(root, target, python_name, write_it, as_json)
+        return
+    python = interpreter(root, python_name)
     with open_index(root) as index:
         failure = None
         if target.startswith("f:"):
@@ -83,7 +90,7 @@ def command(
                 progress=lambda line: update(line, 0, 0),
             )
     if as_json:
-        print_json(_plain(made))
+        print_json(_plain(made, root))
     else:
         for line in _lines(made):
             click.echo(line)
@@ -92,6 +99,24 @@ def command(
     if write_it:
         written = place.write(root, made.path, made.text, made.made_for, made.diff)
         say(f"{'appended to' if made.made_for else 'written:'} {written.relative_to(root)}")
+
+
+def _property(root: Path, target: str, python_name: str, write_it: bool, as_json: bool) -> None:
+    from tracelens.answers import words
+    from tracelens.testgen import place
+    from tracelens.testgen.engine import generate_property
+
+    python = interpreter(root, python_name)
+    with open_index(root) as index:
+        path, text, said = generate_property(index, one_unit(index, target), root, python)
+    if as_json:
+        print_json({"path": path, "text": text, "result": said})
+    else:
+        click.echo(text)
+        click.echo(f"run in the sandbox: {words.clean(said, 600)}")
+    if write_it:
+        written = place.write(root, path, text, "", "")
+        say(f"written: {written.relative_to(root)}")
 
 
 def _lines(made: Tests) -> list[str]:
@@ -118,7 +143,7 @@ def _lines(made: Tests) -> list[str]:
     return told
 
 
-def _plain(made: Tests) -> dict[str, Any]:
+def _plain(made: Tests, root: Path) -> dict[str, Any]:
     return {
         "unit": made.unit.qualname,
         "problem": made.problem,
@@ -134,4 +159,5 @@ def _plain(made: Tests) -> dict[str, Any]:
         "sandbox": made.sandbox,
         "diff": made.diff,
         "text": made.text,
+        **({} if made.problem else plain_edit(root, made.path, made.made_for, made.text.encode())),
     }

@@ -57,7 +57,15 @@ runs_option = click.option(
     multiple=True,
     metavar="RUN",
     shell_complete=complete_runs,
-    help="Only this run: an id or a name of `tracelens runs`.",
+    help="Only these runs: an id or a name of `tracelens runs`, or words that must all hold: env:staging since:2d "
+    "until:DATE commit:3fa9 test:ID tool:T service:S latest. Given again, it adds more runs.",
+)
+test_option = click.option(
+    "--test",
+    "test",
+    default="",
+    metavar="TEST",
+    help="Only what this test did: its id, or an end of it.",
 )
 progress_option = click.option(
     "--progress",
@@ -65,6 +73,11 @@ progress_option = click.option(
     default="auto",
     help="How progress is shown; json writes lines to standard error.",
 )
+
+
+def python_option(use: str) -> Callable[[F], F]:
+    """--python; `use` says what the interpreter is for: "to run them with"."""
+    return click.option("--python", "python_name", default="", help=f"Interpreter {use} (default: the project's).")
 
 
 def find_root(path: Path | None) -> Path:
@@ -84,6 +97,14 @@ def load_settings(root: Path) -> settings.Settings:
     return loaded
 
 
+def interpreter(root: Path, named: str) -> str:
+    """Path of the interpreter that --python names, else the user's settings, else the project's own. Raises
+    TraceLensError for one that is not there."""
+    from tracelens.interpreter import project_python
+
+    return project_python(root, named or load_settings(root).project_python)
+
+
 @contextmanager
 def open_index(root: Path, *, taking_up: bool = True) -> Iterator[Index]:
     """The index of a workspace. Recordings that wait are imported first, unless `taking_up` is False."""
@@ -99,10 +120,21 @@ def open_index(root: Path, *, taking_up: bool = True) -> Iterator[Index]:
 
 
 def chosen_runs(index: Index, names: tuple[str, ...]) -> tuple[int, ...] | None:
-    """Ids of the runs that --run names; None for the current ones. Raises TraceLensError for an unknown one."""
+    """Ids of the runs that --run means; None for the current ones. Raises TraceLensError where there is none."""
     from tracelens.answers.choose import runs_named
 
     return runs_named(index, names)
+
+
+def shown(index: Index, run_names: tuple[str, ...], test: str) -> tuple[Index, tuple[int, ...] | None]:
+    """What --run and --test choose: the index, as one test saw it where one is named, and the runs to ask it about.
+
+    Raises TraceLensError for an unknown one.
+    """
+    from tracelens.answers.choose import during
+
+    runs = chosen_runs(index, run_names)
+    return during(index, test, runs) if test else (index, runs)
 
 
 def one_unit(index: Index, text: str) -> UnitRecord:

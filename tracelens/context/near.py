@@ -9,10 +9,11 @@ from __future__ import annotations
 import heapq
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tracelens_indexer import workspace
 from tracelens_indexer.graph.links import Edge
 from tracelens_indexer.store.answers import ObservedEdge, SearchHit, UnitRecord
 
@@ -20,27 +21,38 @@ _BACK = 0.25
 """Share of each step's weight that stays where it is."""
 _LEAST = 2e-4
 """Residual weight that is not worth another step."""
-_MOST_PUSHES = 250
+_MOST_PUSHES = 400
 _MOST_NEIGHBOURS = 60
 _CALLER = 0.5
 """Weight of going to a caller, beside going to what is called."""
+_MEMBER = 0.3
+"""Weight of going from a class to a method of it, or back."""
 _UNSURE = 0.5
 """Weight of a static edge that may not hold."""
+_NAMES = 0.6
+"""Part of the restarts that goes to what the target names; the rest goes to the target itself."""
+_MOST_NAMES = 300
+_NAME = re.compile(r"[^\W\d]\w{2,}")
 _K = 10
 """Of reciprocal ranks, where the walk and search are put together."""
 _SEARCH = 1.0
 
-_TEST = re.compile(r"(^|/)(tests?|testing)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$")
+_LISTED_KINDS = ("function", "method", "class")
 
 
 class GraphIndex(Protocol):
     """What is asked of the index; the store's Index answers it."""
 
     def unit(self, unit_id: int, /) -> UnitRecord | None: ...
+    def units_in(self, path: str) -> list[UnitRecord]: ...
     def callers(self, unit_id: int) -> list[tuple[UnitRecord, Edge]]: ...
     def callees(self, unit_id: int) -> list[tuple[UnitRecord, Edge]]: ...
     def observed_callers(self, unit_id: int, runs: Sequence[int] | None = None) -> list[ObservedEdge]: ...
     def observed_callees(self, unit_id: int, runs: Sequence[int] | None = None) -> list[ObservedEdge]: ...
+
+
+class NamesIndex(Protocol):
+    def units_called(self, name: str) -> list[UnitRecord]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +66,17 @@ class Near:
 
 
 def is_test(unit: UnitRecord) -> bool:
-    return bool(_TEST.search(unit.path))
+    return workspace.is_test(unit.path)
+
+
+def named_in(index: NamesIndex, text: str) -> dict[UnitRecord, float]:
+    """The code, tests apart, whose names stand in a text; those that share a name share its weight."""
+    found: dict[UnitRecord, float] = {}
+    for name in list(dict.fromkeys(_NAME.findall(text)))[:_MOST_NAMES]:
+        units = [unit for unit in index.units_called(name) if unit.kind in _LISTED_KINDS and not is_test(unit)]
+        for unit in units:
+            found[unit] = 1.0 / math.sqrt(len(units))
+    return found
 
 
 def near(
@@ -68,7 +90,28 @@ def near(
     Functions, methods and classes alone; the order depends on nothing but the index.
     """
     walk = _Walk(index, runs)
-    weights = walk.from_seeds(seeds)
+    return _fused(walk, walk.ranks(seeds, {}), seeds, hits)
+
+
+def near_and_named(
+    index: GraphIndex,
+    seeds: Mapping[int, float],
+    hits: Sequence[SearchHit],
+    runs: Sequence[int] | None,
+    names: Mapping[UnitRecord, float],
+) -> tuple[list[Near], list[Near]]:
+    """(What `near` gives, the same of a walk that comes back to what the target names as well).
+
+    The first says best what to read, the second what else may matter: it goes wider.
+    """
+    walk = _Walk(index, runs)
+    close = _fused(walk, walk.ranks(seeds, {}), seeds, hits)
+    return close, _fused(walk, walk.ranks(seeds, names), seeds, hits) if names else close
+
+
+def _fused(
+    walk: _Walk, weights: Mapping[int, float], seeds: Mapping[int, float], hits: Sequence[SearchHit]
+) -> list[Near]:
     by_walk = sorted((unit for unit in weights if unit not in seeds), key=lambda unit: (-weights[unit], unit))
     by_search = [hit.unit for hit in hits if hit.unit.id not in seeds]
     scores: dict[int, float] = {}
@@ -80,13 +123,18 @@ def near(
     found = [
         Near(unit, score, walk.reasons.get(unit_id) or _away(unit_id in weights))
         for unit_id, score in scores.items()
-        if (unit := walk.units[unit_id]).kind in ("function", "method", "class")
+        if (unit := walk.units[unit_id]).kind in _LISTED_KINDS
     ]
     return sorted(found, key=lambda one: (-one.score, one.unit.path, one.unit.first_line, one.unit.id))
 
 
 def _away(walked: bool) -> str:
     return "is reached from it" if walked else "is like it"
+
+
+def _shares(weights: Mapping[int, float], whole: float) -> dict[int, float]:
+    total = sum(weights.values()) or 1.0
+    return {unit: whole * weight / total for unit, weight in weights.items()}
 
 
 class _Walk:
@@ -96,10 +144,15 @@ class _Walk:
         self.units: dict[int, UnitRecord] = {}
         self.reasons: dict[int, str] = {}
         """Of the seeds' own neighbours."""
+        self._known: dict[int, dict[int, float]] = {}
 
-    def from_seeds(self, seeds: Mapping[int, float]) -> dict[int, float]:
-        total = sum(seeds.values()) or 1.0
-        rest = {unit: weight / total for unit, weight in seeds.items()}
+    def ranks(self, seeds: Mapping[int, float], names: Mapping[UnitRecord, float]) -> dict[int, float]:
+        rest = _shares(seeds, 1 - _NAMES if names else 1.0)
+        for unit_id, share in _shares({named.id: weight for named, weight in names.items()}, _NAMES).items():
+            rest[unit_id] = rest.get(unit_id, 0.0) + share
+        for named in names:
+            self.units[named.id] = named
+            self.reasons.setdefault(named.id, "is named in it")
         ranks: dict[int, float] = {}
         heap = [(-weight, unit) for unit, weight in rest.items()]
         heapq.heapify(heap)
@@ -122,10 +175,12 @@ class _Walk:
 
     def _around(self, unit_id: int, is_seed: bool) -> dict[int, float]:
         """Neighbour → weight of the step; the heaviest of them."""
+        if unit_id in self._known:
+            return self._known[unit_id]
         found: dict[int, float] = {}
         for edges, factor, verb in (
-            (self._index.observed_callees(unit_id, self._runs), 1.0, "is called by it"),
-            (self._index.observed_callers(unit_id, self._runs), _CALLER, "calls it"),
+            (self._seen(self._index.observed_callees, unit_id), 1.0, "is called by it"),
+            (self._seen(self._index.observed_callers, unit_id), _CALLER, "calls it"),
         ):
             for edge in edges:
                 reason = f"{verb}, seen {edge.calls:,} time{'' if edge.calls == 1 else 's'}"
@@ -138,8 +193,25 @@ class _Walk:
                 sure = 1.0 if link.confidence == "certain" else _UNSURE
                 words = "tests it" if verb == "calls it" and is_test(unit) else verb
                 self._meet(found, unit, factor * sure, words, unit_id, is_seed, once=True)
+        for unit in self._members(unit_id):
+            self._meet(found, unit, _MEMBER, "is of the same class", unit_id, is_seed, once=True)
         heaviest = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-        return dict(heaviest[:_MOST_NEIGHBOURS])
+        self._known[unit_id] = dict(heaviest[:_MOST_NEIGHBOURS])
+        return self._known[unit_id]
+
+    def _members(self, unit_id: int) -> list[UnitRecord]:
+        """The methods of a class, the class of a method."""
+        unit = self.units.get(unit_id) or self._index.unit(unit_id)
+        if unit is None or unit.kind not in ("class", "method"):
+            return []
+        if unit.kind == "method":
+            owner = self._index.unit(unit.parent) if unit.parent else None
+            return [owner] if owner else []
+        return [one for one in self._index.units_in(unit.path) if one.parent == unit.id and one.kind == "method"]
+
+    def _seen(self, ask: Callable[[int, Sequence[int] | None], list[ObservedEdge]], unit_id: int) -> list[ObservedEdge]:
+        # Where nothing was recorded there is nothing to ask, hundreds of times.
+        return ask(unit_id, self._runs) if self._runs is None or self._runs else []
 
     def _meet(
         self,

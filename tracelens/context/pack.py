@@ -22,10 +22,12 @@ _OF_TARGET = 0.4
 _OF_EVIDENCE = 0.25
 _OF_ONE = 0.12
 """A unit that would cost a larger part of the budget than this is outlined."""
-_UNTIL_MAP = 0.7
-"""The part of the budget after which only single lines are added."""
+_OF_MAP = 0.6
+"""The part of what target and evidence leave that single lines get: a name in a map costs a tenth of its source."""
 _OUTLINE_LINES = 24
 _MOST_TESTS = 3
+_MOST_SAYING = 3
+"""Units of the target whose source is read for the names in it."""
 _MOST_ANSWERS = 5
 """Units that search found for a question which count as what it is about."""
 _SEARCHED = 60
@@ -109,19 +111,25 @@ class _Packing:
     def packed(self) -> Context:
         hits = self._hits()
         units = self._target.units or tuple(hit.unit for hit in hits[:_MOST_ANSWERS] if hit.unit.kind != "module")
-        around = near.near(
+        around, wider = near.near_and_named(
             self._snapshot.index,
             # The first is what it is about; the others lead to it.
             {unit.id: 1.0 / (place + 1) for place, unit in enumerate(units)},
             hits,
             self._snapshot.runs,
+            near.named_in(self._snapshot.index, self._words_of(units)),
         )
         self._add_target(units)
         self._add_evidence(units)
         self._add_code(around)
-        left = self._add_map(around)
+        left = self._add_map(wider)
         spent = self._budget - self._room
         return Context(self._title, tuple(self._parts), tuple(self._shown.values()), spent, self._budget, left)
+
+    def _words_of(self, units: Sequence[UnitRecord]) -> str:
+        """What the target itself says: its question and the source of its first units."""
+        said = [text.whole(self._snapshot, unit) for unit in units[:_MOST_SAYING]] if self._target.units else []
+        return "\n".join([self._target.question, *said])
 
     def _hits(self) -> list[SearchHit]:
         if self._search is None:
@@ -190,8 +198,7 @@ class _Packing:
                 self._take(part)
 
     def _add_code(self, around: Sequence[near.Near]) -> None:
-        until = self._room - self._budget * _UNTIL_MAP if self._room > self._budget * _UNTIL_MAP else 0.0
-        until = max(until, self._budget * (1 - _UNTIL_MAP))
+        until = self._room * _OF_MAP
         tests = 0
         for one in around:
             if self._room <= until:
@@ -205,22 +212,31 @@ class _Packing:
                 self._take(part, one.unit)
 
     def _add_map(self, around: Sequence[near.Near]) -> int:
-        """Single lines of what is near and was not shown; the number of units that did not fit even so."""
-        header = Part("map", "", "", "also near, most telling first", "")
-        room = self._room - tokens(header.header) - 4
-        lines: list[str] = []
+        """Single lines of what is near and was not shown; the number of units that did not fit even so.
+
+        Chosen best first, then written file by file: naming each file once leaves room for half as many again.
+        """
+        reason = "also near, most telling files first"
+        room = self._room - tokens(Part("map", "", "", reason, "").header) - 4
+        files: dict[str, list[UnitRecord]] = {}
         left = 0
         for one in self._not_shown(around):
-            told = text.line(one.unit)
-            cost = tokens(told) + 1
+            unit = one.unit
+            cost = tokens(text.line_in_file(unit)) + 1
+            if unit.path not in files:
+                cost += tokens(unit.path) + 2
             if cost > room:
                 left += 1
                 continue
             room -= cost
-            lines.append(told)
-            self._shown[one.unit.id] = one.unit
+            files.setdefault(unit.path, []).append(unit)
+            self._shown[unit.id] = unit
+        lines: list[str] = []
+        for path, units in files.items():
+            lines.append(f"{path}:")
+            lines += [text.line_in_file(unit) for unit in sorted(units, key=lambda unit: (unit.def_line, unit.id))]
         if lines:
-            self._take(Part("map", "", "", header.reason, "\n".join(lines)))
+            self._take(Part("map", "", "", reason, "\n".join(lines)))
         return left
 
     def _not_shown(self, around: Sequence[near.Near]) -> Iterator[near.Near]:

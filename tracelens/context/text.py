@@ -52,8 +52,17 @@ def outline(snapshot: IndexSnapshot, unit: UnitRecord, keep: Collection[int], mo
 
 
 def line(unit: UnitRecord) -> str:
-    """ "shop/pricing.py:12 apply_discount(price, tier='basic')": its place in a map."""
+    """ "shop/pricing.py:12 apply_discount(price, tier='basic')": its place in a list."""
     signature = " ".join(unit.signature.split()) or unit.name
+    return f"{unit.path}:{unit.def_line} {_named(unit, signature, 110)}"
+
+
+def line_in_file(unit: UnitRecord) -> str:
+    """ " 12 apply_discount(price, tier)": its place in a map that names its file above, half as long as a `line`."""
+    names = ", ".join(one.name for one in unit.parameters if one.name not in ("self", "cls"))
+    return f" {unit.def_line} {_named(unit, unit.name if unit.kind == 'class' else f'{unit.name}({names})', 70)}"
+
+
+def _named(unit: UnitRecord, said: str, most: int) -> str:
     owner = unit.scope.rpartition(".")[0].removesuffix(".<locals>")
-    shown = clean(f"{owner}.{signature}" if owner else signature, 110)
-    return f"{unit.path}:{unit.def_line} {'class ' if unit.kind == 'class' else ''}{shown}"
+    return f"{'class ' if unit.kind == 'class' else ''}{clean(f'{owner}.{said}' if owner else said, most)}"

@@ -103,7 +103,7 @@ def classify(kind: str, message: str, statement: ast.stmt | None, line: int = 0)
             return Class("security", f"{name} runs what it is given")
     if short.endswith(("OperationalError", "ProgrammingError")) and any(_is_built_sql(node) for _, node in calls):
         return Class("security", "the query is put together from values")
-    if isinstance(statement, ast.Raise):
+    if isinstance(statement, ast.Raise) and not _fails_before(statement, short):
         named = _BY_TYPE.get(short)
         if named in ("resource", "API", "configuration", "concurrency"):
             return Class(named, "it is raised on purpose")
@@ -126,6 +126,12 @@ def classify(kind: str, message: str, statement: ast.stmt | None, line: int = 0)
         if "." in kind
         else Class("logic", f"{short}")
     )
+
+
+def _fails_before(statement: ast.Raise, short: str) -> bool:
+    """Whether what failed is the making of the exception that was to be raised: `raise ValueError(text.decode())`."""
+    made = statement.exc.func if isinstance(statement.exc, ast.Call) else None
+    return isinstance(made, ast.Name) and made.id in _BY_TYPE.keys() | {"ValueError"} and made.id != short
 
 
 def _calls(statement: ast.stmt | None) -> list[tuple[str, ast.Call]]:

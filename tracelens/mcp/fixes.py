@@ -9,6 +9,9 @@ from tracelens.answers import words
 from tracelens.mcp.budget import Answer
 from tracelens.mcp.marking import data
 
+_APPLIED_BY = {"fixed": "--apply", "stops": "--apply --choose 1"}
+"""What the command takes, by its verdict; it refuses all others."""
+
 
 def about(report: Mapping[str, Any], target: str) -> Answer:
     """From what `tracelens fix --json` says. Nothing of it was applied."""
@@ -22,7 +25,10 @@ def about(report: Mapping[str, Any], target: str) -> Answer:
     if fixes:
         sandbox = f", sandbox: {report['sandbox']}" if report["sandbox"] else ""
         title = f"{report['failure']} {words.type_name(report['type'])} {where}: {len(proved)} proposed{sandbox}"
-        after = f"nothing was applied: edit the file, or let the user run: tracelens fix {report['failure']} --apply"
+        after = "nothing was applied: edit the file"
+        how = _APPLIED_BY.get(proved[0]["verdict"]["kind"])
+        if how is not None:
+            after += f", or let the user run: tracelens fix {report['failure']} {how}"
     else:
         title = (
             f"{report['failure']} {words.type_name(report['type'])} {where}: no fix was found ({report['tried']} tried)"

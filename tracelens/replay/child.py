@@ -11,6 +11,7 @@ nonce. Code that sets out to find both, in its own process, could; see docs/fixi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import importlib.util
 import inspect
@@ -115,6 +116,9 @@ def _find(job: dict[str, Any]) -> _Target:
     elif isinstance(found, functools.cached_property):
         found = found.func
     inner = _inner(found, name)
+    plain = isinstance(found, types.FunctionType) and not hasattr(found, "__wrapped__")
+    if inner is None and plain and not any(callable(cell) for cell in _cells(found)):
+        raise _NotFound("{} leads to another function, {}".format(unit["scope"], found.__qualname__))
     if job["unwrap"]:
         if inner is None:
             raise _NotFound("{} is hidden behind its decorator".format(unit["scope"]))
@@ -136,12 +140,7 @@ def _inner(found: Any, name: str) -> types.FunctionType | None:
         if isinstance(one, types.FunctionType):
             if one.__code__.co_name == name and not hasattr(one, "__wrapped__"):
                 return one
-            for cell in one.__closure__ or ():
-                try:
-                    if callable(cell.cell_contents):
-                        waiting.append(cell.cell_contents)
-                except ValueError:
-                    continue
+            waiting += [cell for cell in _cells(one) if callable(cell)]
         for attribute in ("__wrapped__", "func", "__func__"):
             try:
                 waiting.append(inspect.getattr_static(one, attribute))
@@ -151,6 +150,17 @@ def _inner(found: Any, name: str) -> types.FunctionType | None:
         if wrapped is not None:
             waiting.insert(0, wrapped)
     return None
+
+
+def _cells(function: types.FunctionType) -> list[Any]:
+    """What a function holds of where it was defined."""
+    found = []
+    for cell in function.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:
+            continue
+    return found
 
 
 def _parameters(function: Any) -> list[str]:
@@ -268,7 +278,7 @@ def _wait(pid: int, deadline: float) -> int | None:
 
 def _outcome(job: dict[str, Any], target: _Target, call: dict[str, Any]) -> dict[str, Any]:
     """Make one call and say what came of it."""
-    from tracelens_recorder import replayable, values
+    from tracelens_recorder import classes, replayable, values
     from tracelens_recorder.replayable import outside
 
     roots = tuple(job["roots"])
@@ -283,20 +293,23 @@ def _outcome(job: dict[str, Any], target: _Target, call: dict[str, Any]) -> dict
     except Exception as error:
         return {"kind": "not called", "why": f"its arguments cannot be rebuilt: {error}"}
     positional, keywords = _bind(target.inner, arguments)
+    surroundings = _watch(roots[0]) if job.get("watch") else contextlib.nullcontext()
     begun = _clock()
     try:
-        given = target.function(*positional, **keywords)
-        result = _settle(given)
+        with surroundings:
+            given = target.function(*positional, **keywords)
+            result = _settle(given)
     except replayable.OpaqueUsed as used:
         return {"kind": "not called", "why": f"it uses what was not recorded ({used})"}
     except BaseException as error:
         message, _ = values.message_of(error)
         return {
             "kind": "raised",
-            "type": values.type_name(type(error)),
+            "type": classes.type_name(type(error)),
             "message": message,
             "line": _line(error, job),
             "seconds": _clock() - begun,
+            "ambient": _read_of(surroundings),
         }
     taken = _clock() - begun
     seen = values.observe(result)
@@ -309,7 +322,20 @@ def _outcome(job: dict[str, Any], target: _Target, call: dict[str, Any]) -> dict
         "unused": outside.unused(),
         "after": _after(replayable.encode_exactly(list(arguments.items()), roots), outside.taken, outside.unused()),
         "seconds": taken,
+        "ambient": _read_of(surroundings),
     }
+
+
+def _watch(root: str) -> Any:
+    spec = importlib.util.spec_from_file_location("ambient", os.path.join(os.path.dirname(__file__), "ambient.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Watch(root)
+
+
+def _read_of(surroundings: Any) -> list[str]:
+    return surroundings.read() if hasattr(surroundings, "read") else []
 
 
 def _settle(result: Any) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from tracelens.replay import sandbox
-from tracelens.replay.rerun import Outcome, Place, RecordedCall, replay
+from tracelens.replay.rerun import Outcome, Place, RecordedCall, Replayed, replay
 from tracelens.replay.sandbox import NoSandbox, Rung
 from tracelens.replay.verdict import differs
 from tracelens_indexer.errors import TraceLensError
@@ -111,9 +111,7 @@ def make_again(
         return Again(unit, undone, "none of its calls was recorded so that it can be made again", "", changed, written)
     python = sandbox.real_interpreter(python, root)
     place = Place(unit.module, unit.path, unit.scope)
-    made = replay(root, python, place, list(calls.values()), patch, seconds=seconds, unwrap=True, rung=rung)
-    if "behind its decorator" in made.problem:
-        made = replay(root, python, place, list(calls.values()), patch, seconds=seconds, rung=rung)
+    made = as_recorded(root, python, place, list(calls.values()), patch, seconds=seconds, rung=rung)
     outcomes = made.by_id()
     told = []
     for one in captures:
@@ -127,6 +125,23 @@ def make_again(
             state, difference = compared(call, outcome)
             told.append(AgainCall(one, state, difference, outcome, _note(call, outcome) if state == "same" else ""))
     return Again(unit, tuple(told), made.problem, made.sandbox, changed, written)
+
+
+def as_recorded(
+    root: Path,
+    python: str,
+    place: Place,
+    calls: Sequence[RecordedCall],
+    patch: Mapping[str, bytes] | None = None,
+    *,
+    seconds: float = 5.0,
+    rung: Rung | NoSandbox | None = None,
+) -> Replayed:
+    """Calls of a unit's body, inside its decorators, as it was recorded; through them where they hide it."""
+    made = replay(root, python, place, calls, patch, seconds=seconds, unwrap=True, watch=True, rung=rung)
+    if "behind its decorator" in made.problem:
+        made = replay(root, python, place, calls, patch, seconds=seconds, watch=True, rung=rung)
+    return made
 
 
 _NOT_REPLAYABLE = "its arguments were not recorded, or hold what cannot be rebuilt"
@@ -144,6 +159,14 @@ def recorded_call(capture: CaptureRecord) -> RecordedCall | None:
 
 def compared(call: RecordedCall, outcome: Outcome) -> tuple[State, str]:
     """How a call went now beside how it was recorded. Lines are not compared: the source may have moved."""
+    state, difference = _compared(call, outcome)
+    if state == "other" and outcome.ambient:
+        read = ", ".join(outcome.ambient[:3])
+        return "undetermined", f"it reads {read}, which the program changes and no recording holds; it {difference}"
+    return state, difference
+
+
+def _compared(call: RecordedCall, outcome: Outcome) -> tuple[State, str]:
     if outcome.kind == "not called":
         return "undetermined", outcome.why
     if outcome.kind in ("timed out", "died"):

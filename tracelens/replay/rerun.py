@@ -16,9 +16,8 @@ from tracelens.replay.sandbox import Limits, NoSandbox, Rung
 from tracelens.replay.workspace_copy import TooLarge, copy_workspace
 
 _CHILD = Path(__file__).with_name("child.py")
+_AMBIENT = Path(__file__).with_name("ambient.py")
 _RECORDER = Path(tracelens_recorder.__file__).parent
-_RECORDER_FILES = ("__init__.py", "redact.py", "values.py")
-
 _NO_CACHES = shutil.ignore_patterns("__pycache__")
 
 OutcomeKind = Literal["returned", "raised", "timed out", "died", "not called"]
@@ -81,6 +80,8 @@ class Outcome:
     """The value is the list of what a generator gave, which no recording holds."""
     unused: tuple[str, ...] = ()
     """Functions of other packages that it called less often than it did when it was recorded."""
+    ambient: tuple[str, ...] = ()
+    """Globals that it read and that the program changes as it runs: they are not as they were. Only with `watch`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,14 @@ def replay(
     limits: Limits | None = None,
     seconds: float = 5.0,
     unwrap: bool = False,
+    watch: bool = False,
     rung: Rung | NoSandbox | None = None,
 ) -> Replayed:
     """Make the calls again in a copy of the workspace; what is outside the copy is neither read nor changed.
 
     patch: new contents by path; None runs the code as it is. seconds: for each call. unwrap: call the function inside
-    its decorators instead of what its name leads to. rung: from `sandbox.probe`, asked for when it is None. Without a
+    its decorators instead of what its name leads to. watch: tell of globals that it reads and that no recording holds,
+    for some more time. rung: from `sandbox.probe`, asked for when it is None. Without a
     rung nothing is run.
     """
     python = sandbox.real_interpreter(python, workspace)
@@ -125,32 +128,17 @@ def replay(
             for path, content in (patch or {}).items():
                 _write(copy, path, content)
             tools = scratch / "replay"
-            (tools / "tracelens_recorder").mkdir(parents=True)
-            shutil.copytree(_RECORDER / "replayable", tools / "tracelens_recorder" / "replayable", ignore=_NO_CACHES)
-            for name in _RECORDER_FILES:
-                shutil.copyfile(_RECORDER / name, tools / "tracelens_recorder" / name)
-            shutil.copyfile(_CHILD, tools / _CHILD.name)
+            copy_tools(tools)
         except (OSError, TooLarge) as error:
             return Replayed((), f"the workspace cannot be copied: {error}", rung.name)
         nonce = secrets.token_hex(16)
         job = {
             "nonce": nonce,
-            "roots": [str(copy)],
             "sys_path": [str(copy / one) for one in import_folders(workspace, unit, calls)],
             "recorder": str(tools / "tracelens_recorder"),
-            "unit": {"module": unit.module, "path": unit.path, "scope": unit.scope},
-            "unwrap": unwrap,
             "import_seconds": 20.0,
-            "calls": [
-                {
-                    "id": call.id,
-                    "arguments": dict(call.arguments),
-                    "instead": dict(call.instead) if call.instead else None,
-                    "names": [name for name, _ in call.arguments.get("arguments", [])],
-                    "seconds": seconds,
-                }
-                for call in calls
-            ],
+            "watch": watch,
+            **job_of(copy, unit, calls, seconds, unwrap=unwrap),
         }
         finished = sandbox.run(
             [python, "-B", str(tools / _CHILD.name), "{answer}"],
@@ -162,6 +150,35 @@ def replay(
             layers=rung.asked,
         )
     return _read(finished, nonce, rung)
+
+
+def copy_tools(folder: Path) -> None:
+    """Put what makes recorded calls again into a new folder: `child.py`, and the recorder's decoder."""
+    (folder / "tracelens_recorder").mkdir(parents=True)
+    shutil.copytree(_RECORDER / "replayable", folder / "tracelens_recorder" / "replayable", ignore=_NO_CACHES)
+    for file in _RECORDER.glob("*.py"):  # all of them: which of them the decoder needs is the recorder's own concern
+        shutil.copyfile(file, folder / "tracelens_recorder" / file.name)
+    for file in (_CHILD, _AMBIENT):
+        shutil.copyfile(file, folder / file.name)
+
+
+def job_of(copy: Path, unit: Place, calls: Sequence[RecordedCall], seconds: float, *, unwrap: bool) -> dict[str, Any]:
+    """The part of a job that says which calls are made of what."""
+    return {
+        "roots": [str(copy)],
+        "unit": {"module": unit.module, "path": unit.path, "scope": unit.scope},
+        "unwrap": unwrap,
+        "calls": [
+            {
+                "id": call.id,
+                "arguments": dict(call.arguments),
+                "instead": dict(call.instead) if call.instead else None,
+                "names": [name for name, _ in call.arguments.get("arguments", [])],
+                "seconds": seconds,
+            }
+            for call in calls
+        ],
+    }
 
 
 def _write(copy: Path, path: str, content: bytes) -> None:
@@ -187,7 +204,8 @@ def _read(finished: sandbox.Finished, nonce: str, rung: Rung) -> Replayed:
     outcomes = []
     for one in said["outcomes"]:
         known = {name: one[name] for name in Outcome.__dataclass_fields__ if name in one}
-        known["unused"] = tuple(known.get("unused", ()))
+        for name in ("unused", "ambient"):
+            known[name] = tuple(known.get(name, ()))
         outcomes.append(Outcome(**known))
     return Replayed(tuple(outcomes), "", rung.name)
 
@@ -215,7 +233,11 @@ def import_folders(workspace: Path, unit: Place, calls: Sequence[RecordedCall]) 
         folder = import_folder(module, path)
         if folder not in found:
             found.append(folder)
-    for usual in (".", "src"):
+    # As pytest does for a test or a conftest: the first folder upwards that is no package.
+    beside = PurePosixPath(unit.path).parent
+    while beside.parts and (workspace / beside / "__init__.py").is_file():
+        beside = beside.parent
+    for usual in (".", "src", beside.as_posix()):
         if usual not in found and (workspace / usual).is_dir():
             found.append(usual)
     return found

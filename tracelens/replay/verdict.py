@@ -8,7 +8,9 @@ from typing import Literal
 
 from tracelens.replay.rerun import Outcome, RecordedCall, Replayed
 
-VerdictKind = Literal["fixed", "same", "regressed", "undetermined", "not verified"]
+VerdictKind = Literal["fixed", "stops", "same", "regressed", "undetermined", "not verified"]
+"""`fixed`: the failing calls return, and what was recorded speaks for what they return. `stops`: they return, and
+nothing speaks for it (an undetermined result, never shown as verified)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +23,17 @@ class Matrix:
     passing: int = 0
     left_out: int = 0
     """Recorded calls that could not serve: they went otherwise when made again with the code as it is."""
+    tests_passed: int = 0
+    tests: int = 0
+    """Of the workspace, known from the recording to run through the unit, and run again with the patch."""
 
     def __str__(self) -> str:
         parts = [f"failing {self.failing_fixed}/{self.failing} fixed"]
         parts.append(
             f"passing {self.passing_same}/{self.passing} same" if self.passing else "no passing call to compare"
         )
+        if self.tests:
+            parts.append(f"tests {self.tests_passed}/{self.tests}")
         if self.left_out:
             parts.append(f"{self.left_out} left out")
         return " · ".join(parts)
@@ -135,7 +142,7 @@ def _elided(short: str, long: str) -> bool:
 
 
 def judge(held: Oracle, after: Replayed) -> Verdict:
-    """Compare what the patched code does with what the code did."""
+    """Compare what the patched code does with what the code did; "fixed" says nothing of the new results yet."""
     verdict = _judge(held, after)
     notes = []
     if not held.passing and verdict.kind == "fixed":

@@ -12,6 +12,7 @@ from typing import Any
 from tracelens.fix.evidence import Function
 from tracelens.fix.patch import Source
 from tracelens.replay.rerun import Outcome, RecordedCall
+from tracelens.testgen import chance
 from tracelens.testgen.literals import Group, Text, Unwritable, Writer, class_node, is_dataclass, laid_out
 from tracelens_indexer.store.answers import UnitRecord
 
@@ -90,7 +91,7 @@ def case_of(root: Path, source: Source, unit: UnitRecord, node: Function, call: 
     else:
         raise Unwritable(outcome.why or outcome.kind)
     after = _after(root, outcome, call, imports, writer) if outcome.kind == "returned" else ()
-    stubs = _stubs(root, source, unit, call, imports)
+    stubs = _stubs(root, source, unit, node, call, imports)
     made = Case(
         call.id, target, tuple(arguments), receiver, shape, frozenset(keywords), expected, raises, after, stubs,
         frozenset(imports), writer.helper, bool(decorators & {"property", "cached_property"}),
@@ -241,12 +242,10 @@ def _shape(encoded: Any) -> Any:
 
 
 def _stubs(
-    root: Path, source: Source, unit: UnitRecord, call: RecordedCall, imports: set[tuple[str, str]]
+    root: Path, source: Source, unit: UnitRecord, node: Function, call: RecordedCall, imports: set[tuple[str, str]]
 ) -> tuple[str, ...]:
     world: Mapping[str, Any] = call.arguments.get("world") or {}
-    if world.get("random"):
-        raise Unwritable("it draws random numbers, whose state has no readable form")
-    lines: list[str] = []
+    lines = chance.stubs(node, world)
     for name, value in (world.get("environment") or {}).items():
         if "[redacted]" in str(value):
             raise Unwritable("a secret in its environment was not recorded")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tracelens.fix.engine import is_test, propose
+from tracelens.fix.engine import propose
 from tracelens.fix.evidence import FixIndex, Function, find_function
 from tracelens.fix.patch import Source, content_hash
 from tracelens.replay import sandbox
@@ -23,11 +23,13 @@ from tracelens.testgen import place, render
 from tracelens.testgen.cases import Case, case_of
 from tracelens.testgen.earlier import versions_before
 from tracelens.testgen.literals import Unwritable
-from tracelens.testgen.minimise import minimised, without_redactions
+from tracelens.testgen.minimise import minimised, same, without_environment, without_redactions
 from tracelens.testgen.mutants import mutants
+from tracelens.testgen.strategies import property_test
 from tracelens.testgen.versions import Tried, run_versions
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store.answers import CaptureRecord, FailureRecord, UnitRecord
+from tracelens_indexer.workspace import is_test
 
 MOST_CALLS = 24
 _MOST_MINIMISED = 2
@@ -144,6 +146,35 @@ def generate(
     )
 
 
+def generate_property(
+    index: FixIndex, unit: UnitRecord, root: Path, python: str, *, rung: Rung | NoSandbox | None = None
+) -> tuple[str, str, str]:
+    """(path, text, what became of it) of a property test with hypothesis, run once in the sandbox. Writes nothing.
+
+    The last is "passed", or what it found, or why it was not run. Raises TraceLensError when none can be made.
+    """
+    source = Source.read(root, unit.path)
+    node = find_function(source, unit.scope, unit.ordinal)
+    if node is None:
+        raise TraceLensError(f"{unit.qualname} is not a function in the source now")
+    found = [one for one in map(recorded_call, index.captures(unit.id, None, "", 200)) if one is not None]
+    try:
+        text, name = property_test(unit, node, found)
+    except Unwritable as why:
+        raise TraceLensError(f"no property test can be made of the recorded calls: {why}") from None
+    path = place.new_file(root, unit).replace("_recorded.py", "_properties.py")
+    python = sandbox.real_interpreter(python, root)
+    rung = rung if rung is not None else sandbox.probe(python)
+    if isinstance(rung, NoSandbox):
+        return path, text, f"not run: no sandbox on this machine: {rung.reason}"
+    folders = import_folders(root, Place(unit.module, unit.path, unit.scope), ())
+    tried = run_versions(root, python, path, text, [{}], folders, rung=rung, seconds=60.0)
+    if tried.problem or not tried.versions:
+        return path, text, f"not run: {tried.problem}"
+    said = tried.versions[0]
+    return path, text, said.get(name) or f"not run: {said.get('', 'it came to no end')}"
+
+
 def _distinct(captures: Sequence[CaptureRecord]) -> list[RecordedCall]:
     """Calls with different arguments, the smaller ones first, some of each outcome."""
     found: dict[str, RecordedCall] = {}
@@ -221,6 +252,8 @@ class _Work:
 
     def cases(self, calls: Sequence[RecordedCall], after: Version) -> tuple[list[Case], list[tuple[str, str]]]:
         first, second = self.again(calls, after), self.again(calls, after)
+        bare = {call.id: less for call in calls if (less := without_environment(call))}
+        unset = self.again(list(bare.values()), after) if bare else {}
         cases: list[Case] = []
         left_out: list[tuple[str, str]] = []
         for call in calls:
@@ -233,7 +266,9 @@ class _Work:
                     raise Unwritable("it goes otherwise each time")
                 if outcome.kind == "raised" and not self._on_purpose(outcome):
                     raise Unwritable(f"it fails with {outcome.type}, which no one raises on purpose there")
-                cases.append(case_of(self.root, self.source, self.unit, self.node, call, outcome))
+                needless = call.id in unset and same(outcome, unset[call.id])
+                kept = bare[call.id] if needless else call
+                cases.append(case_of(self.root, self.source, self.unit, self.node, kept, outcome))
             except Unwritable as why:
                 left_out.append((call.id, str(why)))
         return cases, left_out

@@ -164,10 +164,10 @@ class Writer:
             named = [("", one) for one in parts] + ([("tzinfo=", zone)] if zone is not None else [])
             return self._call(kind, named + ([("fold=", rest[-1])] if rest[-1] else []))
         if kind == "zone":
-            self.imports.update([("datetime", "timezone"), ("datetime", "timedelta")])
+            self.imports.add(("datetime", "timezone"))
             if rest[:3] == [0, 0, 0] and rest[3] is None:
-                self.imports.discard(("datetime", "timedelta"))
                 return "timezone.utc"
+            self.imports.add(("datetime", "timedelta"))
             name = f", {rest[3]!r}" if rest[3] is not None else ""
             return f"timezone(timedelta({rest[0]}, {rest[1]}, {rest[2]}){name})"
         if kind == "type":

@@ -53,7 +53,7 @@ def minimised(call: RecordedCall, again: Again) -> RecordedCall:
             for number, one in enumerate(smaller)
         ]
         outcomes = again(tried) if tried else {}
-        fitting = [one for one in tried if one.id in outcomes and _same(wanted, outcomes[one.id])]
+        fitting = [one for one in tried if one.id in outcomes and same(wanted, outcomes[one.id])]
         if not fitting:
             break
         best = replace(fitting[0], id=call.id)
@@ -62,7 +62,8 @@ def minimised(call: RecordedCall, again: Again) -> RecordedCall:
     return best
 
 
-def _same(wanted: Outcome, outcome: Outcome) -> bool:
+def same(wanted: Outcome, outcome: Outcome) -> bool:
+    """Whether two calls ended the same way, as far as a caller can tell."""
     return (wanted.kind, wanted.type, wanted.message, wanted.line, wanted.value) == (
         outcome.kind,
         outcome.type,
@@ -128,3 +129,11 @@ def without_redactions(call: RecordedCall) -> RecordedCall:
         return call
     text = json.dumps(dict(call.arguments)).replace("[redacted]", "redacted")
     return replace(call, arguments={**json.loads(text), "redacted": 0}, result=None)
+
+
+def without_environment(call: RecordedCall) -> RecordedCall | None:
+    """The call where the variables that the program's code names are not set; None where none were."""
+    world = call.arguments.get("world") or {}
+    if not world.get("environment"):
+        return None
+    return replace(call, arguments={**call.arguments, "world": {**world, "environment": {}}})

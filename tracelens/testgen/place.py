@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tracelens.fix import patch as patches
-from tracelens.fix.engine import is_test
 from tracelens.fix.patch import Patch, PatchRefused, inside
 from tracelens_indexer.errors import TraceLensError
 from tracelens_indexer.store.answers import CaptureRecord, UnitRecord
+from tracelens_indexer.workspace import is_test
 
 _LARGEST = 512 * 1024
 

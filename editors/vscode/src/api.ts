@@ -1,4 +1,6 @@
 /** What the server answers beyond the protocol: the shapes of `tracelens/*`. */
+import type { WorkspaceEdit } from 'vscode-languageclient/node';
+
 export interface Place {
   readonly uri: string;
   /** 0-based. */
@@ -50,6 +52,14 @@ export interface Bar extends Place {
   readonly start: number;
   readonly width: number;
   readonly told: string;
+}
+
+/** A change to be shown before it is applied. */
+export interface Proposed {
+  readonly title: string;
+  /** What speaks for it, in a line. */
+  readonly evidence: string;
+  readonly edit: WorkspaceEdit;
 }
 
 /** Whoever can ask the server. Answers undefined while it does not run. */

@@ -3,6 +3,7 @@
  * server's commands under the server's names, and only while the server runs.
  */
 import * as vscode from 'vscode';
+import { createEnvironment } from './environment';
 import type { FlameGraph } from './flame';
 import type { HeatPainter } from './heat';
 import type { RunStatus } from './runs';
@@ -16,13 +17,19 @@ export interface Surfaces {
   readonly runs: RunStatus;
 }
 
-export function registerCommands(server: Server, log: vscode.LogOutputChannel, surfaces: Surfaces): vscode.Disposable[] {
+export function registerCommands(
+  server: Server,
+  log: vscode.LogOutputChannel,
+  storage: vscode.Uri,
+  surfaces: Surfaces,
+): vscode.Disposable[] {
   const commands: Record<string, (...given: never[]) => unknown> = {
     'tracelens.client.chooseRun': (id?: string) => surfaces.runs.pick(typeof id === 'string' ? id : undefined),
     'tracelens.client.toggleHeat': () => surfaces.heat.toggle(),
     'tracelens.client.flameGraph': () => surfaces.flame.open(),
     'tracelens.client.refresh': () => surfaces.tree.refresh(),
     'tracelens.client.goTo': goTo,
+    'tracelens.client.createEnvironment': () => createEnvironment(storage, log),
     'tracelens.restartServer': () => server.restart(),
     'tracelens.showOutput': () => log.show(),
     'tracelens.client.index': () => server.execute('tracelens.index'),

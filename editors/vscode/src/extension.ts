@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { registerCommands } from './commands';
 import { FlameGraph } from './flame';
 import { HeatPainter } from './heat';
+import { Preview } from './preview';
 import { PythonExtension } from './pythonExtension';
 import { RunStatus } from './runs';
 import { Server } from './server';
@@ -16,7 +17,8 @@ export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel('TraceLens', { log: true });
   const status = new Status();
   const python = new PythonExtension(log);
-  const running = (server = new Server(log, status, python));
+  const preview = new Preview();
+  const running = (server = new Server(log, status, python, preview));
   const heat = new HeatPainter(running);
   const tree = new Tree(running);
   const flame = new FlameGraph(running);
@@ -26,11 +28,12 @@ export function activate(context: vscode.ExtensionContext): void {
     log,
     status,
     python,
+    preview,
     heat,
     tree,
     flame,
     runs,
-    ...registerCommands(running, log, { heat, tree, flame, runs }),
+    ...registerCommands(running, log, context.globalStorageUri, { heat, tree, flame, runs }),
     running.onDidChange(() => {
       tree.refresh();
       void heat.paint();

@@ -28,6 +28,15 @@ const PROBE_MS = 10_000;
 
 /** Ask an interpreter whether it can run the server; a sentence when it cannot. */
 export async function probe(interpreter: string): Promise<string | undefined> {
+  return asked(interpreter, true);
+}
+
+/** Ask an interpreter whether it is new enough for the server; a sentence when it is not. */
+export async function versionProblem(interpreter: string): Promise<string | undefined> {
+  return asked(interpreter, false);
+}
+
+async function asked(interpreter: string, installed: boolean): Promise<string | undefined> {
   const code = "import importlib.util as u, sys; print('%d.%d' % sys.version_info[:2], bool(u.find_spec('tracelens_lsp')))";
   try {
     // -P is not understood before 3.11: asked without it, from a folder that holds no code of the user's.
@@ -40,7 +49,7 @@ export async function probe(interpreter: string): Promise<string | undefined> {
     if (major < 3 || (major === 3 && minor < 11)) {
       return `${interpreter} is Python ${version}; the language server needs 3.11 or newer. Choose another in the setting tracelens.interpreter.`;
     }
-    if (has !== 'True') {
+    if (installed && has !== 'True') {
       return `${interpreter} does not have tracelens-lsp installed. Install it there, or choose another Python in the setting tracelens.interpreter.`;
     }
     return undefined;

@@ -2,6 +2,10 @@
 import * as vscode from 'vscode';
 import type { Asks, Choice, Runs } from './api';
 
+interface Entry extends vscode.QuickPickItem {
+  readonly id?: string;
+}
+
 export class RunStatus implements vscode.Disposable {
   private readonly item = vscode.languages.createLanguageStatusItem('tracelens.runs', { language: 'python' });
 
@@ -17,7 +21,7 @@ export class RunStatus implements vscode.Disposable {
     const runs = await this.server.ask<Runs>('tracelens/runs');
     const nothing = runs === undefined || runs.told === 'not indexed' || runs.told === 'no runs yet';
     this.item.text = `TraceLens: ${runs?.told ?? 'not running'}`;
-    this.item.detail = nothing ? 'tracelens record -- pytest' : runs.choice === '' ? 'current runs' : 'chosen';
+    this.item.detail = nothing ? 'tracelens record -- pytest' : runs.choice === '' ? 'current runs' : runs.choice.startsWith('test:') ? 'one test' : 'chosen';
     this.item.command = nothing
       ? { command: 'tracelens.client.why', title: 'Why?' }
       : { command: 'tracelens.client.chooseRun', title: 'Choose' };
@@ -34,13 +38,22 @@ export class RunStatus implements vscode.Disposable {
       await vscode.commands.executeCommand('tracelens.client.why');
       return;
     }
-    const items = runs.choices.map((choice: Choice) => ({
+    const entry = (choice: Choice): Entry => ({
       label: `${choice.id === runs.choice ? '$(check) ' : ''}${choice.title.replace(/\$\(/g, '$ (')}`,
       description: choice.detail,
       id: choice.id,
-    }));
-    const picked = await vscode.window.showQuickPick(items, { placeHolder: 'Which runs are shown?', matchOnDescription: true });
-    if (picked !== undefined) {
+    });
+    const isTest = (choice: Choice): boolean => choice.id.startsWith('test:');
+    const tests = runs.choices.filter(isTest).map(entry);
+    const items: Entry[] = runs.choices.filter((choice) => !isTest(choice)).map(entry);
+    if (tests.length > 0) {
+      items.push({ label: 'One test', kind: vscode.QuickPickItemKind.Separator }, ...tests);
+    }
+    const picked = await vscode.window.showQuickPick(items, {
+      placeHolder: 'Which runs, or which test, are shown?',
+      matchOnDescription: true,
+    });
+    if (picked?.id !== undefined) {
       await this.choose(picked.id);
     }
   }

@@ -9,9 +9,10 @@ import {
   RevealOutputChannelOn,
   type LanguageClientOptions,
 } from 'vscode-languageclient/node';
-import type { Asks } from './api';
+import type { Asks, Proposed } from './api';
 import { findServer, type Command } from './lookup';
 import { probe, thisMachine } from './machine';
+import type { Preview } from './preview';
 import type { PythonExtension } from './pythonExtension';
 import { folders, readSettings, SECTION } from './settings';
 import type { Status } from './status';
@@ -30,6 +31,7 @@ const LINKED_COMMANDS = ['tracelens.showCalls', 'tracelens.fix', 'tracelens.why'
 const OPEN_SETTING = 'Open Setting';
 const SHOW_OUTPUT = 'Show Output';
 const RESTART = 'Restart';
+const CREATE = 'Create an Environment…';
 
 /** Says its errors to the output channel alone: to the user we say one thing, with something to press. */
 class QuietClient extends LanguageClient {
@@ -55,6 +57,7 @@ export class Server implements vscode.Disposable, Asks {
     private readonly log: vscode.LogOutputChannel,
     private readonly status: Status,
     private readonly python: PythonExtension,
+    private readonly preview: Preview,
   ) {}
 
   /** Stop the server if it runs, and start it from today's settings. */
@@ -136,13 +139,13 @@ export class Server implements vscode.Disposable, Asks {
     const found = findServer(wishes, thisMachine());
     if (found.kind === 'not-found') {
       this.log.error([found.reason, 'Looked for:', ...found.looked.map((file) => `  ${file}`)].join('\n'));
-      this.fail(found.reason, OPEN_SETTING, SHOW_OUTPUT);
+      this.fail(found.reason, ...(trusted ? [CREATE] : []), OPEN_SETTING, SHOW_OUTPUT);
       return;
     }
     const objection = found.interpreter === undefined ? undefined : await probe(found.interpreter);
     if (objection !== undefined) {
       this.log.error(objection);
-      this.fail(objection, OPEN_SETTING, SHOW_OUTPUT);
+      this.fail(objection, ...(trusted ? [CREATE] : []), OPEN_SETTING, SHOW_OUTPUT);
       return;
     }
     await this.launch(found, { client: 'tracelens-vscode', ...settings, projectInterpreter: chosen ?? '' });
@@ -198,6 +201,10 @@ export class Server implements vscode.Disposable, Asks {
     }
     running = true;
     client.onNotification('tracelens/changed', () => this.changed.fire());
+    client.onRequest('tracelens/preview', async (proposed: Proposed) => {
+      const edit = await client.protocol2CodeConverter.asWorkspaceEdit(proposed.edit);
+      return { applied: edit !== undefined && (await this.preview.show(proposed.title, proposed.evidence, edit)) };
+    });
     const info = client.initializeResult?.serverInfo;
     this.status.show({ kind: 'ready', server: [info?.name, info?.version].filter(Boolean).join(' ') || 'ready' });
     this.changed.fire();
@@ -238,6 +245,8 @@ export class Server implements vscode.Disposable, Asks {
     void vscode.window.showErrorMessage(`TraceLens: ${reason}`, ...buttons).then(async (pressed) => {
       if (pressed === OPEN_SETTING) {
         await vscode.commands.executeCommand('workbench.action.openSettings', 'tracelens.interpreter');
+      } else if (pressed === CREATE) {
+        await vscode.commands.executeCommand('tracelens.client.createEnvironment');
       } else if (pressed === SHOW_OUTPUT) {
         this.log.show();
       } else if (pressed === RESTART) {

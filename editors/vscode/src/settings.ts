@@ -11,7 +11,10 @@ export interface Settings {
   /** Absolute; empty when unset. */
   readonly projectInterpreter: string;
   readonly inlayHints: 'off' | 'hot' | 'all';
-  readonly codeLens: { readonly enabled: boolean };
+  readonly parameterHints: 'off' | 'hot' | 'all';
+  readonly documentSymbols: 'off' | 'seen' | 'all';
+  readonly codeLens: { readonly enabled: boolean; readonly most: number };
+  readonly hot: { readonly functions: number; readonly leastPercent: number };
   readonly diagnostics: { readonly enabled: boolean; readonly unreached: boolean };
   readonly indexOnSave: boolean;
 }
@@ -24,7 +27,10 @@ export function readSettings(): Settings {
     projectInterpreter:
       projectInterpreter && expand(projectInterpreter, folders()[0], { platform: process.platform, home: os.homedir() }),
     inlayHints: section.get('inlayHints', 'hot'),
-    codeLens: { enabled: section.get('codeLens.enabled', true) },
+    parameterHints: section.get('parameterHints', 'hot'),
+    documentSymbols: section.get('documentSymbols', 'seen'),
+    codeLens: { enabled: section.get('codeLens.enabled', true), most: section.get('codeLens.most', 20) },
+    hot: { functions: section.get('hot.functions', 5), leastPercent: section.get('hot.leastPercent', 2) },
     diagnostics: {
       enabled: section.get('diagnostics.enabled', true),
       unreached: section.get('diagnostics.unreached', false),

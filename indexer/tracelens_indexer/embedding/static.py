@@ -1,6 +1,6 @@
 """The default embedder: a table of word-piece vectors trained by training/train.py. Needs numpy and tokenizers alone.
 
-A text's vector is the mean of the vectors of its word pieces, of length 1. The table ships in weights/ as int8
+A text's vector is the weighted mean of the vectors of its word pieces, of length 1. The table ships in weights/ as int8
 with one scale per row; weights/README.md is its model card. Nothing is ever fetched from anywhere.
 """
 
@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tracelens_indexer.embedding.pieces import Pieces
 from tracelens_indexer.errors import TraceLensError
 
 if TYPE_CHECKING:
@@ -20,9 +21,19 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).with_name("weights")
 MOST_PIECES = 512
 """Word pieces of a text that count; the rest of a longer one is not read."""
-_MOST_CHARACTERS = 8_000
-"""More cannot matter (512 pieces), and splitting a text of megabytes would take seconds."""
+_WHOLE = 16
+"""Pieces at the beginning of a text that count fully, the one at place n after them 16/n: a unit's name, signature and
+docstring say more than its body (.41 → .50 MRR on the development projects, by vectors alone)."""
+MOST_CHARACTERS = 1_200
+"""What comes later counts next to nothing, and splitting text into pieces is what embedding costs."""
 _CHUNK = 1_024
+
+
+def shares(pieces: int) -> NDArray[float32]:
+    """How much each of so many word pieces counts, by its place."""
+    import numpy
+
+    return numpy.minimum(1.0, _WHOLE / numpy.arange(1, pieces + 1, dtype=numpy.float32)).astype(numpy.float32)
 
 
 class StaticEmbedder:
@@ -62,7 +73,7 @@ class StaticEmbedder:
         return rows, scales
 
     @cached_property
-    def _tokenizer(self) -> Any:
+    def _pieces(self) -> Pieces:
         from tokenizers import Tokenizer
 
         try:
@@ -71,7 +82,7 @@ class StaticEmbedder:
             raise self._damaged(error) from error
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        return tokenizer
+        return Pieces(tokenizer)
 
     def _damaged(self, error: Exception) -> TraceLensError:
         return TraceLensError(
@@ -85,13 +96,13 @@ class StaticEmbedder:
 
         out = numpy.zeros((len(texts), self.dimension), dtype=numpy.float32)
         rows, scales = self._table
+        counts = shares(MOST_PIECES)
         for start in range(0, len(texts), _CHUNK):
             # The library takes only what is valid Unicode; source that is not has lone surrogates.
-            batch = [_valid(text[:_MOST_CHARACTERS]) for text in texts[start : start + _CHUNK]]
-            encoded = self._tokenizer.encode_batch(batch, add_special_tokens=False)
-            for place, pieces in enumerate(encoded, start):
-                ids = pieces.ids[:MOST_PIECES] or [_UNKNOWN]
-                out[place] = scales[ids] @ rows[ids].astype(numpy.float32)
+            batch = [_valid(text[:MOST_CHARACTERS]) for text in texts[start : start + _CHUNK]]
+            for place, pieces in enumerate(self._pieces.of(batch), start):
+                ids = numpy.array(pieces[:MOST_PIECES] or [_UNKNOWN])
+                out[place] = (scales[ids] * counts[: len(ids)]) @ rows.take(ids, axis=0).astype(numpy.float32)
         out /= numpy.linalg.norm(out, axis=1, keepdims=True) + 1e-12
         return out
 

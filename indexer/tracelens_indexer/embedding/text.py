@@ -16,6 +16,12 @@ _LIMIT = 2_000
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _TOKEN = re.compile(r"\w+")
 _OUTLINE = re.compile(r"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t].*$|^[ \t]+\w+[ \t]*(?::[^=\n]*)?=.*$", re.MULTILINE)
+_ASKING = re.compile(
+    r"how|what|which|who|where|when|why|do|does|did|can|could|should|would|i|we|you|me|my|our|your|please"
+    r"|python[23]?|py",
+    re.IGNORECASE,
+)
+"""Words of asking, and the one word that every unit here could be found by."""
 _OUTLINE_FROM = 600
 """Characters of a class from which its outline says more than its beginning."""
 
@@ -46,7 +52,7 @@ def split_words(text: str) -> list[str]:
 
 
 def search_words(text: str) -> str:
-    """What full text indexes and is asked: whole identifiers and the words they are made of, in lower case."""
+    """What full text indexes: whole identifiers and the words they are made of, in lower case."""
     words: list[str] = []
     for token in _TOKEN.findall(text):
         parts = split_words(token)
@@ -55,3 +61,10 @@ def search_words(text: str) -> str:
         if parts != [whole]:
             words.extend(parts)
     return " ".join(words)
+
+
+def question_words(question: str) -> str:
+    """What full text is asked for a question: its words without those of asking, "read a file in" for "how do I read a
+    file in python?"; all of them where nothing else is left."""
+    kept = [word for word in _TOKEN.findall(question) if not _ASKING.fullmatch(word)]
+    return search_words(" ".join(kept) or question)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TypeAlias
 
 from tracelens_indexer.graph.classes import DYNAMIC_BASE, Classes
 from tracelens_indexer.graph.containers import Containers
+from tracelens_indexer.graph.flowing import values_allowed
 from tracelens_indexer.graph.links import EdgeKind
 from tracelens_indexer.graph.models import METHODS
 from tracelens_indexer.graph.names import Names, Source
@@ -52,11 +54,11 @@ def stored_names(code: list[flow.Node], words: list[str]) -> list[str]:
     return [words[parts[2]] for parts in code if parts[0] == flow.STORE_ATTRIBUTE]
 
 
-class Attributes(Containers):
+class Attributes(Containers, ABC):
     """Adds classes, modules and attributes to nodes and edges."""
 
     def __init__(self, program: Program) -> None:
-        super().__init__()
+        super().__init__(values_allowed(program.nodes))
         self.program = program
         self.names = Names(program)
         self.classes = Classes(program, self.names)
@@ -77,14 +79,13 @@ class Attributes(Containers):
                 found.update(stored_names(code, file.flow.words))
         return found
 
-    # Made by calls.py
-
+    @abstractmethod
     def call_implicitly(self, place: Place, callee: int, given: tuple[int, ...], result: int) -> None:
-        raise NotImplementedError
+        """Call what is at a node, at a place where no call is written."""
 
+    @abstractmethod
     def node_of(self, unit: int, node: int) -> int:
         """The node of a unit's code, as it is without any context."""
-        raise NotImplementedError
 
     # Sources
 

@@ -21,8 +21,8 @@ MAX_KEYS = 64
 class Containers(Flowing):
     """Adds containers to nodes and edges."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, most_values: int) -> None:
+        super().__init__(most_values)
         self._items: dict[Value, dict[str, int]] = {}
         """Container to its keys and their nodes."""
         self._all_items: dict[Value, int] = {}

@@ -17,21 +17,30 @@ Watcher: TypeAlias = Any
 
 NOWHERE = 0
 """The node for what nobody reads."""
-MAX_VALUES = 32
-"""Values of one node."""
+MAX_VALUES = ((500_000, 32), (1_000_000, 16), (1 << 62, 6))
+"""(nodes of a program, values of one of its nodes). What many may reach is shared by more in a larger program: with the
+same bound the work would grow with the square of the size, and end before it is done."""
 MAX_WITH_OUTSIDE = 8
 """Values of one node from which on it takes no more that nothing of the workspace can come out of."""
 WORK_PER_NODE = 25
 """Steps for each node that the program has before any is made: a bound on the whole."""
-MOST_WORK = 6_000_000
+MOST_WORK = 12_000_000
 """Steps in all, whatever the size: each costs up to a few hundred bytes, and an index must fit beside an editor."""
+
+
+def values_allowed(nodes: int) -> int:
+    """How many values a node may have, in a program of so many."""
+    return next(values for most, values in MAX_VALUES if nodes <= most)
 
 
 class Flowing:
     """Nodes and edges, and the work that is left."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_values: int) -> None:
         self.values = Values()
+        self.most_values = most_values
+        """Values that one node takes."""
+        self._most_with_outside = min(MAX_WITH_OUTSIDE, most_values)
         self._at: list[dict[Value, int] | None] = [None]
         """The values at each node, in the order in which they arrived."""
         self._edges: list[list[int] | None] = [None]
@@ -71,9 +80,9 @@ class Flowing:
         elif value in known:
             return
         else:
-            if len(known) >= MAX_WITH_OUTSIDE:
+            if len(known) >= self._most_with_outside:
                 form = self.values.forms[value]
-                if form in OUTSIDE or (len(known) >= MAX_VALUES and form != KEY):
+                if form in OUTSIDE or (len(known) >= self.most_values and form != KEY):
                     self.overflowed.add(node)
                     return
             known[value] = 0
@@ -136,12 +145,13 @@ class Flowing:
         """Work until nothing is left, or for `budget` steps."""
         new, open_, todo, add = self._new, self._open, self._todo, self.add
         all_at, all_edges, all_watchers = self._at, self._edges, self._watchers
+        most_at_once = self._most_with_outside
         steps = 0
         while open_ or todo:
             if steps > budget:
                 self.exhausted = True
                 break
-            while todo:
+            while todo and steps <= budget:
                 watcher, value = todo.popleft()
                 watcher[0](value, *watcher[1:])
                 steps += 1
@@ -152,7 +162,7 @@ class Flowing:
             edges = all_edges[node]
             if edges is not None:
                 steps += len(edges) * len(arrived)
-                few = len(arrived) <= MAX_WITH_OUTSIDE
+                few = len(arrived) <= most_at_once
                 for end in edges:
                     there = all_at[end]
                     if there is None:

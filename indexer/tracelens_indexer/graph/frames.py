@@ -7,13 +7,14 @@ does not come out at another; functions within it then look their outer names up
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tracelens_indexer.graph.attributes import Place
-from tracelens_indexer.graph.calls import Call, Calls
+from tracelens_indexer.graph.calls import Calls
 from tracelens_indexer.graph.classes import DYNAMIC_BASE
 from tracelens_indexer.graph.containers import ANY
 from tracelens_indexer.graph.models import EXTERNALS
+from tracelens_indexer.graph.outside import Call
 from tracelens_indexer.graph.program import File, Program
 from tracelens_indexer.graph.values import (
     BUILT,
@@ -511,7 +512,12 @@ class Frames(Calls):
         elif form == EXTERNAL and not self.values.name(value).startswith(("typing.", "typing_extensions.")):
             self.add(result, number(OUTCOME, self.values.name(value)) + weak)
         elif form == CONTAINER and not weak:
-            self.watch(self.items(value), self._instance, 0, result)
+            self._watch_items(value, self._instance, 0, result)
+
+    def _watch_items(self, container: Value, method: Callable[..., None], *arguments: int) -> None:
+        """Have a rule for a container's values called for its items too: once, since it may be among them itself."""
+        key = (method.__name__, container & ~1, *arguments)
+        self.once(key, self.watch, self.items(container), method, *arguments)
 
     def _narrow(self, value: Value, types: int, result: int) -> None:
         form = self.values.forms[value]
@@ -526,7 +532,7 @@ class Frames(Calls):
         """A class or function that was asked for a type: no class of a program is its type, but for a metaclass."""
         form = self.values.forms[type_]
         if form == CONTAINER:
-            self.watch(self.items(type_), self._narrow_to_callable, value, result)
+            self._watch_items(type_, self._narrow_to_callable, value, result)
         elif form == CLASS:
             of_class = self.values.forms[value] == CLASS
             if of_class and self.classes.metaclass(self.values.first(value)) == self.values.first(type_):
@@ -545,7 +551,7 @@ class Frames(Calls):
             elif self.values.first(value) in self.classes.order(unit):
                 self.add(result, self.values.number(INSTANCE, unit) + 1)
         elif form == CONTAINER:
-            self.watch(self.items(type_), self._narrow_to, value, result)
+            self._watch_items(type_, self._narrow_to, value, result)
         elif form != BUILTIN or self.classes.outside(order):
             self.add(result, value)
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tracelens_indexer.graph.calls import Call
 from tracelens_indexer.graph.flowing import MOST_WORK, WORK_PER_NODE
 from tracelens_indexer.graph.frames import Frames
 from tracelens_indexer.graph.links import Links
 from tracelens_indexer.graph.outcome import Outcome
+from tracelens_indexer.graph.outside import Call
 from tracelens_indexer.graph.program import Program
 from tracelens_indexer.memory import without_collection
 from tracelens_indexer.source.facts import FileFacts

@@ -6,18 +6,18 @@ uses `link`. A full `relink` is what an update is measured by: where no bound on
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tracelens_indexer.graph.calls import Call
+from tracelens_indexer.graph.flowing import values_allowed
 from tracelens_indexer.graph.link import work_allowed
 from tracelens_indexer.graph.links import FileLinks, Links
 from tracelens_indexer.graph.outcome import Outcome
+from tracelens_indexer.graph.outside import Call
 from tracelens_indexer.graph.program import File, Program
 from tracelens_indexer.graph.revision import Revision, revise
 from tracelens_indexer.graph.tracking import TrackedFrames
-from tracelens_indexer.memory import without_collection
+from tracelens_indexer.memory import keep, without_collection
 from tracelens_indexer.source.facts import FileFacts
 
 
@@ -59,7 +59,7 @@ class Linker:
             self._links = {file.path: self._of_file(file) for file in self._program.files}
             self._frames.touched.clear()
             # Millions of objects that stay: looking for garbage among them takes seconds.
-            gc.freeze()
+            keep()
 
     def file_links(self, path: str) -> FileLinks:
         return self._links[path]
@@ -81,14 +81,15 @@ class Linker:
         if known is not None and known[0] == module and index is not None and not self._frames.exhausted:
             revision = revise(self._program, index, facts)
         if revision is None or self._changes_names(revision):
-            before = self._links
-            self.relink()
-            return Update({one: links for one, links in self._links.items() if before.get(one) != links}, True, True)
+            return self._relinked()
         return self._take_in(revision)
 
     def remove(self, path: str) -> Update:
         """Forget a file."""
         del self._files[path]
+        return self._relinked()
+
+    def _relinked(self) -> Update:
         before = self._links
         self.relink()
         return Update({one: links for one, links in self._links.items() if before.get(one) != links}, True, True)
@@ -107,11 +108,8 @@ class Linker:
             frames.stored.update(revision.stored)
             program.replace(revision.file, [*revision.bodies, *revision.inner, *revision.new], revision.gone)
             frames.replace(revision, work_allowed(frames))
-            if frames.exhausted:
-                before = self._links
-                self.relink()
-                changed = {one: links for one, links in self._links.items() if before.get(one) != links}
-                return Update(changed, True, True)
+            if frames.exhausted or frames.most_values != values_allowed(program.nodes):
+                return self._relinked()
             self._sort_calls()
             return Update(self._refreshed(revision.file), False, frames.exact)
 

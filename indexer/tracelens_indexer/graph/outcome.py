@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tracelens_indexer.graph.attributes import Place
-from tracelens_indexer.graph.calls import Call
 from tracelens_indexer.graph.classes import DYNAMIC_BASE
 from tracelens_indexer.graph.frames import Frames
 from tracelens_indexer.graph.links import Edge, FileLinks, Resolution
+from tracelens_indexer.graph.outside import Call
 from tracelens_indexer.graph.program import File, Program
 from tracelens_indexer.graph.values import (
     BUILT,
@@ -100,7 +100,7 @@ class Outcome:
         for value in here:
             units = self._units(value)
             if value & 1:
-                weak |= dict.fromkeys((*units, *self._frames.overriding(value)), True)
+                weak |= dict.fromkeys(units, True)
             elif units:
                 strong[units] = None
             else:
@@ -116,10 +116,13 @@ class Outcome:
         return dict.fromkeys((unit for units in strong for unit in units), True)
 
     def _units(self, value: Value) -> tuple[int, ...]:
-        """The units that calling a value runs."""
+        """The units that calling a value runs; of a likely value, what subclasses have in their place too."""
         known = self._called.get(value)
         if known is None:
-            known = self._called[value] = tuple(unit for unit, _ in self._frames.targets(value))
+            found = [unit for unit, _ in self._frames.targets(value)]
+            if value & 1:
+                found += self._frames.overriding(value)
+            known = self._called[value] = tuple(found)
         return known
 
     def forget_units(self) -> None:

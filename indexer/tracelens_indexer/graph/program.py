@@ -51,6 +51,8 @@ class Program:
             self._local += range(count)
             self.units += facts.units
             self.ids += [unit_id(path, unit.scope, unit.ordinal) for unit in facts.units]
+        self.nodes = sum(len(code) for file in self.files for code in file.flow.code.values())
+        """Nodes of all code: how large the program is."""
         self.modules = Modules({path: files[path][0] for path in sorted(files)})
 
     def source(self, unit: int) -> tuple[File, int]:
@@ -72,6 +74,8 @@ class Program:
         """Put a new version of a file in the place of the present one. `written_here`: units whose code is read from
         it from now on; that of its other units stays what it is. `gone`: units without any code from now on.
         """
+        before = self.files[file.index].flow.code.values()
+        self.nodes += sum(map(len, file.flow.code.values())) - sum(map(len, before))
         self.files[file.index] = file
         for unit, number in zip(file.facts.units, file.units, strict=True):
             if number == len(self.units):

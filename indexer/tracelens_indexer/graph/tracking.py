@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tracelens_indexer.graph.calls import Call
-from tracelens_indexer.graph.flowing import MAX_VALUES, MAX_WITH_OUTSIDE, NOWHERE
+from tracelens_indexer.graph.flowing import NOWHERE
 from tracelens_indexer.graph.frames import Frame, Frames
+from tracelens_indexer.graph.outside import Call
 from tracelens_indexer.graph.values import FUNCTION, KEY, OUTSIDE, Value
 from tracelens_indexer.source import flow
 
 if TYPE_CHECKING:
-    from tracelens_indexer.graph.attributes import Place
     from tracelens_indexer.graph.program import Program
     from tracelens_indexer.graph.revision import Revision
 
@@ -111,9 +110,9 @@ class TrackedFrames(Frames):
         elif value in known:
             return value
         else:
-            if len(known) >= MAX_WITH_OUTSIDE:
+            if len(known) >= self._most_with_outside:
                 form = self.values.forms[value]
-                if form in OUTSIDE or (len(known) >= MAX_VALUES and form != KEY):
+                if form in OUTSIDE or (len(known) >= self.most_values and form != KEY):
                     self._cap(node)
                     self.overflowed.add(node)
                     return -1
@@ -198,20 +197,9 @@ class TrackedFrames(Frames):
         method(*arguments)
         self._journal = journal
 
-    def new_call(
-        self,
-        callee: int,
-        positional: tuple[int, ...],
-        others: tuple[tuple[int, int], ...],
-        result: int,
-        depth: int,
-        place: Place,
-        derived: int = 0,
-    ) -> Call:
-        call = super().new_call(callee, positional, others, result, depth, place, derived)
+    def _made(self, call: Call) -> None:
         if self._journal is not None:
             self._journal.append((_CALL, call))
-        return call
 
     def _fired(self, method: Callable[..., None], arguments: tuple[Any, ...]) -> tuple[int, Journal]:
         """Do something whose effects may be taken back: the number of the firing, and its journal."""
@@ -231,7 +219,7 @@ class TrackedFrames(Frames):
                 self.exhausted = True
                 self.exact = False
                 break
-            while todo:
+            while todo and steps <= budget:
                 watch, value = todo.popleft()
                 self._fire(watch, value)
                 steps += 1

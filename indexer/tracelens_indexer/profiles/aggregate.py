@@ -121,7 +121,7 @@ class Aggregate:
         self._frames.clear()
         # Each gives way to its rows: both at once would be twice the memory.
         for key in list(self._units):
-            profiles[key] = self._units.pop(key).profile()
+            profiles[key] = self._units.pop(key).profile(samples_are_seconds=self._sample_unit == "seconds")
         return Aggregated(
             self._facts,
             profiles,

@@ -29,6 +29,7 @@ from tracelens_indexer.profiles.rows import (
     SiteRow,
     UnitProfile,
     UnitRow,
+    bounded,
 )
 from tracelens_indexer.profiles.scrubbing import MAX_TEXT, Scrubber
 from tracelens_indexer.profiles.slots import MAX_NAME, MAX_SLOTS, Slots
@@ -95,6 +96,36 @@ class _Site:
 class UnitState:
     """All that is being collected about one unit."""
 
+    __slots__ = (
+        "_calls",
+        "_captured",
+        "_counted",
+        "_counting",
+        "_durations",
+        "_edge_counting",
+        "_edges",
+        "_errors",
+        "_failures",
+        "_keeping",
+        "_last_resumed",
+        "_max_ns",
+        "_min_ns",
+        "_ran",
+        "_resumes",
+        "_scrub",
+        "_sites",
+        "_slots",
+        "_tests",
+        "_timed",
+        "_total_ns",
+        "_valued",
+        "key",
+        "samples_self",
+        "samples_total",
+        "self_ns",
+        "unit",
+    )
+
     def __init__(self, key: AnchorKey, unit: UnitLike, scrub: Scrubber) -> None:
         self.key = key
         self.unit = unit
@@ -160,14 +191,13 @@ class UnitState:
             told = raised or any(value.text for _, value in arguments)
             if type(outcome) is Returned and outcome.value is not None and not resume:
                 told = told or bool(outcome.value.text)
-        elif arguments:
-            told = self._slots.add(arguments, ended, weight, call.duration_ns) or raised
-        elif not raised and call.replay is None and type(outcome) is not Returned:
-            return
-        if call.valued and type(outcome) is Returned and not resume:
-            result = outcome.value
-            if result is not None:
-                told = self._slots.add(((RESULT, result),), "", weight, call.duration_ns) or told
+        else:
+            if type(outcome) is Returned and not resume:
+                if outcome.value is not None:
+                    arguments = (*arguments, (RESULT, outcome.value))
+            elif not raised and call.replay is None and not arguments:
+                return
+            told = self._slots.add(arguments, ended, weight, bounded(call.duration_ns)) or raised
         if not told:
             # Types alone are no call to look at.
             return
@@ -238,7 +268,7 @@ class UnitState:
         return CaptureRow(
             f"{source}{call.id}"[:100],
             call.started_ns,
-            call.duration_ns,
+            bounded(call.duration_ns),
             raised.type if raised else "",
             _json(detail),
             self._scrub.replay(call.replay),
@@ -335,35 +365,42 @@ class UnitState:
 
     # -- rows --------------------------------------------------------------------------------------------------
 
-    def profile(self) -> UnitProfile:
-        errors, counting = self._errors, self._counting
+    def profile(self, *, samples_are_seconds: bool) -> UnitProfile:
+        errors, counting, calls = self._errors, self._counting, self._calls
         if not self._counted and self._failures:
             errors, counting = sum(found.n for found in self._failures.values()), "at least"
         elif not self._counted and self._ran:
             counting = "at least"
+        if calls and counting == "at least":
+            calls = max(calls, errors)  # exceptions are counted on where calls are not any more
+        samples_total, samples_self = self.samples_total, self.samples_self
+        if samples_are_seconds and counting == "exact" and calls and self._timed == calls and not self._resumes:
+            # Of few samples one more or less is much; no function took longer than its calls.
+            samples_total = min(samples_total, self._total_ns / 1e9)
+            samples_self = min(samples_self, self.self_ns / 1e9)
         values, slots = self._slots.rows()
         return UnitProfile(
             UnitRow(
-                calls=self._calls,
+                calls=bounded(calls),
                 counting=counting,
-                resumes=self._resumes,
-                errors=errors,
-                timed=self._timed,
-                total_ns=self._total_ns,
-                self_ns=self.self_ns,
-                min_ns=self._min_ns,
-                max_ns=self._max_ns,
-                samples_total=self.samples_total,
-                samples_self=self.samples_self,
-                captured=max(self._captured, self._calls) if self._valued else self._captured,
+                resumes=bounded(self._resumes),
+                errors=bounded(errors),
+                timed=bounded(self._timed),
+                total_ns=bounded(self._total_ns),
+                self_ns=bounded(self.self_ns),
+                min_ns=bounded(self._min_ns),
+                max_ns=bounded(self._max_ns),
+                samples_total=samples_total,
+                samples_self=samples_self,
+                captured=bounded(max(self._captured, self._calls) if self._valued else self._captured),
             ),
             durations=self._durations,
             values=values,
             slots=slots,
             sites=self._site_rows(),
             edges=[
-                EdgeRow(callee, site, calls, self._edge_counting[callee, site], total_ns, most, repeats)
-                for (callee, site), (calls, total_ns, most, repeats) in self._edges.items()
+                EdgeRow(callee, site, bounded(n), self._edge_counting[callee, site], bounded(total_ns), most, repeats)
+                for (callee, site), (n, total_ns, most, repeats) in self._edges.items()
             ],
             failures=[
                 FailureRow(type_name, line, statement, found.message, found.n, found.last_ns, origin, found.stack, test)

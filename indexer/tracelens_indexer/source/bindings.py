@@ -95,6 +95,11 @@ class Bindings:
             "assert_statement": self._assert,
         }
 
+    def forget(self) -> None:
+        """Let go of what holds this in turn, when the source has been read."""
+        self.effects.clear()
+        self._expressions.forget()
+
     def _evaluated(self, node: Node, scope: Scope) -> None:
         self._value(node, scope)
 

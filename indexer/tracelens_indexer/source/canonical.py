@@ -49,23 +49,23 @@ class TokenWalk:
 
     def walk(self) -> None:
         """Read all that is on the stack."""
-        source, stack, handlers, fixed = self.source, self._stack, self._handlers, tokens.FIXED
+        source, stack, handlers, fixed, leaves = (
+            self.source, self._stack, self._handlers, tokens.FIXED, tokens.LEAVES,
+        )  # fmt: skip
         while stack:
             item = stack.pop()
             if isinstance(item, tuple):
                 item[0](*item[1:])
                 continue
             number = item.kind_id
-            handler = handlers.get(number)
-            if handler is not None:
-                handler(item)
-                continue
             token = fixed.get(number)
             if token is not None:
                 self._tokens.append(token)
-                continue
-            children = item.children
-            if children:
+            elif number in leaves:
+                self._tokens.append(source[item.start_byte : item.end_byte])
+            elif (handler := handlers.get(number)) is not None:
+                handler(item)
+            elif children := item.children:
                 stack += children[::-1]
             else:
                 self._tokens.append(source[item.start_byte : item.end_byte])
@@ -101,8 +101,15 @@ class TokenWalk:
     # Strings. Parts that stand side by side are one token, however they are quoted and split: "a" "b" is "ab".
 
     def _string(self, node: Node) -> None:
+        children = node.children
+        if len(children) == 3 and children[1].kind_id == tokens.STRING_CONTENT:
+            start, content, _ = children
+            self._tokens += tokens.whole_literal(
+                self.source[content.start_byte : content.end_byte], self.source[start.start_byte : start.end_byte]
+            )
+            return
         self._stack.append((self._set_string, self._string_start, self._literal))
-        self._stack += node.children[::-1]
+        self._stack += children[::-1]
         self._string_start, self._literal = b"", -1
 
     def _concatenated(self, node: Node) -> None:

@@ -121,6 +121,10 @@ class Expressions:
         self._read |= dict.fromkeys(_DISPLAYS, self._display)
         self._read |= dict.fromkeys(_COMPREHENSIONS, self._comprehension)
 
+    def forget(self) -> None:
+        """Let go of what holds this in turn, when the source has been read."""
+        self._read.clear()
+
     def value(self, node: Node | None, scope: Scope, depth: int = 0) -> int:
         """The node of an expression's values."""
         if node is None or depth > MAX_DEPTH:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tree_sitter import Tree
 
+from tracelens_indexer.source.drafts import Known
 from tracelens_indexer.source.facts import Unit
-from tracelens_indexer.source.lower import Known, Lowering
+from tracelens_indexer.source.lower import Lowering
 from tracelens_indexer.source.syntax import as_utf8, parse
 
 
@@ -20,7 +21,9 @@ def outline(source: bytes, tree: Tree | None = None, known: Known | None = None)
     lowering.run(tree or parse(source))
     if known is not None:
         known.next()
-    return lowering.units()
+    units = lowering.units()
+    lowering.forget()
+    return units
 
 
 def unit_at(units: tuple[Unit, ...], line: int, column: int = 0, *, source: bytes | None = None) -> int:

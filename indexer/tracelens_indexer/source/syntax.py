@@ -6,6 +6,7 @@ Only this module knows how node kinds are numbered. Parsing never fails: what is
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import tree_sitter_python
 from tree_sitter import Language, Node, Parser, Tree
@@ -16,6 +17,7 @@ ERROR = 65535
 """The kind of nodes that hold what could not be parsed."""
 
 
+@cache
 def kind(name: str, *, named: bool = True) -> int:
     """The number of a kind of nodes. A keyword and a node may share a name: "lambda" is both."""
     number = LANGUAGE.id_for_node_kind(name, named)

@@ -74,15 +74,19 @@ BRACKETED = frozenset(
         ),
     )
 )  # fmt: skip
+_IN_PARENTHESES = frozenset({PARENTHESIZED, TUPLE, TUPLE_PATTERN})
+_COMMA_OR_COMMENT = frozenset({COMMA, COMMENT})
 BARE_LISTS = frozenset({kind("expression_list"), kind("pattern_list")})
 PARENTHESIZED_LISTS = frozenset({kind("import_from_statement"), kind("with_clause"), kind("future_import_statement")})
 
 FIXED: dict[int, bytes] = {
     number: (LANGUAGE.node_kind_for_id(number) or "").encode()
     for number in range(LANGUAGE.node_kind_count)
-    if not LANGUAGE.node_kind_is_named(number)
+    if not LANGUAGE.node_kind_is_named(number) and number not in SKIPPED
 }
 """The text of keywords and punctuation."""
+LEAVES = frozenset(map(kind, ("identifier", "none", "true", "false")))
+"""What stands for its text, and has no parts that are worth asking for."""
 
 _ESCAPE = re.compile(rb"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL)
 
@@ -104,7 +108,10 @@ def comparable(body_hash: str) -> bool:
 
 def bracketed_children(node: Node, number: int) -> list[Node]:
     """Children without the comma before the closing bracket, where that comma means nothing."""
-    children = [child for child in node.children if child.kind_id != COMMENT]
+    children = node.children
+    if len(children) < 3 or children[-2].kind_id not in _COMMA_OR_COMMENT:
+        return children
+    children = [child for child in children if child.kind_id != COMMENT]
     # (a,) and x[a,] are tuples because of their comma.
     least = 5 if number in (TUPLE, TUPLE_PATTERN) else 6 if number == SUBSCRIPT else 3
     if len(children) >= least and children[-2].kind_id == COMMA:
@@ -130,8 +137,10 @@ def list_children(node: Node) -> list[Node]:
 
 def without_parentheses(node: Node) -> list[Node]:
     """Children of a statement, with the operands that stand in redundant parentheses taken out of them."""
-    result: list[Node] = []
     children = node.children
+    if not any(child.kind_id in _IN_PARENTHESES for child in children):
+        return children
+    result: list[Node] = []
     # In `for x in (a, b),:` the parentheses are of an element.
     bare = node.kind_id in BARE_TUPLES and not any(child.kind_id == COMMA for child in children)
     for child in children:
@@ -193,6 +202,15 @@ def literal(content: bytes, start: bytes) -> tuple[bytes, bytes]:
         else:
             content = _ESCAPE.sub(_canonical_escape, content)
     return mark + b"'", content
+
+
+def whole_literal(content: bytes, start: bytes) -> list[bytes]:
+    """The tokens of a string of one part, as they come of its beginning and that part one after the other."""
+    begun, _ = literal(b"", start)
+    mark, content = literal(content, start)
+    return (
+        [begun + content] if begun.startswith(mark) else [mark + content] if begun == b"''" else [begun, mark + content]
+    )
 
 
 def _canonical_escape(found: re.Match[bytes]) -> bytes:

@@ -152,6 +152,8 @@ class FailureRecord:
     n: int
     calls: int
     """Calls of the unit in the same runs, 0 unknown."""
+    counting: Counting
+    """Of `calls`."""
     last_ns: int
     origin: bool
     state: AnchorState

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tracelens_indexer.store import packing
-from tracelens_indexer.store.code import CodeIndex
 from tracelens_indexer.store.packing import Observed
+from tracelens_indexer.store.runs import Runs
 
 Ids = frozenset[int]
 _HOT = 0.02
@@ -25,11 +25,8 @@ def not_superseded(anchor: str, runs: int) -> str:
     )
 
 
-class Facets(CodeIndex):
+class Facets(Runs):
     """The questions that a filter of search is made of; `runs` None means the current ones."""
-
-    def _chosen(self, runs: Sequence[int] | None) -> tuple[int, ...]:
-        raise NotImplementedError
 
     def units_that_ran(self, runs: Sequence[int] | None = None) -> Ids:
         """Called, resumed, sampled, or seen on the stack of a failure."""

@@ -12,7 +12,7 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,6 @@ from tracelens_indexer.store.answers import (
     ObservedEdge,
     ObservedPair,
     Profile,
-    RunRecord,
     SiteValues,
     UnitRecord,
 )
@@ -37,6 +36,7 @@ from tracelens_indexer.store.database import open_for_reading
 from tracelens_indexer.store.facets import Facets
 from tracelens_indexer.store.facets import not_superseded as _current
 from tracelens_indexer.store.layout import Layout
+from tracelens_indexer.store.runs import json_object
 from tracelens_indexer.traces.records import Counting
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _STATES: dict[str, int] = {"fresh": 0, "moved": 1, "unverified": 2, "stale": 3}
 
 
 @dataclass(frozen=True, slots=True)
-class _Base:
+class Base:
     """What shares are shares of, over the chosen runs."""
 
     sample_weight: float
@@ -64,10 +64,10 @@ class Index(Facets):
     """A read-only view of one workspace's store. Cheap to open; used by one thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection, root: Path, *, owns: bool = True) -> None:
-        super().__init__(connection, root)
-        self._owns = owns
-        self._current: tuple[int, tuple[int, ...]] | None = None
-        self._bases: dict[tuple[int, tuple[int, ...]], _Base] = {}
+        super().__init__(connection, root, owns=owns)
+        self.test = ""
+        """The test that is looked through; "" all that ran (store/during.py)."""
+        self._bases: dict[tuple[int, tuple[int, ...]], Base] = {}
 
     @classmethod
     def open(cls, root: Path) -> Index:
@@ -82,61 +82,9 @@ class Index(Facets):
         if self._owns:
             self._connection.close()
 
-    @property
-    def generation(self) -> int:
-        """Changes whenever another process has committed."""
-        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+    # -- profiles ----------------------------------------------------------------------------------------------
 
-    # -- runs --------------------------------------------------------------------------------------------------
-
-    def runs(self) -> list[RunRecord]:
-        rows = self._connection.execute(
-            "SELECT runs.*, (SELECT count(*) FROM anchors WHERE anchors.run = runs.id AND anchors.unit IS NOT NULL)"
-            " AS units FROM runs ORDER BY max(started_ns, imported_ns) DESC, id DESC"
-        )
-        return [
-            RunRecord(
-                id=row["id"],
-                name=row["name"],
-                tool=row["tool"],
-                file=row["file"],
-                started_ns=row["started_ns"],
-                imported_ns=row["imported_ns"],
-                duration_ns=row["duration_ns"],
-                command=row["command"],
-                commit=row["commit"],
-                interpreter=row["interpreter"],
-                environment=row["environment"],
-                service=row["service"],
-                redacted=row["redacted"],
-                sample_weight=row["sample_weight"],
-                sample_unit=row["sample_unit"],
-                joined=_object(row["joined"]),
-                notes=row["notes"],
-                units=row["units"],
-            )
-            for row in rows
-        ]
-
-    def current_runs(self) -> tuple[int, ...]:
-        """Ids of the runs that are meant when none is named: the latest of each name and tool."""
-        generation = self.generation
-        if self._owns and self._current and self._current[0] == generation:
-            return self._current[1]
-        rows = self._connection.execute(
-            "SELECT id, name, tool FROM runs ORDER BY max(started_ns, imported_ns) DESC, id DESC"
-        )
-        latest: dict[tuple[str, str], int] = {}
-        for run_id, name, tool in rows:
-            latest.setdefault((name, tool), run_id)
-        chosen = tuple(latest.values())
-        self._current = (generation, chosen)
-        return chosen
-
-    def _chosen(self, runs: Sequence[int] | None) -> tuple[int, ...]:
-        return self.current_runs() if runs is None else tuple(runs)
-
-    def _base(self, runs: tuple[int, ...]) -> _Base:
+    def _base(self, runs: tuple[int, ...]) -> Base:
         key = (self.generation, runs)
         if self._owns and key in self._bases:
             return self._bases[key]
@@ -154,11 +102,9 @@ class Index(Facets):
                 runs,
             ).fetchall()
         )
-        base = _Base(weight[1] if weight else 0.0, {tool: int(n or 0) for tool, n in self_ns.items()})
+        base = Base(weight[1] if weight else 0.0, {tool: int(n or 0) for tool, n in self_ns.items()})
         self._bases = {key: base}
         return base
-
-    # -- profiles ----------------------------------------------------------------------------------------------
 
     def profile(self, unit_id: int, runs: Sequence[int] | None = None) -> Profile | None:
         """All that the runs say about a unit, or None when they say nothing."""
@@ -197,7 +143,10 @@ class Index(Facets):
         for failure in self.failures(chosen, path=path):
             failures.setdefault(failure.unit.id, []).append(failure)
         return {
-            profile.unit.id: replace(profile, failures=tuple(failures.get(profile.unit.id, ())))
+            # Few have any, and making a record again takes longer than reading it.
+            profile.unit.id: replace(profile, failures=tuple(failures[profile.unit.id]))
+            if profile.unit.id in failures
+            else profile
             for profile, _ in self._profiles(units, chosen)
         }
 
@@ -250,18 +199,25 @@ class Index(Facets):
         return found
 
     @staticmethod
-    def _merged(unit: UnitRecord, every: list[sqlite3.Row], base: _Base) -> Profile:
+    def _merged(unit: UnitRecord, every: list[sqlite3.Row], base: Base) -> Profile:
         tool = counting_tool((row["tool"], row["counting"]) for row in every if row["calls"] or row["resumes"])
         # Another tool's counts of the same unit are most likely of the same program, seen twice.
         parts = [row for row in every if not (row["calls"] or row["resumes"]) or row["tool"] == tool]
         not_added = tuple(row["run"] for row in every if row not in parts)
 
         def total(column: str) -> Any:
-            return sum(row[column] for row in (every if column in _BESIDE else parts))
+            added = every if column in _BESIDE else parts
+            return added[0][column] if len(added) == 1 else sum(row[column] for row in added)
 
-        durations: Counter[int] = Counter()
-        for row in parts:
-            durations.update(packing.durations(row["durations"]))
+        durations: Mapping[int, int]
+        if len(parts) == 1:
+            durations = packing.durations(parts[0]["durations"])
+        else:
+            merged = Counter[int]()
+            for row in parts:
+                merged.update(packing.durations(row["durations"]))
+            durations = merged
+        p50, p95 = histogram.quantiles(durations, 0.5, 0.95)
         counted = [row["counting"] for row in parts if row["calls"] or row["resumes"]]
         counting: Counting = max(counted, key=_WORST.__getitem__, default="exact")
         # A log that only names a failure of the unit does not make its calls unverified.
@@ -296,8 +252,8 @@ class Index(Facets):
             self_ns=self_ns,
             min_ns=min(low, default=None),
             max_ns=max(high, default=None),
-            p50_ns=histogram.quantile(durations, 0.5),
-            p95_ns=histogram.quantile(durations, 0.95),
+            p50_ns=p50,
+            p95_ns=p95,
             samples_total=samples_total,
             samples_self=samples_self,
             total_share=total_share,
@@ -388,11 +344,15 @@ class Index(Facets):
             ).fetchall()
             conditions.append(f"anchors.unit IN ({','.join('?' * len(ids))})")
             values += [row[0] for row in ids]
+        if self.test:
+            conditions.append("test = ?")
+            values.append(self.test)
         if name is not None:
             conditions.append("failure >= ? AND failure < ?")
             values += [name, name + "g"]
         rows = self._connection.execute(
-            f"SELECT {UNIT}, anchors.run, anchors.state, profile_failures.*, profile_units.calls AS unit_calls"
+            f"SELECT {UNIT}, anchors.run, anchors.state, profile_failures.*, profile_units.calls AS unit_calls,"
+            " profile_units.counting AS unit_counting"
             " FROM profile_failures JOIN anchors ON anchors.id = profile_failures.anchor"
             " JOIN units ON units.id = anchors.unit JOIN files ON files.id = units.file"
             " LEFT JOIN profile_units ON profile_units.anchor = anchors.id"
@@ -569,6 +529,7 @@ def _failure(parts: list[sqlite3.Row]) -> FailureRecord:
         statement_hash=last["statement_hash"],
         n=sum(row["n"] for row in parts),
         calls=sum(calls.values()),
+        counting=max((row["unit_counting"] or "exact" for row in parts), key=_WORST.__getitem__),
         last_ns=last["last_ns"],
         origin=any(row["origin"] for row in parts),
         # Seen once on the code as it is, it is a failure of the code as it is.
@@ -580,7 +541,7 @@ def _failure(parts: list[sqlite3.Row]) -> FailureRecord:
 
 
 def _capture(row: CaptureRow, number: int, unit: UnitRecord, run: int, body_hash: str) -> CaptureRecord:
-    detail = _object(row.detail)
+    detail = json_object(row.detail)
     result, caller = detail.get("result"), detail.get("caller")
     return CaptureRecord(
         id=f"c:{number:x}",
@@ -600,8 +561,3 @@ def _capture(row: CaptureRow, number: int, unit: UnitRecord, run: int, body_hash
         replay=json.loads(row.replay) if row.replay else None,
         body_hash=body_hash,
     )
-
-
-def _object(text: str) -> dict[str, Any]:
-    value = json.loads(text) if text else {}
-    return value if isinstance(value, dict) else {}

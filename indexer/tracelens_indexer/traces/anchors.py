@@ -78,6 +78,10 @@ class Anchors:
         source = self.version(path).source or self._current(path) or b""
         return source.decode("utf-8", "replace")
 
+    def text_now(self, path: str) -> str:
+        """The source as it is; "" when it cannot be read."""
+        return (self._current(path) or b"").decode("utf-8", "replace")
+
     def version(self, path: str) -> SourceVersion:
         found = self._known.get(path)
         if found is None:

@@ -62,8 +62,7 @@ def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
             else:
                 document.value()
     except Broken:
-        report.note("the file breaks off: what was read up to there is used")
-        report.skip("end of the file is missing or damaged")
+        report.broke_off()
     events.end()
     if not len(events.trees):
         raise NotATrace("an AppMap without a single call")

@@ -21,10 +21,12 @@ from __future__ import annotations
 import builtins
 import codecs
 import json
-import math
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, BinaryIO, TypeGuard
+
+from msgspec import Struct
 
 from tracelens_indexer.errors import NotATrace
 from tracelens_indexer.traces.json_stream import Broken, JsonStream
@@ -44,6 +46,8 @@ from tracelens_indexer.traces.spans import Spans
 from tracelens_indexer.traces.values import observed
 
 MAX_SPANS = 20_000_000
+_NOTHING = Returned(None)
+_NUMBERS = (int, float)
 MAX_NAMES = 300_000
 MAX_SOURCE = 2 * 1024 * 1024
 MAX_MESSAGE = 500
@@ -85,8 +89,7 @@ def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
                 else:
                     document.value()
     except Broken:
-        report.note("the file breaks off: what was read up to there is used")
-        report.skip("end of the file is missing or damaged")
+        report.broke_off()
     unfinished = events.unfinished()
     if unfinished:
         report.skip("start without an end", unfinished)
@@ -102,6 +105,18 @@ def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
     yield from events.spans.records(counting)
 
 
+class Event(Struct, gc=False):
+    """What is read of an event; everything may be of another type than it should."""
+
+    ph: Any = None
+    ts: Any = None
+    dur: Any = None
+    name: Any = None
+    pid: Any = None
+    tid: Any = None
+    args: Any = None
+
+
 class _Events:
     """Turns events into spans and calls."""
 
@@ -113,14 +128,16 @@ class _Events:
         self._frames: dict[str, int] = {}
         self._wanted: dict[int, bool] = {}
         self._threads: dict[tuple[Any, Any], int] = {}
+        self._last: tuple[tuple[Any, Any] | None, int] = (None, -1)
+        """The thread of the event before: key and number."""
         self._open: dict[int, list[tuple[int, float]]] = {}
 
     def read(self, document: JsonStream) -> Iterator[Call]:
-        for event in document.items():
-            if type(event) is not dict:
+        for event in document.items(Event):
+            if type(event) is not Event:
                 self._report.skip("malformed event")
                 continue
-            kind = event.get("ph")
+            kind = event.ph
             if kind == "X":
                 call = self._complete(event)
                 if call is not None:
@@ -128,8 +145,8 @@ class _Events:
             elif kind == "B" or kind == "E":
                 self._half(event, kind)
 
-    def _complete(self, event: dict[str, Any]) -> Call | None:
-        start, duration, name = event.get("ts"), event.get("dur"), event.get("name")
+    def _complete(self, event: Event) -> Call | None:
+        start, duration, name = event.ts, event.dur, event.name
         if not _is_time(start) or not _is_time(duration) or type(name) is not str:
             self._report.skip("malformed event")
             return None
@@ -139,7 +156,7 @@ class _Events:
         frame = self._frame_index(name, event)
         if frame < 0 or not self._add(event, frame, start, duration):
             return None
-        values = event.get("args")
+        values = event.args
         if type(values) is not dict:
             return None
         result = values.get("return_value")
@@ -159,20 +176,23 @@ class _Events:
         elif type(result) is str:
             outcome = Returned(observed(result))
         else:
-            outcome = Returned(None)
+            outcome = _NOTHING
         return Call(
             self.spans.frames[frame],
-            started_ns=0,
-            duration_ns=int(duration * 1000),
-            arguments=_arguments(arguments) if type(arguments) is dict else (),
-            outcome=outcome,
-            id=str(len(self.spans)),
-            thread=str(event.get("tid", ""))[:40],
+            0,
+            int(duration * 1000),
+            -1,
+            _arguments(arguments) if type(arguments) is dict else (),
+            outcome,
+            str(len(self.spans)),
+            "",
+            None,
+            "" if event.tid is None else str(event.tid)[:40],
             counted=False,
         )
 
-    def _half(self, event: dict[str, Any], kind: str) -> None:
-        at, name = event.get("ts"), event.get("name")
+    def _half(self, event: Event, kind: str) -> None:
+        at, name = event.ts, event.name
         if not _is_time(at):
             self._report.skip("malformed event")
             return
@@ -189,28 +209,32 @@ class _Events:
         else:
             self._report.skip("end without a start")
 
-    def _add(self, event: dict[str, Any], frame: int, start: float, duration: float) -> bool:
+    def _add(self, event: Event, frame: int, start: float, duration: float) -> bool:
         if len(self.spans) >= MAX_SPANS:
             self._report.skip("more than 20 million events")
             return False
         self.spans.add(frame, self._thread(event), start, duration)
         return True
 
-    def _thread(self, event: dict[str, Any]) -> int:
-        key = (event.get("pid"), event.get("tid"))
+    def _thread(self, event: Event) -> int:
+        key = (event.pid, event.tid)
+        if key == self._last[0]:
+            return self._last[1]
         try:
-            return self._threads.setdefault(key, len(self._threads))
+            thread = self._threads.setdefault(key, len(self._threads))
         except TypeError:
             return -1
+        self._last = key, thread
+        return thread
 
-    def _frame_index(self, name: str, event: dict[str, Any]) -> int:
+    def _frame_index(self, name: str, event: Event) -> int:
         index = self._frames.get(name)
         if index is not None:
             return index
         if len(self._frames) >= MAX_NAMES:
             self._report.skip("more than 300,000 different names")
             return -1
-        values = event.get("args")
+        values = event.args
         if isinstance(values, dict) and type(values.get("filename")) is str and type(values.get("line")) is int:
             # py-spy: the same function at another line is another frame, told apart by its place.
             self.sampled = True
@@ -238,7 +262,7 @@ def _frame(name: str) -> Frame:
 
 def _arguments(arguments: dict[str, Any]) -> tuple[tuple[str, Observed], ...]:
     return tuple(
-        [(name, observed(value)) for name, value in list(arguments.items())[:_MAX_ARGUMENTS] if type(value) is str]
+        [(name, observed(value)) for name, value in islice(arguments.items(), _MAX_ARGUMENTS) if type(value) is str]
     )
 
 
@@ -258,7 +282,8 @@ def _raised(text: str) -> Raised | None:
 
 
 def _is_time(value: Any) -> TypeGuard[float]:
-    return type(value) in (int, float) and abs(value) < 1e18 and math.isfinite(value)
+    # NaN is neither.
+    return type(value) in _NUMBERS and -1e18 < value < 1e18
 
 
 def _tail(stream: BinaryIO) -> tuple[bool | None, tuple[tuple[str, str], ...]]:

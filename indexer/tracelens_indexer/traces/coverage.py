@@ -17,7 +17,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, BinaryIO
-from xml.parsers import expat
 
 from tracelens_indexer.errors import NotATrace
 from tracelens_indexer.traces import shapes
@@ -26,12 +25,12 @@ from tracelens_indexer.traces.loglines import time_ns
 from tracelens_indexer.traces.records import Executed, Record, RunFacts
 from tracelens_indexer.traces.report import Report
 from tracelens_indexer.traces.user_sqlite import Database, opened
+from tracelens_indexer.traces.xml_stream import XmlReader
 
 MAX_LINE = 10_000_000
 _MAX_BITS = MAX_LINE // 8
 _PHASE = re.compile(r"\|(?:run|setup|teardown)$")
 _TEST = re.compile(r"(?:^|\.)[Tt]est")
-_BLOCK = 1 << 16
 
 
 def recognises_database(head: bytes) -> bool:
@@ -134,8 +133,7 @@ def read_json(stream: BinaryIO, report: Report) -> Iterator[Record]:
                 if key == "meta":
                     started = time_ns(shapes.text(shapes.mapping(value).get("timestamp")))
     except Broken:
-        report.note("the file breaks off: what was read up to there is used")
-        report.skip("end of the file is missing or damaged")
+        report.broke_off()
     if not found:
         raise NotATrace("a coverage report without a single line that ran")
 
@@ -194,60 +192,34 @@ def read_xml(stream: BinaryIO, report: Report) -> Iterator[Record]:
     milliseconds = int(stamp[1]) * (1_000 if stamp and len(stamp[1]) == 10 else 1) if stamp else 0
     yield RunFacts(tool="coverage", started_ns=milliseconds * 1_000_000)
     found = False
-    read = 0
-    going = True
-    while going:
-        block = stream.read(_BLOCK)
-        read += len(block)
-        report.advance(read)
-        going = document.feed(block, final=not block) and bool(block)
-        for executed in document.take():
-            found = True
-            yield executed
+    for executed in document.read(stream):
+        found = True
+        yield executed
     if not found:
         raise NotATrace("a coverage report without a single line that ran")
 
 
-class _Cobertura:
+class _Cobertura(XmlReader[Executed]):
+    has_doctype = True
+
     def __init__(self, report: Report) -> None:
-        self._report = report
-        self._found: list[Executed] = []
+        super().__init__(report)
         self._path = ""
         self._lines: list[int] = []
-        self._parser = expat.ParserCreate()
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.EntityDeclHandler = self._entity
 
-    def feed(self, block: bytes, *, final: bool) -> bool:
-        try:
-            self._parser.Parse(block, final)
-        except expat.ExpatError as error:
-            self._report.skip("damaged XML from here on")
-            self._report.note(f"the XML is damaged at line {error.lineno}: what follows was not read")
-            return False
-        return True
-
-    def take(self) -> list[Executed]:
-        found, self._found = self._found, []
-        return found
-
-    def _entity(self, *_: object) -> None:
-        raise NotATrace("XML that declares entities: refused. Coverage reports have none")
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
+    def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "class":
             self._path, self._lines = attributes.get("filename", "")[: shapes.MAX_PATH], []
         elif name == "line" and self._path:
             hits = shapes.number(attributes.get("hits", "0"))
             line = shapes.line(attributes.get("number", ""))
             if hits is None or not line:
-                self._report.skip("malformed line")
+                self.report.skip("malformed line")
             elif hits > 0 and len(self._lines) < MAX_LINE:
                 self._lines.append(line)
 
-    def _end(self, name: str) -> None:
+    def end(self, name: str) -> None:
         if name == "class" and self._path:
             if self._lines:
-                self._found.append(Executed(self._path, tuple(self._lines)))
+                self.found.append(Executed(self._path, tuple(self._lines)))
             self._path, self._lines = "", []

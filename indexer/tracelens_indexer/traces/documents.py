@@ -96,7 +96,7 @@ def _items(stream: BinaryIO, report: Report) -> Iterator[Any]:
         document.start()
         yield from document.items()
     except Broken:
-        _broken(report)
+        report.broke_off()
 
 
 def _one_after_the_other(stream: BinaryIO, report: Report) -> Iterator[Any]:
@@ -104,9 +104,4 @@ def _one_after_the_other(stream: BinaryIO, report: Report) -> Iterator[Any]:
     try:
         yield from document.documents()
     except Broken:
-        _broken(report)
-
-
-def _broken(report: Report) -> None:
-    report.note("the file breaks off: what was read up to there is used")
-    report.skip("end of the file is missing or damaged")
+        report.broke_off()

@@ -21,7 +21,7 @@ from typing import Protocol
 from tracelens_indexer.errors import NotATrace
 from tracelens_indexer.memory import without_collection
 from tracelens_indexer.profiles.aggregate import Aggregate, Aggregated, merged
-from tracelens_indexer.profiles.rows import AnchorKey, RunRow, UnitProfile
+from tracelens_indexer.profiles.rows import AnchorKey, RunRow, UnitProfile, bounded
 from tracelens_indexer.store.index import Index
 from tracelens_indexer.traces import plugins
 from tracelens_indexer.traces.anchors import Anchors
@@ -224,7 +224,7 @@ def _import(
     modules = {**_gone(facts), **_modules(index)}
     paths = Paths(modules, str(index.root), mapping)
     anchors = Anchors(index.root, paths, facts, _indexed(index), _recorded_ns(facts, traces))
-    names = Names(modules, index.units_called, index.decorated_units, anchors.text)
+    names = Names(modules, index.units_called, index.decorated_units, anchors.text, anchors.text_now)
     joiner = Joiner(anchors.units, paths, lambda path: anchors.version(path).verified, names)
     report.wants = lambda frame: isinstance(joiner.join(frame), Joined)
     state = Aggregate(joiner, anchors, facts, report)
@@ -321,7 +321,7 @@ def _row(result: Aggregated, name: str, file: str, content_hash: str, frames: Jo
         content_hash=content_hash,
         started_ns=facts.started_ns,
         imported_ns=time.time_ns(),
-        duration_ns=facts.duration_ns,
+        duration_ns=bounded(facts.duration_ns),
         command=facts.command[:2000],
         commit=facts.commit[:100],
         interpreter=facts.interpreter[:100],

@@ -52,8 +52,7 @@ def _jaeger_spans(stream: BinaryIO, report: Report) -> Iterator[Span]:
             else:
                 document.value()
     except Broken:
-        report.note("the file breaks off: what was read up to there is used")
-        report.skip("end of the file is missing or damaged")
+        report.broke_off()
 
 
 def _jaeger_trace(trace: dict[str, Any], report: Report) -> Iterator[Span]:

@@ -15,11 +15,16 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
+import msgspec
+
 BLOCK = 1 << 20
 MAX_ITEM = 64 * 1024 * 1024
 """Characters of one item that is decoded whole."""
 _SPACE = re.compile(r"[\s,]*")
 _MEMBER = re.compile(r'\s*("(?:[^"\\]|\\.){0,1000}")\s*:\s*')
+_BEGINNING = 6
+"""Characters that all items begin with, most likely: `{"ph":`."""
+_BETWEEN = ", \t\r\n"
 _END = object()
 
 
@@ -66,38 +71,59 @@ class JsonStream:
             self._at = match.end()
             yield self._loads(match[1])
 
-    def items(self) -> Iterator[Any]:
-        """The items of the array whose [ was consumed."""
-        scan = self._scan
-        space = _SPACE.match
+    def items(self, shape: Any = Any) -> Iterator[Any]:
+        """The items of the array whose [ was consumed, of the shape (as msgspec has it) where they fit it."""
+        many = msgspec.json.Decoder(list[shape]).decode
         while True:
-            # The common case, an item that is whole in the window, takes no call of ours.
+            yield from self._at_once(many)
+            # One at a time: the last of a window, and what is not quite JSON.
             text, at = self._text, self._at
             limit = len(text)
             try:
                 while True:
-                    match = space(text, at)
+                    match = _SPACE.match(text, at)
                     assert match is not None
                     at = match.end()
                     if at >= limit or text[at] == "]":
                         break
-                    item, end = scan(text, at)
+                    item, end = self._scan(text, at)
                     if end >= limit:
                         # A number may go on in the next block.
                         break
                     at = end
                     self._at = at
-                    yield item
+                    yield _fitted(item, shape)
             except (ValueError, RecursionError):
                 pass
             self._at = at
-            if at < limit and text[at] == "]":
+            if self._peek() == "]":
                 self._at += 1
                 return
             item = self._value(_END)
             if item is _END:
                 raise Broken
-            yield item
+            yield _fitted(item, shape)
+
+    def _at_once(self, many: Callable[[str], list[Any]]) -> list[Any]:
+        """The objects that are whole in the window but the last, decoded together, which takes a third of the time.
+
+        Where one ends is guessed from how the first begins. A wrong guess, inside a text or an object, leaves no JSON;
+        then none is taken, and they are read one at a time.
+        """
+        match = _SPACE.match(self._text, self._at)
+        assert match is not None
+        begin = match.end()
+        if self._text[begin : begin + 1] != "{":
+            return []
+        last = self._text.rfind(self._text[begin : begin + _BEGINNING], begin + 1)
+        if last < 0:
+            return []
+        try:
+            found = many(f"[{self._text[begin:last].rstrip(_BETWEEN)}]")
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return []
+        self._at = last
+        return found
 
     def documents(self) -> Iterator[Any]:
         """Documents that stand one after the other."""
@@ -153,3 +179,10 @@ class JsonStream:
         self._text = self._text[self._at :] + self._decode(block, final=not block)
         self._at = 0
         return True
+
+
+def _fitted(item: Any, shape: Any) -> Any:
+    try:
+        return msgspec.convert(item, shape)
+    except msgspec.ValidationError:
+        return item

@@ -12,16 +12,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
-from xml.parsers import expat
 
-from tracelens_indexer.errors import NotATrace
 from tracelens_indexer.traces.loglines import HEADER, time_ns
 from tracelens_indexer.traces.pytest_output import PytestSection
 from tracelens_indexer.traces.records import Failure, Record, RunFacts
 from tracelens_indexer.traces.report import Report
 from tracelens_indexer.traces.tracebacks import TextParser
+from tracelens_indexer.traces.xml_stream import XmlReader
 
-_BLOCK = 1 << 16
 _MAX_TEXT = 4 * 1024 * 1024
 """Characters of one failure's text."""
 
@@ -34,17 +32,7 @@ def recognises(head: bytes) -> bool:
 def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
     """One Failure for each exception in the report; a damaged end is told to `report`."""
     yield RunFacts(tool="traceback", started_ns=_timestamp(stream))
-    document = _Document(report)
-    read_bytes = 0
-    while block := stream.read(_BLOCK):
-        read_bytes += len(block)
-        report.advance(read_bytes)
-        if not document.feed(block):
-            break
-        yield from document.take()
-    else:
-        document.feed(b"", final=True)
-    yield from document.take()
+    yield from _Document(report).read(stream)
 
 
 def _timestamp(stream: BinaryIO) -> int:
@@ -56,38 +44,15 @@ def _timestamp(stream: BinaryIO) -> int:
     return time_ns(found[1]) if found else 0
 
 
-class _Document:
+class _Document(XmlReader[Failure]):
     def __init__(self, report: Report) -> None:
-        self._report = report
-        self._found: list[Failure] = []
+        super().__init__(report)
         self._test: dict[str, str] = {}
         self._text: list[str] | None = None
         self._length = 0
         self._at_ns = 0
-        self._parser = expat.ParserCreate()
-        self._parser.buffer_text = True
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._data
-        self._parser.StartDoctypeDeclHandler = self._doctype
 
-    def feed(self, block: bytes, final: bool = False) -> bool:
-        try:
-            self._parser.Parse(block, final)
-        except expat.ExpatError as error:
-            self._report.skip("damaged XML from here on")
-            self._report.note(f"the XML is damaged at line {error.lineno}: what follows was not read")
-            return False
-        return True
-
-    def take(self) -> list[Failure]:
-        found, self._found = self._found, []
-        return found
-
-    def _doctype(self, *_: object) -> None:
-        raise NotATrace("XML with a document type: refused. JUnit XML has none")
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
+    def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "testsuite":
             self._at_ns = time_ns(attributes.get("timestamp", ""))
         elif name == "testcase":
@@ -96,21 +61,21 @@ class _Document:
             self._text = []
             self._length = 0
 
-    def _data(self, text: str) -> None:
+    def data(self, text: str) -> None:
         if self._text is not None and self._length < _MAX_TEXT:
             self._text.append(text)
             self._length += len(text)
 
-    def _end(self, name: str) -> None:
+    def end(self, name: str) -> None:
         if self._text is None or name not in ("failure", "error"):
             return
         text = "".join(self._text)
         self._text = None
-        found = _failures(text, self._test, self._report)
+        found = _failures(text, self._test, self.report)
         if not found:
-            self._report.skip("failure without frames")
+            self.report.skip("failure without frames")
         for failure in found:
-            self._found.append(replace(failure, at_ns=failure.at_ns or self._at_ns))
+            self.found.append(replace(failure, at_ns=failure.at_ns or self._at_ns))
 
 
 def _failures(text: str, test: dict[str, str], report: Report) -> list[Failure]:

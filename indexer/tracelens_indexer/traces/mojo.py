@@ -50,8 +50,7 @@ def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
             if events.stacks.full():
                 yield from events.stacks.take()
     except _Cut:
-        report.skip("end of the file is missing or damaged")
-        report.note("the file breaks off: what was read up to there is used")
+        report.broke_off()
     events.end_sample()
     if events.memory:
         report.skip("memory of a sample", events.memory)

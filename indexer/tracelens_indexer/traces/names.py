@@ -5,6 +5,8 @@
 - a route (`POST /orders/{id}`) is a handler's decorator (`@app.post("/orders/{id}")`, `@bp.route("/orders/<int:id>")`,
   the router's own prefix included where it is written in the same file) or an entry of Django's URL patterns. A
   decorator's path may be the end of the route: routers are mounted under prefixes that other files give;
+- handlers that a call registers (`app.add_url_rule`, `router.add_api_route`, Starlette's `Route`, aiohttp's `add_get`,
+  the view sets of Django REST framework) are found by that call;
 - a task is the name given to its decorator, else a dotted name;
 - a bare function name is the `name=` of a decorator, else the only unit of that name.
 
@@ -57,6 +59,22 @@ _ROUTER = re.compile(
 )
 _PREFIX = re.compile(r"prefix\s*=\s*['\"]([^'\"\n]{0,200})['\"]")
 _DJANGO = re.compile(r"\b(?:re_)?path\(\s*[rR]?['\"]([^'\"\n]{0,500})['\"]\s*,\s*([\w.]{1,300})\s*(\()?")
+_REGISTERED = re.compile(
+    r"(?:\b(?P<verb>add_(?:url_rule|api_route|route|api_websocket_route|get|post|put|patch|delete)"
+    r"|web\.(?:get|post|put|patch|delete|view)|Route|WebSocketRoute))"
+    r"\(\s*(?:(?:path|rule|route)\s*=\s*)?[rR]?(['\"])(?P<route>[^'\"\n]{0,500})\2\s*,"
+    r"\s*(?:endpoint\s*=\s*['\"][^'\"\n]{0,200}['\"]\s*,\s*|['\"][^'\"\n]{0,200}['\"]\s*,\s*)?"
+    r"(?:(?:view_func|endpoint|handler)\s*=\s*)?(?P<handler>[A-Za-z_][\w.]{0,300})(?P<rest>[^\n]{0,300})"
+)
+"""Handlers that are registered by a call: Flask, FastAPI, Starlette, aiohttp."""
+_VIEW_SET = re.compile(r"\.register\(\s*(?:prefix\s*=\s*)?[rR]?['\"]([^'\"\n]{0,300})['\"]\s*,\s*([\w.]{1,300})")
+"""`router.register("orders", OrderViewSet)` of Django REST framework."""
+_VIEW_SET_ACTIONS = {
+    False: {"GET": "list", "POST": "create"},
+    True: {"GET": "retrieve", "PUT": "update", "PATCH": "partial_update", "DELETE": "destroy"},
+}
+"""By whether the route names one object."""
+_INCLUDE = re.compile(r"\bpath\(\s*['\"]([^'\"\n]{0,500})['\"]\s*,\s*include\(\s*\(?\s*['\"]([\w.]{1,300})['\"]")
 _GIVEN_NAME = re.compile(r"\bname\s*=\s*['\"]([^'\"\n]{1,200})['\"]|^[\w.]+\(\s*['\"]([^'\"\n]{1,200})['\"]")
 _PARAMETER = re.compile(r"\{[^}]*\}|<[^>]*>|\(\?P<\w+>[^)]*\)|^:\w+$")
 _MAX_DEPTH = 40
@@ -79,8 +97,10 @@ class Names:
         called: Callable[[str], Sequence[NamedUnit]],
         decorated: Callable[[], Iterable[NamedUnit]],
         source: Callable[[str], str],
+        now: Callable[[str], str],
     ) -> None:
-        """`modules`: path to module. `called`: the units of a last name. `source`: the text of an indexed file."""
+        """`modules`: path to module. `called`: the units of a last name. `source`: the text of an indexed file as it
+        was when the trace was made, which may be asked of git; `now`: as it is."""
         self._paths: dict[str, list[str]] = defaultdict(list)
         for path, module in modules.items():
             self._paths[module].append(path)
@@ -88,6 +108,7 @@ class Names:
         self._called = called
         self._decorated = decorated
         self._source = source
+        self._now = now
         self._handlers: list[_Handler] | None = None
         self._given: dict[str, set[Place]] | None = None
 
@@ -176,7 +197,8 @@ class Names:
         wanted = _segments(rest)
         best, found = 0, set[Place]()
         for handler in self._all_handlers():
-            if method and handler.methods and method not in handler.methods:
+            answered = not method or not handler.methods or method in handler.methods
+            if not answered and not (method == "HEAD" and "GET" in handler.methods):
                 continue
             if handler.segments == wanted:
                 rank = _MAX_DEPTH + 1
@@ -195,19 +217,15 @@ class Names:
         """The method of a class-based view; of a function, itself."""
         if not method:
             return place
-        own = f"{place[1]}.{method.lower()}"
-        return next(
-            (
-                (unit.path, unit.scope)
-                for unit in self._called(method.lower())
-                if (unit.path, unit.scope) == (place[0], own)
-            ),
-            place,
-        )
+        return self._inside(place, method.lower())
 
     def _all_handlers(self) -> list[_Handler]:
         if self._handlers is None:
-            self._handlers = [*self._decorated_handlers(), *self._django_handlers()]
+            self._handlers = [
+                *self._decorated_handlers(),
+                *self._django_handlers(),
+                *self._registered_handlers(),
+            ]
         return self._handlers
 
     def _decorated_handlers(self) -> Iterable[_Handler]:
@@ -229,22 +247,57 @@ class Names:
                 )
 
     def _django_handlers(self) -> Iterable[_Handler]:
-        for path in self._files:
-            name = path.rpartition("/")[2]
-            if name != "urls.py" and "/urls/" not in path:
-                continue
-            for match in _DJANGO.finditer(self._source(path)):
-                owner, _, last = match[2].removesuffix(".as_view").rpartition(".")
-                if last == "include":
+        patterns = [path for path in self._files if path.rpartition("/")[2] == "urls.py" or "/urls/" in path]
+        sources = {path: self._source(path) for path in patterns}
+        included = {
+            module: prefix for source in sources.values() for prefix, module in _INCLUDE.findall(source) if prefix
+        }
+        by_path = {path: module for module, paths in self._paths.items() for path in paths}
+        for path, source in sources.items():
+            for match in _DJANGO.finditer(source):
+                name = match[2].removesuffix(".as_view")
+                if name.rpartition(".")[2] == "include":
                     continue
-                views = [
-                    unit
-                    for unit in self._called(last)
-                    if unit.scope == last and (not owner or unit.module.rpartition(".")[2] == owner.rpartition(".")[2])
-                ]
-                beside = [unit for unit in views if unit.path.rpartition("/")[0] == path.rpartition("/")[0]]
-                for unit in beside or views:
-                    yield _Handler(_segments(match[1]), frozenset(), (unit.path, unit.scope))
+                # An empty pattern is the end of every route: only with the prefix that it is included under.
+                route = match[1] if match[1] not in ("", "^$") else included.get(by_path.get(path, ""), "")
+                for place in self._views(name, path):
+                    yield _Handler(_segments(route), frozenset(), place)
+            for prefix, name in _VIEW_SET.findall(source):
+                for place in self._views(name, path):
+                    for one, actions in _VIEW_SET_ACTIONS.items():
+                        segments = (*_segments(prefix), *(("{}",) if one else ()))
+                        for method, action in actions.items():
+                            yield _Handler(segments, frozenset((method,)), self._inside(place, action))
+
+    def _registered_handlers(self) -> Iterable[_Handler]:
+        for path in self._files:
+            if not any(word in self._now(path) for word in ("add_", "Route(", "web.")):
+                continue
+            source = self._source(path)
+            for match in _REGISTERED.finditer(source):
+                verb = match["verb"].rpartition("_")[2].rpartition(".")[2].lower()
+                methods = frozenset((verb.upper(),)) if verb.upper() in _METHODS else _methods("route", match["rest"])
+                for place in self._views(match["handler"].removesuffix(".as_view"), path):
+                    yield _Handler(_segments(match["route"]), methods, place)
+
+    def _views(self, name: str, path: str) -> Iterable[Place]:
+        """What a dotted name in the file at `path` may mean, those beside it first."""
+        owner, _, last = name.rpartition(".")
+        views = [
+            unit
+            for unit in self._called(last)
+            if (unit.scope == last or unit.scope == name)
+            and (not owner or unit.scope == name or unit.module.rpartition(".")[2] == owner.rpartition(".")[2])
+        ]
+        here = [unit for unit in views if unit.path == path and not owner]
+        beside = [unit for unit in views if unit.path.rpartition("/")[0] == path.rpartition("/")[0]]
+        return [(unit.path, unit.scope) for unit in here or beside or views]
+
+    def _inside(self, place: Place, name: str) -> Place:
+        """A unit of this name in a class; the class, where it inherits it."""
+        scope = f"{place[1]}.{name}"
+        own = any((unit.path, unit.scope) == (place[0], scope) for unit in self._called(name))
+        return (place[0], scope) if own else place
 
 
 def _methods(verb: str, decorator: str) -> frozenset[str]:
@@ -259,7 +312,7 @@ def _methods(verb: str, decorator: str) -> frozenset[str]:
 
 def _segments(path: str) -> tuple[str, ...]:
     """The parts of a route, with every parameter the same: /orders/<int:id>/ and orders/{order_id} are equal."""
-    path = path.strip().removeprefix("^").removesuffix("$")
+    path = path.strip().removeprefix("^").removesuffix("$").replace("/^", "/").replace("$/", "/")
     # A Django pattern may hold / and <> inside a group.
     path = re.sub(r"\(\?P<\w+>[^)]*\)", "{}", path)
     parts = [part for part in path.split("/") if part]

@@ -220,8 +220,7 @@ def _messages(stream: BinaryIO, report: Report) -> Iterator[memoryview]:
     else:
         if not prefix:
             return
-    report.skip("end of the file is missing or damaged")
-    report.note("the file breaks off: what was read up to there is used")
+    report.broke_off()
 
 
 def _resource_spans(group: memoryview, report: Report) -> Iterator[Span]:

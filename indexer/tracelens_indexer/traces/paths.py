@@ -16,9 +16,11 @@ Nothing here touches the file system: paths in traces are untrusted text.
 from __future__ import annotations
 
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,9 @@ OUTSIDE = External("outside the workspace")
 _INSTALLED = re.compile(r"(?:^|/)(?:site|dist)-packages/")
 _STANDARD = re.compile(r"(?:^|/)lib(?:64)?/(?:python|pypy)\d(?:\.\d+)?t?/|/[Pp]ython3?\.?\d*/[Ll]ib/")
 _ZIPPED = re.compile(r"/python3?\d+\.zip/")
+_WINDOWS_LIBRARY = re.compile(r"^/?[A-Za-z]:/(?:.*/)?[Ll]ib/(\w+)(?:/|\.py$)")
+_PACKED = re.compile(r"[^/]+\.(?:egg|whl|zip)/")
+"""An installed package that is an archive, or was unpacked under the archive's name."""
 _MAX_REMEMBERED = 100_000
 
 
@@ -88,10 +93,15 @@ class Paths:
             return path
         installed = [match.end() for match in _INSTALLED.finditer(path)]
         if installed:
-            return self._installed(path[installed[-1] :])
+            rest = path[installed[-1] :]
+            packed = _PACKED.match(rest)
+            return self._installed(rest[packed.end() :] if packed else rest)
         if _STANDARD.search(path) or _ZIPPED.search(path):
             return STANDARD_LIBRARY
-        return self._by_end(path)
+        found = self._by_end(path)
+        if found is OUTSIDE and (library := _WINDOWS_LIBRARY.match(path)) and library[1] in sys.stdlib_module_names:
+            return STANDARD_LIBRARY
+        return found
 
     def _installed(self, rest: str) -> str | External | Ambiguous:
         """A path below site-packages is an import path: it must be exactly that of one of our files."""
@@ -159,7 +169,9 @@ def _import_parts(parts: tuple[str, ...], module: str) -> int:
 
 
 def _tidy(path: str) -> str:
-    path = path.removeprefix("file://").replace("\\", "/")
+    if path.startswith("file://"):
+        path = unquote(path[len("file://") :])
+    path = path.replace("\\", "/")
     while path.startswith("./"):
         path = path[2:]
     if "/./" in path or "//" in path:

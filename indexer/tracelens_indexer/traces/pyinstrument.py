@@ -91,8 +91,7 @@ def read_session(stream: BinaryIO, report: Report) -> Iterator[Record]:
                 if stacks.full():
                     yield from stacks.take()
     except Broken:
-        report.note("the file breaks off: what was read up to there is used")
-        report.skip("end of the file is missing or damaged")
+        report.broke_off()
     yield _facts(facts)
     yield from stacks.take()
     if not stacks.total:

@@ -25,7 +25,6 @@ from tracelens_indexer.traces.records import (
     FailureFrame,
     Frame,
     Observed,
-    Outcome,
     Raised,
     Record,
     Returned,
@@ -38,8 +37,6 @@ from tracelens_indexer.traces.report import Report
 from tracelens_recorder import container, payloads
 
 _MAX_CODES = 1_000_000
-_NUMBERS = (int, float, bool)
-_NOTHING = Returned(None)
 _MOST = 1e15
 _LOWEST, _HIGHEST = -math.inf, math.inf
 _MAX_CONTEXTS = 1_000_000
@@ -82,7 +79,7 @@ class End(msgspec.Struct, frozen=True):
 class Capture(msgspec.Struct, frozen=True):
     id: str
     code: int
-    outcome: list[Any]
+    outcome: Returned | Raised | Unfinished
     started_ns: int = 0
     duration_ns: int = -1
     self_ns: int = -1
@@ -425,8 +422,7 @@ class _Sums:
 
     def call(self, capture: Capture) -> Call | None:
         frame = self.codes.get(capture.code)
-        outcome = _outcome(capture.outcome)
-        if frame is None or outcome is None:
+        if frame is None:
             self.report.skip("damaged record")
             return None
         caller = capture.caller
@@ -437,7 +433,7 @@ class _Sums:
             capture.duration_ns,
             capture.self_ns,
             _named(capture.arguments),
-            outcome,
+            capture.outcome,
             capture.id,
             capture.parent,
             self._executing(*caller) if caller is not None and caller[0] in self.codes else None,
@@ -447,14 +443,14 @@ class _Sums:
             False,
             capture.chosen,
             capture.represents if 0.0 <= capture.represents < _MOST else 1.0,
-            self._replay(capture.replay),
-            self._about(capture),
+            None if capture.replay is None else self._replay(capture.replay),
+            self._about(capture) if capture.context or capture.kind or capture.iteration or self.spans else (),
             capture.code not in self.valued,
         )
 
-    def _replay(self, encoded: dict[str, Any] | None) -> dict[str, Any] | None:
+    def _replay(self, encoded: dict[str, Any]) -> dict[str, Any]:
         """With the variables of the environment that the program may read."""
-        if encoded is None or not self.environment or not isinstance(encoded.get("world"), dict):
+        if not self.environment or not isinstance(encoded.get("world"), dict):
             return encoded
         return {**encoded, "world": {**encoded["world"], "environment": self.environment}}
 
@@ -490,29 +486,6 @@ class _Sums:
             self.report.skip("damaged record")
             return None
         return Failure(kind, "", (FailureFrame(self._executing(index, line)),))
-
-
-def _outcome(raw: list[Any]) -> Outcome | None:
-    """None: damaged."""
-    kind = raw[0] if raw else None
-    if kind == "returned" and len(raw) == 2:
-        value = raw[1]
-        if value is None:
-            return _NOTHING
-        if type(value) is list and len(value) == 4:
-            name, text, number, size = value
-            if (
-                type(name) is str
-                and type(text) is str
-                and (number is None or type(number) in _NUMBERS)
-                and (size is None or type(size) is int)
-            ):
-                return Returned(_observed(name, text, number, size))
-    elif kind == "raised" and list(map(type, raw)) == [str, str, str, int]:
-        return Raised(raw[1], raw[2], raw[3])
-    elif raw == ["unfinished"]:
-        return Unfinished()
-    return None
 
 
 def _pairs(said: Said) -> tuple[tuple[str, str], ...]:

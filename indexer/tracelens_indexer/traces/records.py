@@ -2,7 +2,8 @@
 
 Nothing here refers to units: a `Frame` is what the trace itself names. Times are nanoseconds; clocks are wall clocks
 since the epoch, or 0 where a format has none. What a trace has one of for each call is a msgspec Struct, which is made
-in a third of the time of a frozen dataclass, and hashed in C.
+in a third of the time of a frozen dataclass, and hashed in C; values and outcomes have the form that our own recordings
+write them in, so that these are decoded to records at once.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Frame(Struct, frozen=True, cache_hash=True, gc=False):
     kind: FrameKind = "code"
 
 
-class Observed(Struct, frozen=True, gc=False):
+class Observed(Struct, frozen=True, gc=False, array_like=True):
     """The bounded summary of one value."""
 
     type: str
@@ -50,12 +51,12 @@ class Observed(Struct, frozen=True, gc=False):
     """Length of a str, bytes or container."""
 
 
-class Returned(Struct, frozen=True, gc=False, tag=True, tag_field="ended"):
+class Returned(Struct, frozen=True, gc=False, array_like=True, tag="returned", tag_field="ended"):
     value: Observed | None
     """None when the trace does not hold the value."""
 
 
-class Raised(Struct, frozen=True, gc=False, tag=True, tag_field="ended"):
+class Raised(Struct, frozen=True, gc=False, array_like=True, tag="raised", tag_field="ended"):
     type: str
     """"ZeroDivisionError", "shop.models.OrderError"."""
     message: str
@@ -63,7 +64,7 @@ class Raised(Struct, frozen=True, gc=False, tag=True, tag_field="ended"):
     """The line that was executing in the frame that this call is, 1-based; 0 unknown."""
 
 
-class Unfinished(Struct, frozen=True, gc=False, tag=True, tag_field="ended"):
+class Unfinished(Struct, frozen=True, gc=False, array_like=True, tag="unfinished", tag_field="ended"):
     """No end was recorded, or the format does not say how the call ended."""
 
 

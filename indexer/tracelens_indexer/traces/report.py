@@ -54,6 +54,11 @@ class Report:
         if text not in self.notes and len(self.notes) < MAX_NOTES:
             self.notes.append(text)
 
+    def broke_off(self) -> None:
+        """The file ends, or is damaged, in the middle."""
+        self.note("the file breaks off: what was read up to there is used")
+        self.skip("end of the file is missing or damaged")
+
     def cancelled(self) -> bool:
         """Whether the person asked to stop."""
         return self._cancelled is not None and self._cancelled()

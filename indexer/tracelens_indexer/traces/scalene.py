@@ -46,8 +46,7 @@ def read(stream: BinaryIO, report: Report) -> Iterator[Record]:
                         found = True
                         yield total
     except Broken:
-        report.note("the file breaks off: what was read up to there is used")
-        report.skip("end of the file is missing or damaged")
+        report.broke_off()
     if not found:
         raise NotATrace("a Scalene profile without functions that took time")
     yield RunFacts(tool="", duration_ns=elapsed)

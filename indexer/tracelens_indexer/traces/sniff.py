@@ -224,7 +224,7 @@ _JSON_REFUSED: tuple[tuple[frozenset[str], str, str], ...] = tuple(
         (
             "task_id status result",
             "the result of a repair task: a proposed patch and runs of code that is not in this workspace",
-            "Import the log or test output with the traceback that it was given",
+            "Name the file itself: it is noted as a proposed fix. The log that it was given is a trace",
         ),
         ("nbformat cells", "a Jupyter notebook, not a trace", ""),
     )

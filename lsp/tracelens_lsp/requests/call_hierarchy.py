@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lsprotocol import types as lsp
-
 from tracelens.answers import call_hierarchy as answers
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_lsp import convert
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
 
-async def prepare(session: Session, params: lsp.CallHierarchyPrepareParams) -> list[lsp.CallHierarchyItem] | None:
+async def prepare(session: Session, params: lsp.PositionParams) -> list[lsp.CallHierarchyItem] | None:
     asked = session.ask(params.text_document.uri)
     at = asked and convert.position_from(asked.document, params.position, session.client.encoding)
     item = answers.prepare(asked.document, asked.index, at) if asked and at else None
@@ -22,7 +21,7 @@ async def prepare(session: Session, params: lsp.CallHierarchyPrepareParams) -> l
 
 
 async def incoming(
-    session: Session, params: lsp.CallHierarchyIncomingCallsParams
+    session: Session, params: lsp.CallHierarchyCallsParams
 ) -> list[lsp.CallHierarchyIncomingCall] | None:
     index, unit_id = _named(session, params.item)
     if index is None:
@@ -38,20 +37,24 @@ async def incoming(
 
 
 async def outgoing(
-    session: Session, params: lsp.CallHierarchyOutgoingCallsParams
+    session: Session, params: lsp.CallHierarchyCallsParams
 ) -> list[lsp.CallHierarchyOutgoingCall] | None:
     index, unit_id = _named(session, params.item)
     caller = index.index.unit(unit_id) if index else None
     if index is None or caller is None:
         return None
-    encoding = session.client.encoding
-    return [
+    encoding, lines = session.client.encoding, index.lines_of(caller.path)
+    found = [
         lsp.CallHierarchyOutgoingCall(
             to=convert.hierarchy_item(call.item, index.root, encoding),
-            from_ranges=convert.call_ranges(call, caller, index.lines_of(caller.path), encoding),
+            from_ranges=convert.call_ranges(call, caller, lines, encoding),
         )
         for call in answers.outgoing(index, unit_id)
     ]
+    for site in answers.unresolved(index, unit_id):
+        ranges = convert.call_ranges(site, caller, lines, encoding)
+        found.append(lsp.CallHierarchyOutgoingCall(convert.open_item(site, caller, index.root, ranges), ranges))
+    return found
 
 
 def _named(session: Session, item: lsp.CallHierarchyItem) -> tuple[IndexSnapshot | None, int]:

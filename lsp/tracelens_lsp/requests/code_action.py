@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from lsprotocol import types as lsp
+import contextlib
+from typing import Any
+
+import msgspec
 
 from tracelens.answers import actions as answers
 from tracelens.answers.document import DocumentSnapshot
 from tracelens_lsp import convert
-from tracelens_lsp.fixing import proposed
+from tracelens_lsp.making import made
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
 _KINDS = {
-    "fix": lsp.CodeActionKind.QuickFix,
-    "ignore": lsp.CodeActionKind.QuickFix,
-    "edit": lsp.CodeActionKind.RefactorRewrite,
-    "show": lsp.CodeActionKind.Empty,
+    "fix": lsp.CodeActionKind.QUICK_FIX,
+    "ignore": lsp.CodeActionKind.QUICK_FIX,
+    "make": lsp.CodeActionKind.REFACTOR_REWRITE,
+    "show": lsp.CodeActionKind.EMPTY,
 }
 
 
@@ -24,9 +28,12 @@ async def code_action(session: Session, params: lsp.CodeActionParams) -> list[ls
     selection = convert.span_from(document, params.range, session.client.encoding) if document else None
     if document is None or selection is None:
         return None
-    by_hand = params.context.trigger_kind is not lsp.CodeActionTriggerKind.Automatic
+    by_hand = params.context.trigger_kind != lsp.CodeActionTriggerKind.AUTOMATIC
     if asked is not None:
-        found = answers.actions(asked.document, asked.index, selection, asked=by_hand)
+        workspace = session.workspace(uri)
+        endpoint = workspace.configured().llm if workspace else None
+        model = endpoint.model if endpoint else ""
+        found = answers.actions(asked.document, asked.index, selection, asked=by_hand, model=model)
     else:
         found = answers.without_index(document, selection, uri) if by_hand else []
     if by_hand:
@@ -40,31 +47,35 @@ async def code_action(session: Session, params: lsp.CodeActionParams) -> list[ls
 
 
 async def resolve(session: Session, action: lsp.CodeAction) -> lsp.CodeAction:
-    """Work out the edit of a fix: in a worker, with progress; cancelling the request stops it."""
+    """Work out the edit: in a worker, with progress; cancelling the request stops it."""
     data = action.data if isinstance(action.data, dict) else {}
-    if action.edit is None and data.get("failure"):
-        action.edit = await proposed(session, str(data.get("uri", "")), str(data["failure"]))
+    if action.edit is None and data.get("make"):
+        action.edit = await made(session, str(data.get("uri", "")), str(data["make"]), str(data.get("about", "")))
     return action
 
 
 def _rules(context: lsp.CodeActionContext) -> list[tuple[str, int]]:
     """(rule, line) of our diagnostics that the client has at hand."""
-    return [
-        (str(found.code), found.range.start.line)
-        for found in context.diagnostics
-        if found.source == "tracelens" and str(found.code).isalpha()
-    ]
+    found = []
+    for one in context.diagnostics:
+        with contextlib.suppress(msgspec.ValidationError):
+            known = msgspec.convert(one, lsp.Diagnostic)
+            if known.source == "tracelens" and known.code.isalpha():
+                found.append((known.code, known.range.start.line))
+    return found
+
+
+def _failure(diagnostic: dict[str, Any]) -> str | None:
+    data = diagnostic.get("data")
+    return data.get("failure") if isinstance(data, dict) else None
 
 
 def _wanted(action: answers.Action, context: lsp.CodeActionContext) -> bool:
     """A client that asks for some kinds (on save, in a menu) gets no others."""
     if not context.only:
         return True
-    kind = str(_KINDS[action.kind].value)
-    return any(
-        kind == (only := str(getattr(asked, "value", asked))) or kind.startswith(only + ".") or not only
-        for asked in context.only
-    )
+    kind = _KINDS[action.kind]
+    return any(kind == asked or kind.startswith(asked + ".") or not asked for asked in context.only)
 
 
 def _converted(
@@ -86,10 +97,13 @@ def _converted(
         return command
     if action.kind == "show":
         return lsp.CodeAction(title=action.title, kind=_KINDS["show"], command=command)
-    about = [d for d in context.diagnostics if isinstance(d.data, dict) and d.data.get("failure") == action.failure]
-    made = lsp.CodeAction(title=action.title, kind=_KINDS["fix"], diagnostics=about or None)
+    about = [found for found in context.diagnostics if action.failure and _failure(found) == action.failure]
+    offered = lsp.CodeAction(title=action.title, kind=_KINDS[action.kind], diagnostics=about or None)
+    if action.by_model and session.client.tags_actions:
+        offered.tags = [lsp.CodeActionTag.LLM_GENERATED]
     if session.client.resolves_edits:
-        made.data = {"uri": uri, "failure": action.failure}
+        what, subject = action.arguments
+        offered.data = {"uri": uri, "make": what, "about": subject}
     else:
-        made.command = command
-    return made
+        offered.command = command
+    return offered

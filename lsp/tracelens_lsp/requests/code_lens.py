@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from lsprotocol import types as lsp
-
 from tracelens.answers import lenses as answers
 from tracelens_lsp import convert
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
 
-async def code_lens(session: Session, params: lsp.CodeLensParams) -> list[lsp.CodeLens] | None:
+async def code_lens(session: Session, params: lsp.DocumentParams) -> list[lsp.CodeLens] | None:
     asked = session.ask(params.text_document.uri) if session.settings.code_lens else None
     if asked is None:
         return None
@@ -18,7 +17,7 @@ async def code_lens(session: Session, params: lsp.CodeLensParams) -> list[lsp.Co
             range=convert.range_(asked.document, lens.span, session.client.encoding),
             command=lsp.Command(lens.title, lens.command, arguments=[lens.argument]),
         )
-        for lens in answers.lenses(asked.document, asked.index)
+        for lens in answers.lenses(asked.document, asked.index, session.settings.most_lenses)
     ]
 
 

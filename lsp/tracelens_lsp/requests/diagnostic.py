@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from lsprotocol import types as lsp
-
 from tracelens.answers import diagnostics as answers
 from tracelens_lsp import convert
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
 
-async def diagnostic(session: Session, params: lsp.DocumentDiagnosticParams) -> lsp.DocumentDiagnosticReport:
+async def diagnostic(
+    session: Session, params: lsp.DocumentDiagnosticParams
+) -> lsp.FullDocumentDiagnosticReport | lsp.UnchangedDocumentDiagnosticReport:
     found = _found(session, params.text_document.uri)
     # Equal diagnostics have an equal id: nothing is drawn anew while text below them is typed.
     identity = f"{hash(tuple(repr(item) for item in found)):x}"
     if params.previous_result_id == identity:
-        return lsp.RelatedUnchangedDocumentDiagnosticReport(result_id=identity)
-    return lsp.RelatedFullDocumentDiagnosticReport(items=found, result_id=identity)
+        return lsp.UnchangedDocumentDiagnosticReport(result_id=identity)
+    return lsp.FullDocumentDiagnosticReport(items=found, result_id=identity)
 
 
 def push(session: Session, uri: str) -> None:
@@ -23,9 +24,8 @@ def push(session: Session, uri: str) -> None:
     opened = session.documents.get(uri)
     if opened is None:
         return
-    session.server.text_document_publish_diagnostics(
-        lsp.PublishDiagnosticsParams(uri=uri, diagnostics=_found(session, uri), version=opened.snapshot.version)
-    )
+    found = {"uri": uri, "diagnostics": _found(session, uri), "version": opened.snapshot.version}
+    session.connection.tell("textDocument/publishDiagnostics", found)
 
 
 def _found(session: Session, uri: str) -> list[lsp.Diagnostic]:
@@ -33,9 +33,8 @@ def _found(session: Session, uri: str) -> list[lsp.Diagnostic]:
     if asked is None:
         return []
     workspace = session.workspace(uri)
-    ignore = workspace.ignore() if workspace else ()
-    related = session.client.related_information
+    ignore = workspace.configured().ignore if workspace else ()
     return [
-        convert.diagnostic(asked.document, found, asked.index.root, session.client.encoding, related=related)
+        convert.diagnostic(asked.document, found, asked.index.root, session.client)
         for found in answers.diagnostics(asked.document, asked.index, ignore, unreached=session.settings.unreached)
     ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from lsprotocol import types as lsp
-
 from tracelens_lsp.documents import OpenDocument
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
 # These are not async: a request that follows a change must see it.
@@ -25,14 +24,14 @@ def did_change(session: Session, params: lsp.DidChangeTextDocumentParams) -> Non
         session.typed(document.uri)
 
 
-def did_save(session: Session, params: lsp.DidSaveTextDocumentParams) -> None:
+def did_save(session: Session, params: lsp.DocumentParams) -> None:
     workspace = session.workspace(params.text_document.uri)
     if workspace is not None:
         session.saved(workspace)
     session.look_at_indexes()
 
 
-def did_close(session: Session, params: lsp.DidCloseTextDocumentParams) -> None:
+def did_close(session: Session, params: lsp.DocumentParams) -> None:
     uri = params.text_document.uri
     if session.documents.pop(uri, None) is not None and not session.client.pulls_diagnostics:
-        session.server.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[]))
+        session.connection.tell("textDocument/publishDiagnostics", {"uri": uri, "diagnostics": []})

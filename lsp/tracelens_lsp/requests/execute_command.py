@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from lsprotocol import types as lsp
 
 from tracelens.answers import calls, choose, hover, nothing, render, words
 from tracelens.answers import explain as explaining
 from tracelens.answers.snapshot import IndexSnapshot
 from tracelens_indexer.store.answers import FailureRecord, UnitRecord
-from tracelens_lsp import convert, worker
-from tracelens_lsp.fixing import proposed
+from tracelens_lsp import uris, worker
+from tracelens_lsp.making import made
 from tracelens_lsp.progress import showing
+from tracelens_lsp.protocol import types as lsp
+from tracelens_lsp.protocol.connection import ResponseError
 from tracelens_lsp.session import Session
 from tracelens_lsp.workspaces import Workspace
 
+PREVIEW = "tracelens/preview"
+"""Asked of our own VS Code client: a diff with the evidence as its title, and whether it was applied."""
 _MOST_ASKED = 8
 """Choices that are offered in a message."""
 
@@ -61,6 +64,9 @@ async def why(session: Session, about: Any = None) -> None:
     else:
         workspace = session.workspace(str(about)) or next(iter(session.workspaces.known()), None)
         told = _about_file(session, workspace, str(about or ""))
+    if len(told.checks) == 1 and told.todo:
+        session.views.say(f"TraceLens: {told.about}: {told.missing} → {told.todo}")
+        return
     # Where a message is one line, that is what it says; the steps behind it come after.
     session.views.say("\n".join([f"TraceLens: {told.line}", *told.lines[1:]]))
 
@@ -119,28 +125,63 @@ async def choose_run(session: Session, choice: Any = None) -> None:
         return
     offered = choose.choices(index.index)
     if choice is None:
-        items = [lsp.MessageActionItem(title=f"{one.title} ({one.detail})") for one in offered[:_MOST_ASKED]]
-        asked = lsp.ShowMessageRequestParams(lsp.MessageType.Info, "Which runs are shown?", items)
-        answer = await session.server.window_show_message_request_async(asked)
-        picked = [one for one, item in zip(offered, items, strict=False) if answer and item.title == answer.title]
-        if not picked:
+        titles = {f"{one.title} ({one.detail})": one.id for one in offered[:_MOST_ASKED]}
+        try:
+            answer = await session.views.ask("Which runs are shown?", list(titles))
+        except ResponseError:
+            # Helix has no questions, and gives a command no arguments.
+            named = [f'run = "{choice}": {title}' for title, choice in titles.items()]
+            text = "This editor cannot ask which runs are shown. Its settings say it:"
+            await session.views.show("runs", "\n".join([text, *named]) + "\n")
             return
-        choice = picked[0].id
+        if answer not in titles:
+            return
+        choice = titles[answer]
     session.choose(str(choice))
 
 
 async def fix(session: Session, about: Any = None) -> None:
     """tracelens.fix: propose a fix of a failure and have the client apply it."""
+    await make(session, "fix", about)
+
+
+async def make(session: Session, what: Any = None, about: Any = None) -> None:
+    """tracelens.make: what a code action resolves to, applied by the client; `what` is one of making.MAKERS."""
     index, found = _find(session, about)
-    if index is None or not isinstance(found, FailureRecord):
-        session.views.say(f"TraceLens: the failure {words.clean(str(about))} is not known any more")
+    if index is None or found is None:
+        session.views.say(f"TraceLens: nothing is known of {words.clean(str(about))} any more")
         return
-    edit = await proposed(session, convert.uri_of(index.root / found.unit.path), found.id)
+    unit = found.unit if isinstance(found, FailureRecord) else found
+    edit = await made(session, uris.uri_of(index.root / unit.path), str(what), str(about), confirm=True)
     if edit is not None:
-        label = f"Fix {words.type_name(found.type)} in {words.clean(found.unit.name)}"
-        if session.client.previews and edit.document_changes:
-            edit = convert.to_confirm(edit, label, "tried against the recorded calls")
-        await session.server.workspace_apply_edit_async(lsp.ApplyWorkspaceEditParams(edit=edit, label=label))
+        label = f"TraceLens: {words.clean(unit.name)}"
+        if session.client.command_links and edit.change_annotations:
+            [told] = edit.change_annotations.values()
+            proposed = {"title": told.label, "evidence": told.description, "edit": edit}
+            await session.connection.ask(PREVIEW, proposed, object)
+            return
+        await session.connection.ask("workspace/applyEdit", {"label": label, "edit": edit}, object)
+
+
+async def replay(session: Session, about: Any = None) -> None:
+    """tracelens.replay: make the recorded calls of a unit again, with the code as it is in the editor, saved or not."""
+    index, found = _find(session, about)
+    if index is None or not isinstance(found, UnitRecord):
+        session.views.say(f"TraceLens: nothing is known of {words.clean(str(about))} any more")
+        return
+    arguments = ["replay", str(about), "--json", "--root", str(index.root), "--progress", "json"]
+    opened = session.opened(index.root).get(found.path)
+    if opened is not None:
+        arguments += ["--text", str(session.views.keep(f"unsaved-{found.name}.py", opened.text))]
+    async with showing(session, f"Making recorded calls of {words.clean(found.name)} again") as progress:
+        finished = await worker.run(index.root, arguments, progress, session.settings.project_python)
+    try:
+        told = json.loads(finished.output)
+        session.views.say(f"TraceLens: {words.clean(found.name)}: {told['headline']}")
+        if told["other"]:
+            await session.views.show(f"{found.name} again", "\n".join(told["lines"]) + "\n")
+    except (ValueError, KeyError, TypeError):
+        session.views.say(f"TraceLens: {finished.said or 'the calls could not be made again'}", lsp.MessageType.WARNING)
 
 
 async def index(session: Session, *_: Any) -> None:
@@ -156,7 +197,7 @@ async def index(session: Session, *_: Any) -> None:
 
 async def import_(session: Session, *files: Any) -> None:
     """tracelens.import: import trace files, named by path or file URI, into the workspace."""
-    paths = [str(convert.path_of(str(file)) or file) for file in files if file]
+    paths = [str(uris.path_of(str(file)) or file) for file in files if file]
     workspace = next(iter(session.workspaces.known()), None)
     if workspace is None or not paths:
         session.views.say("TraceLens: name the trace files to import, with a folder open")
@@ -175,7 +216,7 @@ def _tell(session: Session, finished: worker.Finished) -> None:
     if finished.code == 0:
         session.views.say(f"TraceLens: {finished.output.strip() or 'done'}")
     else:
-        session.views.say(f"TraceLens: {finished.said or f'ended with {finished.code}'}", lsp.MessageType.Error)
+        session.views.say(f"TraceLens: {finished.said or f'ended with {finished.code}'}", lsp.MessageType.ERROR)
 
 
 def _find(session: Session, about: Any) -> tuple[IndexSnapshot | None, UnitRecord | FailureRecord | None]:

@@ -1,41 +1,44 @@
-"""initialize, initialized and shutdown"""
+"""initialize, initialized, shutdown, and the cancel button of a progress bar"""
 
 from __future__ import annotations
 
-from lsprotocol import types as lsp
+from typing import Any
 
-from tracelens_lsp import capabilities, convert
+from tracelens import __version__
+from tracelens_lsp import capabilities, uris
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 from tracelens_lsp.settings import updated
 
 
-def initialize(session: Session, params: lsp.InitializeParams) -> None:
-    encoding = session.server.protocol.workspace.position_encoding
-    session.client = capabilities.of(params, convert.encoding_named(encoding))
+def initialize(session: Session, params: lsp.InitializeParams, commands: list[str]) -> dict[str, Any]:
+    session.client = capabilities.of(params)
     session.settings = updated(session.settings, params.initialization_options, initial=True)
-    uris = [folder.uri for folder in params.workspace_folders or ()]
-    if not uris and params.root_uri:
-        uris = [params.root_uri]
-    session.workspaces.open_folders([path for uri in uris if (path := convert.path_of(uri)) and path.is_dir()])
+    session.workspaces.choice = session.settings.run
+    session.workspaces.call_hot(session.settings.hot)
+    folders = [folder.uri for folder in params.workspace_folders or ()]
+    if not folders and params.root_uri:
+        folders = [params.root_uri]
+    session.workspaces.open_folders([path for uri in folders if (path := uris.path_of(uri)) and path.is_dir()])
+    return {
+        "capabilities": capabilities.offered(session.client, commands),
+        "serverInfo": {"name": "tracelens", "version": __version__},
+    }
 
 
-def initialized(session: Session, params: lsp.InitializedParams) -> None:
+def initialized(session: Session, params: Any) -> None:
     session.start()
     if session.client.watches_files:
-        patterns = ("**/.tracelens/index.db*", "**/*.{py,pyi,pyw}")
-        watchers = [lsp.FileSystemWatcher(glob_pattern=pattern) for pattern in patterns]
-        session.server.client_register_capability(
-            lsp.RegistrationParams(
-                [
-                    lsp.Registration(
-                        id="index",
-                        method=lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES,
-                        register_options=lsp.DidChangeWatchedFilesRegistrationOptions(watchers),
-                    )
-                ]
-            )
-        )
+        watchers = [{"globPattern": pattern} for pattern in ("**/.tracelens/index.db*", "**/*.{py,pyi,pyw}")]
+        watch = {"id": "index", "method": "workspace/didChangeWatchedFiles", "registerOptions": {"watchers": watchers}}
+        session.connection.post("client/registerCapability", {"registrations": [watch]})
 
 
-def shutdown(session: Session, params: None) -> None:
+async def shutdown(session: Session, params: Any) -> None:
     session.stop()
+
+
+def progress_cancelled(session: Session, params: lsp.WorkDoneProgressCancelParams) -> None:
+    work = session.cancellable.get(params.token)
+    if work is not None:
+        work.cancel()

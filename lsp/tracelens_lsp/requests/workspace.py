@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from lsprotocol import types as lsp
-
-from tracelens_lsp import convert
+from tracelens_lsp import uris
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
 
@@ -25,8 +24,8 @@ def did_change_configuration(session: Session, params: lsp.DidChangeConfiguratio
 
 
 def did_change_folders(session: Session, params: lsp.DidChangeWorkspaceFoldersParams) -> None:
-    removed = {convert.path_of(folder.uri) for folder in params.event.removed}
-    added = [path for folder in params.event.added if (path := convert.path_of(folder.uri))]
+    removed = {uris.path_of(folder.uri) for folder in params.event.removed}
+    added = [path for folder in params.event.added if (path := uris.path_of(folder.uri))]
     kept = [folder for folder in session.workspaces.folders if folder not in removed]
     session.workspaces.open_folders([*kept, *added])
     session.look_at_indexes()

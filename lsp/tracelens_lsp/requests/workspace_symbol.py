@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from lsprotocol import types as lsp
-
 from tracelens.answers import symbols as answers
 from tracelens_lsp import convert
+from tracelens_lsp.protocol import types as lsp
 from tracelens_lsp.session import Session
 
 
@@ -20,6 +19,6 @@ async def workspace_symbol(session: Session, params: lsp.WorkspaceSymbolParams) 
         if index is not None:
             found += [
                 convert.symbol(symbol, workspace.root, session.client.encoding)
-                for symbol in answers.symbols(index, params.query, searched)
+                for symbol in answers.symbols(index, params.query, searched, session.opened(workspace.root))
             ]
     return found

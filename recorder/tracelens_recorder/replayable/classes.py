@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import sys
 import types
@@ -22,8 +23,8 @@ module_dict: Callable[[object], Dict[str, Any]] = _module_attributes.__get__
 BASES: Tuple[type, ...] = (list, tuple, dict, set, frozenset, str, bytes, int, float)
 UNSUPPORTED_BASES: Tuple[type, ...] = (BaseException, type, bytearray, complex, types.ModuleType)
 TYPES: Tuple[Any, ...] = (
-    *(int, float, str, bool, bytes, list, tuple, dict, set, frozenset, object, complex, bytearray),
-    *(type(None), Exception, ValueError, TypeError, KeyError, IndexError, LookupError, OSError, RuntimeError),
+    type(None),
+    *(one for name, one in sorted(vars(builtins).items()) if isinstance(one, type) and one.__name__ == name),
 )
 TYPE_NAMES = {id(one): one.__name__ for one in TYPES}
 TYPES_BY_NAME: Dict[str, Any] = {one.__name__: one for one in TYPES}

@@ -6,6 +6,7 @@ import base64
 import types
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from tracelens_recorder.classes import clean, type_name
 from tracelens_recorder.redact import REDACTED, is_card_number, is_secret_name, redact_text
 from tracelens_recorder.replayable.classes import (
     BASES,
@@ -33,7 +34,6 @@ from tracelens_recorder.replayable.limits import (
 )
 from tracelens_recorder.replayable.opaque import Opaque
 from tracelens_recorder.replayable.standard import CONTAINERS, KNOWN, KNOWN_MODULES, SIMPLE
-from tracelens_recorder.values import clean, type_name
 
 MAX_OPAQUE = 24
 """Values in one call's arguments that something else may have to stand for."""

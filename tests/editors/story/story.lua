@@ -14,7 +14,12 @@ local function place(piece, after)
   end
 end
 local function lens() return (vim.lsp.codelens.get(buffer) or {})[1] end
-local function hint() return (vim.lsp.inlay_hint.get({ bufnr = buffer }) or {})[1] end
+-- The one at the end of the line; those of the parameters come before it.
+local function hint()
+  for _, one in ipairs(vim.lsp.inlay_hint.get({ bufnr = buffer }) or {}) do
+    if one.inlay_hint.label:match('calls') then return one end
+  end
+end
 local function failure()
   for _, found in ipairs(vim.diagnostic.get(buffer)) do
     if found.source == 'tracelens' and found.code == 'failure' and found.message:find('^ZeroDivisionError') then

@@ -1,11 +1,13 @@
-"""What a repair has to satisfy: tests that pytest runs, or statements that must not raise."""
+"""What a repair has to satisfy: tests that pytest runs, statements that must not raise, or recorded calls."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from tracelens.replay.rerun import Outcome, Place, RecordedCall
 from tracelens_indexer.errors import TraceLensError
 
 
@@ -49,4 +51,17 @@ class Statements:
     """Run once before them."""
 
 
-Oracle = CollectedTests | Statements
+@dataclass(frozen=True)
+class MadeAgain:
+    """Recorded calls of one function: those that failed have to return, the others to do what they did."""
+
+    place: Place
+    calls: tuple[RecordedCall, ...]
+    outcomes: Mapping[str, Outcome]
+    """What each gives with the code as it is, by id."""
+    types: frozenset[str]
+    """That the failing calls may return; empty for any."""
+    unwrap: bool = False
+
+
+Oracle = CollectedTests | Statements | MadeAgain

@@ -14,7 +14,7 @@ from tracelens.fix.search.localise import Suspect, suspects
 from tracelens.fix.search.oracle import Oracle
 from tracelens.fix.search.ranking import Passing
 from tracelens.fix.search.session import Answer, Opened, Talk, converse
-from tracelens.fix.search.survey import Ended, Survey, read_survey
+from tracelens.fix.search.survey import CHANCE, Ended, Survey, ask_again, by_chance, read_survey
 from tracelens.replay import sandbox
 from tracelens.replay.sandbox import NoSandbox, Rung
 from tracelens_indexer.errors import TraceLensError
@@ -33,6 +33,8 @@ _PROBES = 90
 _AT_LEAST = 700
 """Candidates that are tried beyond twice those up to the first that passed: the likeliest is not always first."""
 _SURE = 0.6
+_SPENT_ON_CHANCE = 0.1
+"""Share of the budget for running the checks more than twice with the code as it is."""
 
 Progress = Callable[[str], None]
 
@@ -58,6 +60,8 @@ class SearchReport:
     """Best first."""
     failing: list[str] = field(default_factory=list)
     passing: int = 0
+    by_chance: list[str] = field(default_factory=list)
+    """Checks that passed one time and failed another, with the code as it is: they are left out."""
     suspects: list[tuple[str, int, float]] = field(default_factory=list)
     """(path, line, suspiciousness), most suspicious first."""
     tried: int = 0
@@ -148,10 +152,14 @@ class _Search:
         said = yield {"do": "survey", "fuel": _FUEL, "seconds": _SECONDS, "events": 60_000, "watched": 40}
         self._spent(said)
         self.survey = read_survey(said, opened.names, opened.root)
+        if self.survey.failing:
+            yield from self._leave_out_chance()
         self.report.failing = [one.name for one in self.survey.failing]
         self.report.passing = len(self.survey.passing)
         if not self.report.failing:
             self.report.problem = "every test passes: there is nothing to repair"
+            if self.report.by_chance:
+                self.report.problem = f"{_listed(self.report.by_chance)}: no repair can be held against that"
             return
         found = suspects(self.survey, self.workspace)
         self.suspects = {one.key: one for one in found}
@@ -181,6 +189,17 @@ class _Search:
             yield from self._try(self._pairs(items), "pairs of edits")
         if self.passed:
             yield from self._judge()
+
+    def _leave_out_chance(self) -> Talk:
+        """Checks that end otherwise when they are run again say nothing of a candidate that they pass with."""
+        self.progress("running the checks again, for those that hang on chance")
+        kinds = [one.kind for one in self.survey.checks]
+        said = yield ask_again(kinds, _FUEL, _SECONDS, self.budget * _SPENT_ON_CHANCE)
+        self._spent(said)
+        chance = by_chance(kinds, said)
+        checks = tuple(replace(one, kind=CHANCE) if one.at in chance else one for one in self.survey.checks)
+        self.survey = replace(self.survey, checks=checks)
+        self.report.by_chance = [one.name for one in checks if one.kind == CHANCE]
 
     def _spent(self, said: Answer) -> None:
         self.report.cpu += float(said.get("cpu", 0.0))
@@ -263,7 +282,7 @@ class _Search:
         middle = usual[len(usual) // 2]
         ordered = [*failing, *passing]
         if self.in_order:
-            ordered = [one for one in self.survey.checks if one.kind != "skipped"]
+            ordered = [one for one in self.survey.checks if one.kind not in ("skipped", CHANCE)]
         limits = [_fuel_for(one, middle) for one in ordered]
         seconds = [max(_LEAST_SECONDS, 0.0 if one.kind == "out of fuel" else 10 * one.spent) for one in ordered]
         return [one.at for one in ordered], limits, seconds
@@ -363,7 +382,8 @@ class _Search:
         for one, ended in zip(best, said["confirmed"], strict=True):
             if len(ended) != len(self.survey.checks):
                 continue
-            if any(kind not in ("passed", "skipped") for _, kind, _ in ended):
+            counted = [kind for at, kind, _ in ended if self.survey.checks[at].kind != CHANCE]
+            if any(kind not in ("passed", "skipped") for kind in counted):
                 continue
             used = sum(steps for at, _, steps in ended if at in before)
             total = sum(before.values())
@@ -406,6 +426,11 @@ class _Search:
             self.report.repairs.append(
                 Repair(one.candidate.title, patch, one.candidate.line, one.cost, one.group, sure)
             )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"{names[0]}{more} pass{'' if more else 'es'} one time and fail{'' if more else 's'} another"
 
 
 def _fuel_for(check: Ended, usual: int) -> int:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracelens.fix.search.oracle import CollectedTests, Oracle
+from tracelens.fix.patch import Patch
+from tracelens.fix.search.oracle import CollectedTests, MadeAgain, Oracle
 from tracelens.replay import sandbox
-from tracelens.replay.rerun import import_folder
+from tracelens.replay.rerun import copy_tools, import_folder, import_folders, job_of
 from tracelens.replay.sandbox import Limits, Rung
 from tracelens.replay.workspace_copy import TooLarge, copy_workspace
 
@@ -47,16 +48,20 @@ def converse(
     rung: Rung,
     wall_seconds: float,
     cpu_seconds: float,
+    patch: Patch | None = None,
 ) -> str:
     """Run a conversation to its end. Returns why it did not come to it, "" when it did.
 
-    talk: called once, when the checks are known. Raises what `talk` raises.
+    talk: called once, when the checks are known. patch: in place of the file that it was made for. Raises what `talk`
+    raises.
     """
     held = _Held(talk)
     with sandbox.scratch_folder() as scratch:
         copy = scratch / "workspace"
         try:
             copy_workspace(workspace, copy)
+            if patch is not None:
+                (copy / patch.path).write_bytes(patch.content)
             tools = scratch / "search"
             tools.mkdir()
             shutil.copytree(_INSIDE, tools / _NAME, ignore=shutil.ignore_patterns("__pycache__"))
@@ -68,6 +73,19 @@ def converse(
         folders = [copy, copy / "src"]
         if isinstance(oracle, CollectedTests):
             said = {"kind": "pytest", "arguments": list(oracle.arguments)}
+        elif isinstance(oracle, MadeAgain):
+            folders[:0] = [copy / one for one in import_folders(workspace, oracle.place, oracle.calls)]
+            replay = scratch / "replay"
+            copy_tools(replay)
+            said = {
+                "kind": "recorded",
+                "tools": str(replay),
+                "job": job_of(copy, oracle.place, oracle.calls, 1.0, unwrap=oracle.unwrap),
+                "outcomes": {
+                    name: [one.kind, one.type, one.text, one.value, one.after] for name, one in oracle.outcomes.items()
+                },
+                "types": sorted(oracle.types),
+            }
         else:
             folders.insert(0, copy / import_folder(oracle.module, oracle.path))
             said = {

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+CHANCE = "by chance"
+_LEAST_TIMES = 2
+_MOST_TIMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,7 @@ class Ended:
     """Its number."""
     name: str
     kind: str
-    """"passed", "wrong", "raised", "out of fuel" or "skipped"."""
+    """"passed", "wrong", "raised", "out of fuel", "skipped", or "by chance": now this, now that."""
     used: int
     """Steps."""
     spent: float
@@ -30,7 +34,7 @@ class Ended:
 
     @property
     def failed(self) -> bool:
-        return self.kind not in ("passed", "skipped")
+        return self.kind not in ("passed", "skipped", CHANCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,31 @@ class Survey:
                     if name != "return" or line == first or "return" not in found:
                         found.setdefault(name, set()).update(kinds)
         return {name: frozenset(kinds) for name, kinds in found.items()}
+
+
+def ask_again(kinds: Sequence[str], fuel: int, seconds: float, spend: float) -> dict[str, Any]:
+    """The request that the checks are run again, as they are: at least twice, more often as long as it takes no more
+    than `spend` CPU seconds. kinds: how each ended."""
+    return {
+        "do": "again",
+        "skip": [kind in ("skipped", "out of fuel") for kind in kinds],
+        "fuel": fuel * 10,
+        "seconds": seconds * 2,
+        "least": _LEAST_TIMES,
+        "most": _MOST_TIMES,
+        "spend": spend,
+        "wall": 30.0,
+    }
+
+
+def by_chance(kinds: Sequence[str], said: Any) -> set[int]:
+    """Numbers of the checks that passed one time and failed another. kinds: how each ended first."""
+    found = set()
+    for run in said["kinds"]:
+        for at, kind in enumerate(run[: len(kinds)]):
+            if kind and (kind == "passed") != (kinds[at] == "passed") and "out of fuel" not in (kind, kinds[at]):
+                found.add(at)
+    return found
 
 
 def read_survey(said: Any, names: list[str], root: str) -> Survey:

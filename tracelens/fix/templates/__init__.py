@@ -18,6 +18,7 @@ from tracelens.fix.templates import (
     keys,
     names,
     nones,
+    siblings,
     types,
     zero_division,
 )
@@ -27,16 +28,19 @@ Family = Callable[[Problem], Iterator[Candidate]]
 
 FAMILIES: dict[str, tuple[Family, ...]] = {
     "ZeroDivisionError": (zero_division.candidates, comparisons.candidates),
-    "KeyError": (keys.candidates, nones.candidates),
-    "IndexError": (indexes.candidates, comparisons.candidates),
-    "AttributeError": (nones.candidates, attributes.candidates, types.candidates),
-    "TypeError": (nones.candidates, types.candidates, comparisons.candidates),
-    "ValueError": (conversions.candidates, comparisons.candidates),
+    "KeyError": (siblings.candidates, keys.candidates, nones.candidates),
+    "IndexError": (siblings.candidates, indexes.candidates, comparisons.candidates),
+    "AttributeError": (siblings.candidates, nones.candidates, attributes.candidates, types.candidates),
+    "TypeError": (siblings.candidates, nones.candidates, types.candidates, comparisons.candidates),
+    "ValueError": (siblings.candidates, conversions.candidates, comparisons.candidates),
     "UnboundLocalError": (names.candidates,),
     "NameError": (names.candidates,),
     "RecursionError": (comparisons.candidates,),
     "AssertionError": (comparisons.candidates,),
-    "UnicodeDecodeError": (conversions.candidates,),
+    "UnicodeDecodeError": (
+        siblings.candidates,
+        conversions.candidates,
+    ),
     "RuntimeError": (keys.candidates,),
 }
 

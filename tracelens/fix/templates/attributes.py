@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from tracelens.fix.templates.problem import Candidate, Problem
+from tracelens.fix.templates.slips import meant_by
 
 _BUILT_IN = {
     "str": str,
@@ -39,19 +39,28 @@ def candidates(problem: Problem) -> Iterator[Candidate]:
             continue
         holder = problem.source.of(node.value)
         known = dir(_BUILT_IN[kind]) if kind in _BUILT_IN else _attributes_of(problem, kind)
-        meant = [_TWINS[kind, name]] if _TWINS.get((kind, name)) else []
-        meant += get_close_matches(name, [one for one in known if one != name and not one.startswith("__")], 3, 0.7)
-        for number, other in enumerate(dict.fromkeys(meant)):
-            yield Candidate(
-                f"{other} instead of {name}", problem.replace(node, f"{holder}.{other}"), 0.85 - 0.05 * number
-            )
+        twin = _TWINS.get((kind, name))
+        meant = {twin: 0.85} if twin else {}
+        for other, likely in meant_by(
+            name, [one for one in known if not one.startswith("__")], 0.85 - 0.05 * len(meant)
+        ):
+            meant.setdefault(other, likely)
+        for other, likely in meant.items():
+            yield Candidate(f"{other} instead of {name}", problem.replace(node, f"{holder}.{other}"), likely)
         if kind == "dict" and isinstance(node.ctx, ast.Load) and not isinstance(problem.parents.get(node), ast.Call):
             yield Candidate(f'the key "{name}"', problem.replace(node, f'{holder}["{name}"]'), 0.8)
 
 
 def _attributes_of(problem: Problem, kind: str) -> list[str]:
-    """Names that are used as attributes in the file, those of the class first when it is defined there."""
-    own: list[str] = []
+    """Names of attributes: those that recorded values of the class show, of the class where it is in the file, and all
+    others that are used there."""
+    own = [
+        name
+        for call in problem.evidence.failing
+        for _, seen, text in call.arguments
+        if seen.rpartition(".")[2] == kind
+        for name in re.findall(r"[(,] ?(\w+)=", text)
+    ]
     for node in ast.walk(problem.source.tree):
         if isinstance(node, ast.ClassDef) and node.name == kind:
             own += [one.name for one in node.body if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]

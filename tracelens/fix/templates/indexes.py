@@ -12,6 +12,7 @@ def candidates(problem: Problem) -> Iterator[Candidate]:
     for node in problem.parts:
         if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
             yield from _position(problem, node)
+            yield from _put_behind(problem, node)
         elif (
             isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("pop", "popleft")
         ):
@@ -23,6 +24,16 @@ def candidates(problem: Problem) -> Iterator[Candidate]:
                 text = problem.source.of(holder)
                 yield from problem.leave_early(f"not {problem.text(holder)}", f"{text} is empty", 0.7)
     yield from _shorter_range(problem)
+
+
+def _put_behind(problem: Problem, node: ast.Subscript) -> Iterator[Candidate]:
+    """What is put at the first place of an empty list, or at the length of one, is meant to be appended."""
+    first = _constant(node.slice) == 0 or ast.unparse(node.slice) == f"len({ast.unparse(node.value)})"
+    statement = problem.parents.get(node)
+    alone = isinstance(statement, ast.Assign) and len(statement.targets) == 1 and statement.targets[0] is node
+    if first and alone and isinstance(statement, ast.Assign) and "assignment index" in problem.message:
+        holder, value = problem.source.of(node.value), problem.source.of(statement.value)
+        yield Candidate(f"append to {holder}", problem.replace(statement, f"{holder}.append({value})"), 0.95)
 
 
 def _position(problem: Problem, node: ast.Subscript) -> Iterator[Candidate]:

@@ -39,6 +39,9 @@ def _lookup(problem: Problem, node: ast.Subscript) -> Iterator[Candidate]:
             said = "" if default == "None" else f", {default}"
             text = f"{holder}.get({key}{said})"
             yield Candidate(f"{default} when {missing}", problem.replace(node, text), 0.8 + bonus - 0.05 * number)
+        if isinstance(node.slice, ast.Name) and isinstance(parent, ast.Return):
+            text = f"{holder}.get({key}, {key})"
+            yield Candidate(f"{key} itself when {missing}", problem.replace(node, text), 0.72 + bonus)
         if isinstance(parent, ast.Attribute) and parent.attr in ("append", "extend", "add", "update"):
             empty = {"append": "[]", "extend": "[]", "add": "set()", "update": "{}"}[parent.attr]
             text = f"{holder}.setdefault({key}, {empty})"

@@ -6,10 +6,10 @@ import ast
 import builtins
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from tracelens.fix.patch import Edit
 from tracelens.fix.templates.problem import Candidate, Problem
+from tracelens.fix.templates.slips import meant_by
 
 _HARMLESS_MODULES = frozenset(
     [
@@ -135,9 +135,9 @@ def _unknown(problem: Problem, name: str) -> Iterator[Candidate]:
         node.id for node in ast.walk(problem.function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
     places = [node for node in problem.parts if isinstance(node, ast.Name) and node.id == name]
-    for number, other in enumerate(get_close_matches(name, sorted(known - {name}), 3, 0.7)):
+    for other, likely in meant_by(name, known, 0.8):
         for place in places:
-            yield Candidate(f"{other} instead of {name}", problem.replace(place, other), 0.8 - 0.06 * number)
+            yield Candidate(f"{other} instead of {name}", problem.replace(place, other), likely)
     methods = {
         node.name for node in ast.walk(problem.source.tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     }

@@ -201,7 +201,7 @@ class Problem:
         tight = (ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.Constant, ast.List, ast.Dict, ast.Set)
         return text if isinstance(node, tight) else f"({text})"
 
-    def replace(self, node: ast.expr, text: str) -> tuple[Edit, ...]:
+    def replace(self, node: ast.expr | ast.stmt, text: str) -> tuple[Edit, ...]:
         """Put text in a node's place; the parentheses it stands in, if any, stay."""
         return (Edit(*self.source.span(node), text),)
 

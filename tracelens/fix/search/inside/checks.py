@@ -6,8 +6,11 @@ concern (it forks).
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
+import io
+import re
 import signal
 import sys
 import time
@@ -118,6 +121,7 @@ def with_pytest(arguments: list[str], serve: Callable[[list[Check]], None]) -> s
         return f"pytest is not installed for {sys.executable}"
     problems: list[str] = []
     served = []
+    said, outside = io.StringIO(), sys.stderr
 
     class Plugin:
         def pytest_collectreport(self, report: Any) -> None:
@@ -129,7 +133,8 @@ def with_pytest(arguments: list[str], serve: Callable[[list[Check]], None]) -> s
                 return True
             served.append(True)
             try:
-                serve([Check(item.nodeid, _item(item)) for item in session.items])
+                with contextlib.redirect_stderr(outside):
+                    serve([Check(item.nodeid, _item(item)) for item in session.items])
             except BaseException as error:  # pytest would swallow it
                 problems.append(f"{type(error).__name__}: {str(error)[:500]}")
                 served.clear()
@@ -150,9 +155,14 @@ def with_pytest(arguments: list[str], serve: Callable[[list[Check]], None]) -> s
         "-p",
         "no:tracelens",  # nothing is recorded here, and its files may be out of sight
     ]
-    status = pytest.main([*quiet, "-o", "addopts=", *arguments], plugins=[Plugin()])
+    with contextlib.redirect_stderr(said):
+        status = pytest.main([*quiet, "-o", "addopts=", *arguments], plugins=[Plugin()])
     if served:
         return ""
+    # "pytest.main(): error: unrecognized arguments: …" below a usage, or "ERROR: file or directory not found: …".
+    refused = re.search(r"error: (?!usage)(.*)", said.getvalue(), re.I)
+    if not problems and refused:
+        return f"pytest says: {refused[1].strip()[:300]}"
     return problems[0] if problems else f"pytest collected no test (status {int(status)})"
 
 
@@ -193,9 +203,14 @@ def _by_protocol(item: Any) -> Callable[[], None]:
         if not getattr(item, "_request", True):
             item._initrequest()
         hooks = item.ihook
+        if hasattr(item, "_excinfo"):
+            item._excinfo = None
         try:
             hooks.pytest_runtest_setup(item=item)
             hooks.pytest_runtest_call(item=item)
+            # What a unittest.TestCase raised, pytest keeps for the report that is not made here.
+            for kept in getattr(item, "_excinfo", None) or ():
+                raise kept.value
         finally:
             try:
                 hooks.pytest_runtest_teardown(item=item, nextitem=None)

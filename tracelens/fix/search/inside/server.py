@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import checks as checking
-from . import inputs, instrument, watching
+from . import inputs, instrument, recorded, watching
 
 _WALL = 60.0
 """Seconds after which a fork that says nothing is ended."""
@@ -52,6 +52,8 @@ class Server:
         try:
             if job["oracle"]["kind"] == "pytest":
                 problem = checking.with_pytest(job["oracle"]["arguments"], self.serve)
+            elif job["oracle"]["kind"] == "recorded":
+                self.serve(recorded.checks(job["oracle"]))
             else:
                 module = _import(job["oracle"]["module"], job["oracle"]["path"])
                 self.serve(checking.from_statements(job["oracle"], module))
@@ -99,7 +101,12 @@ class Server:
     def _survey(self, request: dict[str, Any], tell: Callable[[Any], None]) -> None:
         kinds = []
         slow: list[int] = []
+        only = set(request.get("only", range(len(self.checks))))
         for at, check in enumerate(self.checks):
+            if at not in only:
+                kinds.append(checking.SKIPPED)
+                tell(self._ended(at, checking.Outcome(checking.SKIPPED, 0, 0.0, None)))
+                continue
             outcome = checking.run(check, request["fuel"], request["seconds"])
             if outcome.kind == checking.OUT:
                 slow.append(at)
@@ -223,6 +230,23 @@ class Server:
         self.alone = not same
         return {"same": same}
 
+    def do_again(self, request: dict[str, Any]) -> dict[str, Any]:
+        """How the checks end when they are run again, in their own order, each time in a fork with chance of its own.
+
+        Answers a list of kinds for each time; a shorter one, when the time was over before all were run.
+        """
+        begun = _cpu()
+        found: list[list[str]] = []
+        while len(found) < request["least"] or (len(found) < request["most"] and _cpu() - begun < request["spend"]):
+
+            def again(tell: Callable[[Any], None]) -> None:
+                _with_other_chance()
+                for check, skipped in zip(self.checks, request["skip"]):  # noqa: B905  (not in Python 3.9)
+                    tell("" if skipped else checking.run(check, request["fuel"], request["seconds"]).kind)
+
+            found.append(self._forked(again, request["wall"]))
+        return {"kinds": found}
+
     def do_find(self, request: dict[str, Any]) -> dict[str, Any]:
         """Which of the targets exist here."""
         found = []
@@ -242,6 +266,7 @@ class Server:
             def confirm(tell: Callable[[Any], None], said: str = said, text: str = text) -> None:
                 target = self._target(said, request)
                 target.use(target.compile(text))
+                _with_other_chance()
                 for at, check in enumerate(self.checks):
                     outcome = checking.run(check, request["limits"][at], request["seconds"])
                     tell([at, outcome.kind, outcome.used])
@@ -340,6 +365,14 @@ class Server:
         return found
 
 
+def _with_other_chance() -> None:
+    """Random numbers other than those of the process that this is a fork of: what hangs on chance is to show it."""
+    for name in ("random", "numpy.random"):
+        seed = getattr(sys.modules.get(name), "seed", None)
+        if seed is not None:
+            seed()
+
+
 def _quiet() -> None:
     nothing = os.open("/dev/null", os.O_RDWR)
     for descriptor in (0, 1, 2):
@@ -361,6 +394,7 @@ def _cpu() -> float:
 
 
 def _is_test(path: str) -> bool:
+    # As tracelens_indexer.workspace has it, which is not here.
     parts = path.split("/")
     name = parts[-1]
     return (
