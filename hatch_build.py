@@ -17,9 +17,9 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 COMPILED = (
-    "source/{annotations,bindings,builder,canonical,describe,expressions,lower,scopes,syntax,tokens}.py",
-    "graph/{attributes,calls,classes,containers,flowing,frames,link,linker,modules,mro,names,outcome,program}.py",
-    "graph/{revision,tracking,values}.py",
+    "source/{annotations,bindings,branches,builder,canonical,describe,drafts,expressions,lower,scopes,syntax,tokens}.py",
+    "graph/{attributes,calls,classes,containers,flowing,frames,language,link,linker,modules,mro,names,outcome}.py",
+    "graph/{outside,program,revision,tracking,values}.py",
 )
 """Where most of the time of indexing goes; modules of records and of output stay as they are."""
 

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from tracelens_indexer.graph.values import KEY, OUTSIDE, Value, Values
 
 Watcher: TypeAlias = Any
 """(method, argument…): called with the value and the arguments. Tracking keeps more of each."""
 
-NOWHERE = 0
+NOWHERE: Final = 0
 """The node for what nobody reads."""
-MAX_VALUES = ((500_000, 32), (1_000_000, 16), (1 << 62, 6))
+MAX_VALUES: Final = ((500_000, 32), (1_000_000, 16), (1 << 62, 6))
 """(nodes of a program, values of one of its nodes). What many may reach is shared by more in a larger program: with the
 same bound the work would grow with the square of the size, and end before it is done."""
-MAX_WITH_OUTSIDE = 8
+MAX_WITH_OUTSIDE: Final = 8
 """Values of one node from which on it takes no more that nothing of the workspace can come out of."""
-WORK_PER_NODE = 25
+WORK_PER_NODE: Final = 25
 """Steps for each node that the program has before any is made: a bound on the whole."""
-MOST_WORK = 12_000_000
+MOST_WORK: Final = 12_000_000
 """Steps in all, whatever the size: each costs up to a few hundred bytes, and an index must fit beside an editor."""
 
 

@@ -9,7 +9,7 @@ journal of what it asked for; several firings may ask for the same, which is cou
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from tracelens_indexer.graph.flowing import NOWHERE
 from tracelens_indexer.graph.frames import Frame, Frames
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from tracelens_indexer.graph.program import Program
     from tracelens_indexer.graph.revision import Revision
 
-LASTING = 0
+LASTING: Final = 0
 """The firing of what is never taken back."""
-UNKNOWN_PARENT = -1
+UNKNOWN_PARENT: Final = -1
 """Some firing, which one is not known any more: taken back when any of those that asked for it is."""
 
 _VALUE, _EDGE, _WATCHER, _ONCE, _CALL = range(5)
