@@ -1,7 +1,8 @@
-"""A build step that is off unless asked for: TRACELENS_COMPILE=1 compiles lowering and linking to C with mypyc.
+"""The build step of the wheel: lowering and linking are compiled to C with mypyc where there is a C compiler.
 
-The compiled modules do what their Python sources say, about one and a half times as fast. They are never needed: a
-wheel without them is the same program, and an editable install always runs the sources.
+The compiled modules do what their Python sources say in two thirds of the time. They are never needed: without a
+compiler, or with TRACELENS_COMPILE=0, the wheel holds the sources alone and is the same program. With
+TRACELENS_COMPILE=1 a build that cannot compile fails. An editable install always runs the sources.
 """
 
 from __future__ import annotations
@@ -10,17 +11,23 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-COMPILED = (
-    "source/{annotations,bindings,branches,builder,canonical,describe,drafts,expressions,lower,scopes,syntax,tokens}.py",
-    "graph/{attributes,calls,classes,containers,flowing,frames,language,link,linker,modules,mro,names,outcome}.py",
-    "graph/{outside,program,revision,tracking,values}.py",
-)
+COMPILED = {
+    "source": (
+        *("annotations", "bindings", "branches", "builder", "canonical", "describe", "expressions", "lower", "scopes"),
+        *("syntax", "tokens"),
+    ),
+    "graph": (
+        *("attributes", "calls", "classes", "containers", "flowing", "frames", "language", "link", "linker", "modules"),
+        *("mro", "names", "outcome", "outside", "program", "revision", "tracking", "values"),
+    ),
+}
 """Where most of the time of indexing goes; modules of records and of output stay as they are."""
 
 
@@ -35,18 +42,15 @@ class CompileHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel" or version == "editable" or not _wanted():
             return
-        folder = Path(tempfile.mkdtemp(prefix="tracelens-compiled-"))
-        self._folder = folder
-        shutil.copytree(Path(self.root) / "indexer" / "tracelens_indexer", folder / "tracelens_indexer")
-        modules = [name for pattern in COMPILED for name in _expanded(f"tracelens_indexer/{pattern}")]
-        command = [sys.executable, "-m", "mypyc", "--ignore-missing-imports", *modules]
-        paths = os.pathsep.join([str(folder), str(Path(self.root) / "recorder")])
-        subprocess.run(command, cwd=folder, check=True, env={**os.environ, "MYPYPATH": paths}, stdout=sys.stderr)
-        made = [path for path in folder.rglob("*.so") if "build" not in path.relative_to(folder).parts]
-        made += [path for path in folder.rglob("*.pyd") if "build" not in path.relative_to(folder).parts]
-        if not made:
-            raise RuntimeError("mypyc made no modules")
-        build_data["force_include"].update({str(path): path.relative_to(folder).as_posix() for path in made})
+        self._folder = Path(tempfile.mkdtemp(prefix="tracelens-compiled-"))
+        try:
+            made = compiled_into(self._folder, Path(self.root))
+        except subprocess.CalledProcessError as error:
+            if os.environ.get("TRACELENS_COMPILE") == "1":
+                raise RuntimeError(f"mypyc failed:\n{error.output}") from error
+            self.app.display_warning("The modules could not be compiled; the wheel holds their sources alone.")
+            return
+        build_data["force_include"].update({str(path): path.relative_to(self._folder).as_posix() for path in made})
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 
@@ -56,11 +60,30 @@ class CompileHook(BuildHookInterface[Any]):
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def compiled_into(folder: Path, root: Path) -> list[Path]:
+    """Copy the indexer of the checkout `root` and compile it there: the modules that were made."""
+    shutil.copytree(
+        root / "indexer" / "tracelens_indexer", folder / "tracelens_indexer", ignore=shutil.ignore_patterns("weights")
+    )
+    modules = [f"tracelens_indexer/{package}/{name}.py" for package, names in COMPILED.items() for name in names]
+    subprocess.run(
+        [sys.executable, "-m", "mypyc", "--ignore-missing-imports", *modules],
+        cwd=folder,
+        check=True,
+        env={**os.environ, "MYPYPATH": os.pathsep.join([str(folder), str(root / "recorder")])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    shutil.rmtree(folder / "build")
+    return [path for ending in ("*.so", "*.pyd") for path in folder.rglob(ending)]
+
+
 def _wanted() -> bool:
-    return os.environ.get("TRACELENS_COMPILE") == "1"
+    asked = os.environ.get("TRACELENS_COMPILE", "")
+    return asked != "0" and (asked == "1" or _has_compiler())
 
 
-def _expanded(pattern: str) -> list[str]:
-    before, _, rest = pattern.partition("{")
-    names, _, after = rest.partition("}")
-    return [f"{before}{name}{after}" for name in names.split(",")]
+def _has_compiler() -> bool:
+    name = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cl"
+    return shutil.which(name.split()[0]) is not None

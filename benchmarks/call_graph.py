@@ -158,7 +158,7 @@ def _costs(options: argparse.Namespace, results: Results) -> None:
         found = cost.measured(folder, edits=options.edits if name == "django" else 0)
         edit = f"{found.edit_p95_ms:.0f} ms" if found.edit_p95_ms is not None else ""
         print(
-            f"| {name} | TraceLens | {found.files:,} | {found.megabytes:.1f} | {found.parse_s:.2f} s"
+            f"| {name} | TraceLens{', compiled' if found.compiled else ''} | {found.files:,} | {found.megabytes:.1f} | {found.parse_s:.2f} s"
             f" | {found.facts_s:.2f} s | {found.link_s:.2f} s | {found.ratio:.1f} | {found.peak_mb:.0f} | {edit}"
             f" | {'yes' if found.converged else 'partial'} |"
         )
