@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracelens_indexer.workspace import is_test
 from tracelens.fix.patch import Source
 from tracelens.fix.search.oracle import CollectedTests
 from tracelens.fix.search.repair import SearchReport, repair
@@ -29,6 +28,7 @@ from tracelens.replay import sandbox
 from tracelens.replay.sandbox import Limits, NoSandbox, Rung
 from tracelens.replay.workspace_copy import copy_workspace
 from tracelens.testgen.mutants import mutants
+from tracelens_indexer.workspace import is_test
 
 SEED = 8
 LIBRARIES = 5
