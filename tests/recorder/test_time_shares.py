@@ -29,7 +29,7 @@ def cheap(n):
     return n
 
 def middle(n):
-    return [hot(400 + n % 2) for _ in range(3)] + [cheap(n) for _ in range(30)]
+    return [hot(200 + n % 2) for _ in range(3)] + [cheap(n) for _ in range(30)]
 
 def run(seconds):
     end = time.thread_time() + seconds
@@ -44,7 +44,7 @@ def waits(event):
 event = threading.Event()
 other = threading.Thread(target=waits, args=(event,))
 other.start()
-run(1.5)
+run(0.9)
 event.set()
 other.join()
 """
@@ -58,7 +58,7 @@ CHAINS = {
 def test_a_function_that_is_called_too_often_to_be_listened_to_is_listed_first(
     fast_python: str, record: Recording, tmp_path: Path, capsys: pytest.CaptureFixture[str], core: str
 ) -> None:
-    source = PROGRAM[: PROGRAM.index("event =")] + "run(1.5)\n"
+    source = PROGRAM[: PROGRAM.index("event =")] + "run(0.9)\n"
     recorded = record(fast_python, source, options=Options(budget=0.0), env={"TRACELENS_ACCELERATOR": core})
     assert recorded.process.returncode == 0, recorded.process.stderr
     assert core_of(recorded) == ("c" if core == "1" else "python")
