@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_compiled_modules_pass_the_tests_of_their_sources(tmp_path: Path) -> None:
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "").split()
     if not compiler or shutil.which(compiler[0]) is None:
