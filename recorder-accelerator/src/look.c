@@ -9,7 +9,7 @@
    A function that lasts for less than it takes to read which one it is would be seen too rarely. So this thread moves to
    the processor on which the thread runs that holds the GIL: while the one runs there, the other stands still. Those
    that do not hold the GIL change no frames. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "core.h"
 
 #if defined(__linux__)
