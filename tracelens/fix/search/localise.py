@@ -18,7 +18,7 @@ from tracelens.fix.search.survey import Ended, Survey
 from tracelens_indexer.errors import TraceLensError
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_MOST_FUNCTIONS = 6
+_MOST_FUNCTIONS = 40
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ class Suspect:
         return self.source.line_start(self.function.lineno), max(start, end)
 
     @property
+    def text(self) -> str:
+        start, end = self.span
+        return self.source.text[start:end]
+
+    @property
     def score(self) -> float:
         return max(self.lines.values(), default=0.0)
 
@@ -51,7 +56,7 @@ def suspects(survey: Survey, root: Path) -> list[Suspect]:
     """The functions to edit, most suspicious first."""
     scores = spectrum(survey.checks)
     found = []
-    for path in {path for path, _ in scores}:
+    for path in sorted({path for path, _ in scores}):
         try:
             source = Source.read(root, path)
             tree = source.tree

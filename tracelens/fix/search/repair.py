@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tracelens.fix.patch import Edit, Patch, make_patch
+from tracelens.fix.patch import Patch, make_patch
 from tracelens.fix.search import ranking
-from tracelens.fix.search.edits import Candidate, Context, candidates
 from tracelens.fix.search.localise import Suspect, suspects
 from tracelens.fix.search.oracle import Oracle
+from tracelens.fix.search.proposals import Proposal, pairs, singles
 from tracelens.fix.search.ranking import Passing
 from tracelens.fix.search.session import Answer, Opened, Talk, converse
 from tracelens.fix.search.survey import CHANCE, Ended, Survey, ask_again, by_chance, read_survey
@@ -24,7 +24,6 @@ _LEAST_FUEL = 5_000
 _LEAST_SECONDS = 0.04
 _SECONDS = 1.0
 """CPU seconds of one check, for what takes no steps."""
-_MOST_CANDIDATES = 40_000
 _BATCH = 32
 _ASKED = 512
 """Candidates in one request."""
@@ -73,15 +72,6 @@ class SearchReport:
     problem: str = ""
     """Why nothing could be searched; "" when it could."""
     sandbox: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    suspect: Suspect
-    candidate: Candidate
-    score: float
-    text: str
-    """Of the whole function."""
 
 
 def repair(
@@ -135,10 +125,10 @@ class _Search:
         self.cancelled = cancelled
         self.survey: Survey = Survey((), {}, {})
         self.suspects: dict[str, Suspect] = {}
-        self.passed: list[_Item] = []
-        self.slow: list[tuple[int, _Item]] = []
+        self.passed: list[Proposal] = []
+        self.slow: list[tuple[int, Proposal]] = []
         """(checks passed, candidate): ran out of fuel on a failing check: they may only be slower."""
-        self.near: list[_Item] = []
+        self.near: list[Proposal] = []
         """Made some failing check pass, or failed it otherwise and broke nothing before it."""
         self.root = ""
         self.in_order = False
@@ -177,16 +167,16 @@ class _Search:
         verified = yield {"do": "verify", "order": kinds, "fuel": _FUEL * 10, "wall": 30.0}
         self._spent(verified)
         self.in_order = not verified["same"]
-        items = self._singles([one for one in found if one.key in said["found"]])
-        singles = iter(items)
+        items = singles([one for one in found if one.key in said["found"]], self.survey)
+        likeliest = iter(items)
         # What only ran out of steps gets its turn before the unlikely ones have used all time up.
-        yield from self._try(singles, "single edits", 0.4)
+        yield from self._try(likeliest, "single edits", 0.4)
         if not self.passed and self.slow and self._more():
             yield from self._try_slow(0.9)
         if not self.passed and self._more():
-            yield from self._try(singles, "single edits")
+            yield from self._try(likeliest, "single edits")
         if not self.passed and self._more():
-            yield from self._try(self._pairs(items), "pairs of edits")
+            yield from self._try(pairs(items, self.near), "pairs of edits")
         if self.passed:
             yield from self._judge()
 
@@ -219,59 +209,6 @@ class _Search:
             "indented": line[:1] in (" ", "\t"),
         }
 
-    # Candidates.
-
-    def _singles(self, found: Sequence[Suspect]) -> list[_Item]:
-        items: dict[tuple[str, str], _Item] = {}
-        for one in found:
-            last = one.function.end_lineno or one.function.lineno
-            first = min([one.function.lineno, *(each.lineno for each in one.function.decorator_list)])
-            types = self.survey.types_in(one.source.path, first, last)
-            siblings = tuple(
-                other.function.name for other in found if other.source.path == one.source.path and not other.within
-            )
-            context = Context(one.source, one.function, types, self.survey.attributes, siblings)
-            for candidate in candidates(context):
-                text = _spliced(one, candidate.edits)
-                if text is None:
-                    continue
-                score = (0.15 + _suspicion(one, candidate)) * candidate.prior
-                known = items.get((one.key, text))
-                if known is None or known.score < score:
-                    items[one.key, text] = _Item(one, candidate, score, text)
-        return sorted(items.values(), key=lambda item: -item.score)[:_MOST_CANDIDATES]
-
-    def _pairs(self, items: Sequence[_Item]) -> Iterator[_Item]:
-        """Two edits at once: what helped a little with everything likely, then the likeliest with each other."""
-        seen: set[str] = set()
-        helped = sorted(self.near, key=lambda one: -one.score)[:40]
-        rounds = [
-            (helped, items[:400]),
-            (items[:90], items[:90]),
-            (helped, items[400:2500]),
-            (items[:300], items[:300]),
-        ]
-        for first, second in rounds:
-            pairs = [
-                (a.score * b.score, a, b)
-                for a in first
-                for b in second
-                if a is not b and a.suspect.key == b.suspect.key and _apart(a.candidate, b.candidate)
-            ]
-            for score, a, b in sorted(pairs, key=lambda one: -one[0]):
-                text = _spliced(a.suspect, (*a.candidate.edits, *b.candidate.edits))
-                if text is None or text in seen:
-                    continue
-                seen.add(text)
-                both = Candidate(
-                    (*a.candidate.edits, *b.candidate.edits),
-                    f"{a.candidate.kind}, {b.candidate.kind}",
-                    f"{a.candidate.title}; {b.candidate.title}",
-                    min(a.candidate.line, b.candidate.line),
-                    a.candidate.prior * b.candidate.prior,
-                )
-                yield _Item(a.suspect, both, score, text)
-
     # Trying.
 
     def _order(self) -> tuple[list[int], list[int], list[float]]:
@@ -283,15 +220,16 @@ class _Search:
         ordered = [*failing, *passing]
         if self.in_order:
             ordered = [one for one in self.survey.checks if one.kind not in ("skipped", CHANCE)]
-        limits = [_fuel_for(one, middle) for one in ordered]
-        seconds = [max(_LEAST_SECONDS, 0.0 if one.kind == "out of fuel" else 10 * one.spent) for one in ordered]
+        most = max(usual)
+        longest = max((one.spent for one in passing), default=0.0)
+        limits = [_fuel_for(one, middle, most) for one in ordered]
+        seconds = [_seconds_for(one, longest) for one in ordered]
         return [one.at for one in ordered], limits, seconds
 
-    def _request(self, part: Sequence[_Item], factor: int) -> dict[str, Any]:
+    def _request(self, part: Sequence[Proposal], factor: int) -> dict[str, Any]:
         order, limits, seconds = self._order()
         # How long it takes when it is right is known of those that came to their end.
-        open_ended = ("out of fuel", "raised")
-        factors = [factor if self.survey.checks[at].kind in open_ended else 1 for at in order]
+        factors = [factor if self.survey.checks[at].failed else 1 for at in order]
         cheap = [one for one in self.survey.passing if one.used < 2000][:3] + [
             one for one in self.survey.failing if one.used < 2000
         ][:1]
@@ -307,7 +245,7 @@ class _Search:
             "canaries": [[one.at, one.kind] for one in cheap],
         }
 
-    def _try(self, items: Iterator[_Item], what: str, share: float = 1.0) -> Talk:
+    def _try(self, items: Iterator[Proposal], what: str, share: float = 1.0) -> Talk:
         failing = len(self.survey.failing)
         size = 64
         begun = self.report.tried
@@ -346,7 +284,7 @@ class _Search:
         ordered = [one for _, one in sorted(self.slow, key=lambda each: (-each[0], -each[1].score))]
         for factor, most, at_once in ((10, 100, 16), (1000, 10, 1)):
             rest = ordered[:most]
-            again: list[_Item] = []
+            again: list[Proposal] = []
             while rest and self._more(share) and not self.passed:
                 part, rest = rest[:at_once], rest[at_once:]
                 said = yield self._request(part, factor)
@@ -367,7 +305,7 @@ class _Search:
         self.progress(f"confirming {len(self.passed)} that pass")
         best = sorted(self.passed, key=lambda one: -one.score)[:_MOST_PASSING]
         targets = {key: self._target(one) for key, one in self.suspects.items()}
-        limits = [max(_FUEL, 100 * one.used) for one in self.survey.checks]
+        limits = [max(_FUEL * (10 if one.failed else 1), 100 * one.used) for one in self.survey.checks]
         said = yield {
             "do": "confirm",
             "targets": targets,
@@ -378,7 +316,7 @@ class _Search:
         }
         self._spent(said)
         before = {one.at: one.used for one in self.survey.passing}
-        found: list[tuple[_Item, Passing]] = []
+        found: list[tuple[Proposal, Passing]] = []
         for one, ended in zip(best, said["confirmed"], strict=True):
             if len(ended) != len(self.survey.checks):
                 continue
@@ -388,9 +326,9 @@ class _Search:
             used = sum(steps for at, _, steps in ended if at in before)
             total = sum(before.values())
             cost = (used + 20) / (total + 20) if total else 1.0
-            more = ranking.unused_variables(one.text) - ranking.unused_variables(_text(one.suspect))
+            more = ranking.unused_variables(one.text) - ranking.unused_variables(one.suspect.text)
             found.append((one, Passing(one.candidate, one.text, one.score, cost, (), more)))
-        probed: list[tuple[_Item, Passing]] = []
+        probed: list[tuple[Proposal, Passing]] = []
         for key in {item.suspect.key for item, _ in found}:
             part = [pair for pair in found if pair[0].suspect.key == key]
             said = yield {
@@ -411,7 +349,7 @@ class _Search:
                 probed.append((item, replace(passing, behaviour=(key, *behaviour) if behaviour else ())))
         self._report(probed)
 
-    def _report(self, found: list[tuple[_Item, Passing]]) -> None:
+    def _report(self, found: list[tuple[Proposal, Passing]]) -> None:
         items = {id(passing.candidate): item for item, passing in found}
         ranked = ranking.rank([passing for _, passing in found])
         checks = len(self.survey.checks)
@@ -433,42 +371,22 @@ def _listed(names: Sequence[str]) -> str:
     return f"{names[0]}{more} pass{'' if more else 'es'} one time and fail{'' if more else 's'} another"
 
 
-def _fuel_for(check: Ended, usual: int) -> int:
-    """Steps that a candidate may take: what stopped early says little of how long it takes when it is right."""
+def _fuel_for(check: Ended, usual: int, most: int) -> int:
+    """Steps that a candidate may take: what stopped early says little of how long it takes when it is right.
+
+    usual, most: that passing checks take.
+    """
     if check.kind == "out of fuel":
         return max(_LEAST_FUEL, 10 * usual)
-    if check.kind == "raised":
-        return max(6 * _LEAST_FUEL, 10 * usual, 10 * check.used)
+    if check.failed:
+        return max(6 * _LEAST_FUEL, 10 * usual, 10 * check.used, min(2 * most, _FUEL))
     return max(_LEAST_FUEL, 10 * check.used)
 
 
-def _text(one: Suspect) -> str:
-    start, end = one.span
-    return one.source.text[start:end]
-
-
-def _spliced(one: Suspect, edits: Sequence[Edit]) -> str | None:
-    """The function's text with edits; None when they leave it or overlap."""
-    start, end = one.span
-    text = one.source.text[start:end]
-    following = end + 1
-    for edit in sorted(edits, key=lambda each: (each.start, each.end), reverse=True):
-        if edit.start < start or edit.end > following:
-            return None
-        if edit.end > end:
-            edit = replace(edit, end=end)
-        text = text[: edit.start - start] + edit.text + text[edit.end - start :]
-        following = edit.start
-    return text if text != _text(one) else None
-
-
-def _apart(a: Candidate, b: Candidate) -> bool:
-    return all(x.end < y.start or y.end < x.start for x in a.edits for y in b.edits)
-
-
-def _suspicion(one: Suspect, candidate: Candidate) -> float:
-    """Of the line that it changes; of the nearest line above that ran, for what spans lines that have no code."""
-    for line in range(candidate.line, candidate.line - 4, -1):
-        if line in one.lines:
-            return one.lines[line]
-    return 0.1 * max(one.lines.values(), default=0.0)
+def _seconds_for(check: Ended, longest: float) -> float:
+    """CPU seconds that a candidate may take. longest: that a passing check takes."""
+    if check.kind == "out of fuel":
+        return _LEAST_SECONDS
+    if check.failed:  # it may have stopped at once
+        return max(_LEAST_SECONDS, 10 * check.spent, min(2 * longest, _SECONDS))
+    return max(_LEAST_SECONDS, 10 * check.spent)

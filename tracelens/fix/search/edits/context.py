@@ -9,11 +9,15 @@ from functools import cached_property
 
 from tracelens.fix.evidence import Function
 from tracelens.fix.patch import Edit, Source
+from tracelens.fix.search.edits.delegates import Callee
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 COMPOUND = (ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.IfExp, ast.Lambda, ast.Await, ast.NamedExpr)
 _TIGHT = (ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.Await, ast.Starred)
+
+_LONGEST_TEXT = 30
+_MOST_TEXTS = 120
 
 NUMBERS = frozenset(["int", "float", "bool", "complex", "Decimal", "Fraction"])
 SEQUENCES = frozenset(["list", "tuple", "str", "bytes", "range", "deque"])
@@ -42,6 +46,9 @@ class Context:
     """Of types that are no built-in ones; methods end with ()."""
     siblings: tuple[str, ...] = ()
     """Names of the module's own functions."""
+    reached: frozenset[ast.stmt] | None = None
+    """Statements that failing checks come to; the others are left as they are. None: not known."""
+    callees: tuple[Callee, ...] = ()
 
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
@@ -57,6 +64,8 @@ class Context:
         found: list[ast.AST] = []
 
         def walk(node: ast.AST) -> None:
+            if isinstance(node, ast.stmt) and self.reached is not None and node not in self.reached:
+                return
             found.append(node)
             if not isinstance(node, ast.JoinedStr):
                 for child in ast.iter_child_nodes(node):
@@ -154,6 +163,13 @@ class Context:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id not in found:
                 found.append(node.func.id)
         return [*found, *(one for one in self.siblings if one not in found)]
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """Short texts of the module."""
+        found = [node.value for node in ast.walk(self.source.tree) if isinstance(node, ast.Constant)]
+        short = [one for one in found if isinstance(one, str) and 0 < len(one) <= _LONGEST_TEXT and "\n" not in one]
+        return list(dict.fromkeys(short))[:_MOST_TEXTS]
 
     @cached_property
     def constants(self) -> list[ast.Constant]:

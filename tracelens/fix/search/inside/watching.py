@@ -11,6 +11,8 @@ from typing import Any
 
 _MOST_LOOKS = 60
 """Looks at the variables of one function in one check."""
+_MOST_IDLE = 40
+"""Calls of a function that run no new line, after which it is not followed any more: others want to be seen too."""
 _MOST_TYPES = 6
 _MOST_ATTRIBUTES = 60
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), list, tuple, dict, set, frozenset)
@@ -33,6 +35,8 @@ class Watch:
         self._files: dict[types.CodeType, str | None] = {}
         self._fields: dict[str, int] = {}
         self._looks: dict[types.CodeType, int] = {}
+        self._idle: dict[types.CodeType, int] = {}
+        """Calls since the last one that ran a line for the first time."""
 
     def file(self, code: types.CodeType) -> str | None:
         if code not in self._files:
@@ -48,13 +52,19 @@ class Watch:
         if path is None:
             return None
         self.look(frame, path)
-        lines = self.lines.setdefault(path, set())
         code = frame.f_code
+        idle = self._idle.get(code, 0)
+        if idle >= _MOST_IDLE:
+            return None
+        self._idle[code] = idle + 1
+        lines = self.lines.setdefault(path, set())
 
         def local(frame: Any, event: str, argument: Any) -> Any:
             self.budget -= 1
             if event == "line":
-                lines.add(frame.f_lineno)
+                if frame.f_lineno not in lines:
+                    lines.add(frame.f_lineno)
+                    self._idle[code] = 0
                 if self._looks.get(code, 0) < _MOST_LOOKS:
                     self.look(frame, path)
             elif event == "return":
