@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 from pathlib import Path
 
@@ -36,13 +37,13 @@ class Suspect:
     def key(self) -> str:
         return f"{self.source.path}:{self.function.lineno}"
 
-    @property
+    @cached_property
     def span(self) -> tuple[int, int]:
         """Of its `def` and body in the text, decorators left out, from the start of the line."""
         start, end = self.source.span(self.function)
         return self.source.line_start(self.function.lineno), max(start, end)
 
-    @property
+    @cached_property
     def text(self) -> str:
         start, end = self.span
         return self.source.text[start:end]

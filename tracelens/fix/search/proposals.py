@@ -16,6 +16,8 @@ _MOST = 40_000
 _EVERY_EDIT = 6
 """Functions of which every edit is proposed; of the others the likely ones."""
 _LIKELY = 0.35
+_ENOUGH = 120_000
+"""Edits after which no more functions are looked at."""
 _MOST_SIBLINGS = 6
 
 
@@ -30,8 +32,10 @@ class Proposal:
 
 def singles(found: Sequence[Suspect], survey: Survey) -> list[Proposal]:
     """Single edits of the suspects, likeliest first; none of statements that no failing check came to."""
-    items: dict[tuple[str, str], Proposal] = {}
+    guesses: list[tuple[float, Suspect, Candidate]] = []
     for number, one in enumerate(found):
+        if number >= _EVERY_EDIT and len(guesses) > _ENOUGH:
+            break
         last = one.function.end_lineno or one.function.lineno
         first = min([one.function.lineno, *(each.lineno for each in one.function.decorator_list)])
         siblings = [other.function.name for other in found if other.source.path == one.source.path and not other.within]
@@ -48,16 +52,18 @@ def singles(found: Sequence[Suspect], survey: Survey) -> list[Proposal]:
         elsewhere = 0.1 * one.score
         least = _LIKELY if number >= _EVERY_EDIT else 0.0
         for candidate in candidates(context):
-            if candidate.prior < least:
-                continue
-            text = _spliced(one, candidate.edits)
-            if text is None:
-                continue
-            score = (0.15 + scores.get(candidate.line, elsewhere)) * candidate.prior
-            known = items.get((one.key, text))
-            if known is None or known.score < score:
-                items[one.key, text] = Proposal(one, candidate, score, text)
-    return sorted(items.values(), key=lambda item: -item.score)[:_MOST]
+            if candidate.prior >= least:
+                score = (0.15 + scores.get(candidate.line, elsewhere)) * candidate.prior
+                guesses.append((score, one, candidate))
+    # Texts are made of the likeliest alone: there may be ten times as many.
+    items: dict[tuple[str, str], Proposal] = {}
+    for score, one, candidate in sorted(guesses, key=lambda guess: -guess[0]):
+        text = _spliced(one, candidate.edits)
+        if text is not None and (one.key, text) not in items:
+            items[one.key, text] = Proposal(one, candidate, score, text)
+            if len(items) == _MOST:
+                break
+    return list(items.values())
 
 
 def pairs(items: Sequence[Proposal], near: Sequence[Proposal]) -> Iterator[Proposal]:

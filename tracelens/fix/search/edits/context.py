@@ -165,6 +165,12 @@ class Context:
         return [*found, *(one for one in self.siblings if one not in found)]
 
     @cached_property
+    def unread(self) -> list[str]:
+        """Parameters that nothing in the function reads."""
+        read = {one.id for one in ast.walk(self.function) if isinstance(one, ast.Name) and is_load(one)}
+        return [one for one in parameters(self.function) if one not in read]
+
+    @cached_property
     def texts(self) -> list[str]:
         """Short texts of the module."""
         found = [node.value for node in ast.walk(self.source.tree) if isinstance(node, ast.Constant)]

@@ -15,7 +15,6 @@ from tracelens.fix.search.edits.context import (
     bodies,
     held,
     is_docstring,
-    is_load,
     is_written,
     parameters,
 )
@@ -268,13 +267,10 @@ def _steps(ctx: Context, node: ast.stmt) -> Iterator[tuple[str, float]]:
 
 def _fields(ctx: Context) -> Iterator[tuple[str, float]]:
     """Parameters of a method that nothing reads, kept in fields of their names."""
-    own = parameters(ctx.function)
-    if not own or own[0] != "self":
-        return
-    read = {one.id for one in ast.walk(ctx.function) if isinstance(one, ast.Name) and is_load(one)}
-    for name in own[1:]:
-        if name not in read:
-            yield f"self.{name} = {name}", 0.5
+    if parameters(ctx.function)[:1] == ["self"]:
+        for name in ctx.unread:
+            if name != "self":
+                yield f"self.{name} = {name}", 0.5
 
 
 def _is_filled(ctx: Context, name: str) -> bool:
