@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,17 @@ from tracelens.fix.search.oracle import Oracle
 from tracelens.fix.search.proposals import Proposal, pairs, singles
 from tracelens.fix.search.ranking import Passing
 from tracelens.fix.search.session import Answer, Opened, Talk, converse
-from tracelens.fix.search.survey import CHANCE, Ended, Survey, ask_again, by_chance, read_survey
+from tracelens.fix.search.survey import (
+    CHANCE,
+    KEPT_BACK,
+    NOT_RUN,
+    Ended,
+    Survey,
+    ask_again,
+    bounded,
+    by_chance,
+    read_survey,
+)
 from tracelens.replay import sandbox
 from tracelens.replay.sandbox import NoSandbox, Rung
 from tracelens_indexer.errors import TraceLensError
@@ -32,6 +42,13 @@ _PROBES = 90
 _AT_LEAST = 700
 """Candidates that are tried beyond twice those up to the first that passed: the likeliest is not always first."""
 _SURE = 0.6
+_SPENT_ON_SURVEY = 0.4
+"""Share of the budget after which, once some check failed, no more checks are run with the code as it is."""
+_SPENT_ON_PASSING = 0.05
+"""Share of the budget that all passing checks that candidates are held against may take, run once."""
+_LEAST_ON_PASSING = 1.0
+_HELD_AGAINST_ALL = 3
+"""Repairs that are held against the checks that were kept back too."""
 _SPENT_ON_CHANCE = 0.1
 """Share of the budget for running the checks more than twice with the code as it is."""
 
@@ -61,6 +78,8 @@ class SearchReport:
     passing: int = 0
     by_chance: list[str] = field(default_factory=list)
     """Checks that passed one time and failed another, with the code as it is: they are left out."""
+    not_run: int = 0
+    """Checks that would have taken too long: nothing is known of them."""
     suspects: list[tuple[str, int, float]] = field(default_factory=list)
     """(path, line, suspiciousness), most suspicious first."""
     tried: int = 0
@@ -139,13 +158,22 @@ class _Search:
             self.report.problem = "no test was collected"
             return
         self.progress(f"running {len(opened.names)} checks with the code as it is")
-        said = yield {"do": "survey", "fuel": _FUEL, "seconds": _SECONDS, "events": 60_000, "watched": 40}
+        said = yield {
+            "do": "survey",
+            "fuel": _FUEL,
+            "seconds": _SECONDS,
+            "events": 60_000,
+            "watched": 40,
+            "spend": self.budget * _SPENT_ON_SURVEY,
+        }
         self._spent(said)
-        self.survey = read_survey(said, opened.names, opened.root)
+        most = max(_LEAST_ON_PASSING, self.budget * _SPENT_ON_PASSING)
+        self.survey = bounded(read_survey(said, opened.names, opened.root), most)
+        self.report.not_run = sum(one.kind == NOT_RUN for one in self.survey.checks)
         if self.survey.failing:
             yield from self._leave_out_chance()
         self.report.failing = [one.name for one in self.survey.failing]
-        self.report.passing = len(self.survey.passing)
+        self.report.passing = sum(one.kind in ("passed", KEPT_BACK) for one in self.survey.checks)
         if not self.report.failing:
             self.report.problem = "every test passes: there is nothing to repair"
             if self.report.by_chance:
@@ -219,7 +247,7 @@ class _Search:
         middle = usual[len(usual) // 2]
         ordered = [*failing, *passing]
         if self.in_order:
-            ordered = [one for one in self.survey.checks if one.kind not in ("skipped", CHANCE)]
+            ordered = [one for one in self.survey.checks if one.takes_part]
         most = max(usual)
         longest = max((one.spent for one in passing), default=0.0)
         limits = [_fuel_for(one, middle, most) for one in ordered]
@@ -305,23 +333,12 @@ class _Search:
         self.progress(f"confirming {len(self.passed)} that pass")
         best = sorted(self.passed, key=lambda one: -one.score)[:_MOST_PASSING]
         targets = {key: self._target(one) for key, one in self.suspects.items()}
-        limits = [max(_FUEL * (10 if one.failed else 1), 100 * one.used) for one in self.survey.checks]
-        said = yield {
-            "do": "confirm",
-            "targets": targets,
-            "items": [[one.suspect.key, one.text] for one in best],
-            "limits": limits,
-            "seconds": 5.0,
-            "wall": 60.0,
-        }
-        self._spent(said)
+        taking_part = [one for one in self.survey.checks if one.takes_part]
+        confirmed = yield from self._confirm(best, taking_part)
         before = {one.at: one.used for one in self.survey.passing}
         found: list[tuple[Proposal, Passing]] = []
-        for one, ended in zip(best, said["confirmed"], strict=True):
-            if len(ended) != len(self.survey.checks):
-                continue
-            counted = [kind for at, kind, _ in ended if self.survey.checks[at].kind != CHANCE]
-            if any(kind not in ("passed", "skipped") for kind in counted):
+        for one, ended in zip(best, confirmed, strict=True):
+            if not _all_pass(ended, taking_part):
                 continue
             used = sum(steps for at, _, steps in ended if at in before)
             total = sum(before.values())
@@ -347,11 +364,45 @@ class _Search:
                 answer = answers[number] if number < len(answers) else []
                 behaviour = tuple(str(text) for text, _ in answer)
                 probed.append((item, replace(passing, behaviour=(key, *behaviour) if behaviour else ())))
-        self._report(probed)
+        items = {id(passing.candidate): item for item, passing in probed}
+        ranked = ranking.rank([passing for _, passing in probed])
+        kept_back = [one for one in self.survey.checks if one.kind == KEPT_BACK]
+        if kept_back:
+            ranked = yield from self._held_against(kept_back, ranked, items)
+        self._report(ranked, items)
 
-    def _report(self, found: list[tuple[Proposal, Passing]]) -> None:
-        items = {id(passing.candidate): item for item, passing in found}
-        ranked = ranking.rank([passing for _, passing in found])
+    def _confirm(
+        self, items: Sequence[Proposal], checks: Sequence[Ended]
+    ) -> Generator[dict[str, Any], Answer, list[list[Any]]]:
+        """How the checks end with each repair alone: [number, how, steps] of each check, as far as it came."""
+        said = yield {
+            "do": "confirm",
+            "targets": {key: self._target(one) for key, one in self.suspects.items()},
+            "items": [[one.suspect.key, one.text] for one in items],
+            "only": [one.at for one in checks],
+            "limits": [max(_FUEL * (10 if one.failed else 1), 100 * one.used) for one in self.survey.checks],
+            "seconds": 5.0,
+            "wall": 60.0,
+        }
+        self._spent(said)
+        confirmed: list[list[Any]] = said["confirmed"]
+        return confirmed
+
+    def _held_against(
+        self, kept_back: Sequence[Ended], ranked: Sequence[Passing], items: Mapping[int, Proposal]
+    ) -> Generator[dict[str, Any], Answer, list[Passing]]:
+        """The best repairs that pass the slow checks too; the others are left out, as nobody knows."""
+        self.progress(f"holding the best against {len(kept_back)} more checks")
+        found: list[Passing] = []
+        for one in ranked[: 2 * _HELD_AGAINST_ALL]:
+            if len(found) == _HELD_AGAINST_ALL or (found and not self._more()):
+                break
+            confirmed = yield from self._confirm([items[id(one.candidate)]], kept_back)
+            if _all_pass(confirmed[0], kept_back):
+                found.append(one)
+        return found
+
+    def _report(self, ranked: Sequence[Passing], items: Mapping[int, Proposal]) -> None:
         checks = len(self.survey.checks)
         self.report.confidence = ranking.confidence(ranked, checks)
         for number, one in enumerate(ranked):
@@ -369,6 +420,10 @@ class _Search:
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"{names[0]}{more} pass{'' if more else 'es'} one time and fail{'' if more else 's'} another"
+
+
+def _all_pass(ended: Sequence[Any], checks: Sequence[Ended]) -> bool:
+    return len(ended) == len(checks) and all(kind in ("passed", "skipped") for _, kind, _ in ended)
 
 
 def _fuel_for(check: Ended, usual: int, most: int) -> int:

@@ -22,6 +22,7 @@ from .instrument import Fuel, OutOfFuel
 _HARMLESS = {"event_loop_policy"}
 """Fixtures that plugins put on every test and that mean nothing to one that is no coroutine."""
 PASSED, WRONG, RAISED, OUT, SKIPPED = "passed", "wrong", "raised", "out of fuel", "skipped"
+NOT_RUN = "not run"
 
 
 class Check:

@@ -26,6 +26,8 @@ _WALL = 60.0
 """Seconds after which a fork that says nothing is ended."""
 _FEW = 6
 """Candidates of a smaller part."""
+_FEW_ENDLESS = 8
+"""Checks without an end that are watched where others fail plainly."""
 _MORE_MEMORY = 512 << 20
 _PROBE_SECONDS = 0.3
 
@@ -102,7 +104,12 @@ class Server:
         kinds = []
         slow: list[int] = []
         only = set(request.get("only", range(len(self.checks))))
+        spent, left = 0.0, request.get("spend", float("inf"))
         for at, check in enumerate(self.checks):
+            if spent > left and (checking.WRONG in kinds or checking.RAISED in kinds):
+                kinds.append(checking.NOT_RUN)
+                tell(self._ended(at, checking.Outcome(checking.NOT_RUN, 0, 0.0, None)))
+                continue
             if at not in only:
                 kinds.append(checking.SKIPPED)
                 tell(self._ended(at, checking.Outcome(checking.SKIPPED, 0, 0.0, None)))
@@ -110,6 +117,7 @@ class Server:
             outcome = checking.run(check, request["fuel"], request["seconds"])
             if outcome.kind == checking.OUT:
                 slow.append(at)
+            spent += outcome.spent
             kinds.append(outcome.kind)
             tell(self._ended(at, outcome))
         # Those that only take long: the first few get much more, the others if one of those came to an end.
@@ -121,7 +129,9 @@ class Server:
             useless += outcome.kind == checking.OUT
             kinds[at] = outcome.kind
             tell(self._ended(at, outcome))
-        failing = [at for at, kind in enumerate(kinds) if kind not in (checking.PASSED, checking.SKIPPED)]
+        failing = [at for at, kind in enumerate(kinds) if kind in (checking.WRONG, checking.RAISED)]
+        endless = [at for at, kind in enumerate(kinds) if kind == checking.OUT]
+        failing += endless[: _FEW_ENDLESS if failing else None]
         passing = [at for at, kind in enumerate(kinds) if kind == checking.PASSED]
         for at in failing[: request["watched"]] + passing[: request["watched"]]:
             watch = watching.Watch(self.wanted, request["events"])
@@ -259,7 +269,7 @@ class Server:
         return {"found": found}
 
     def do_confirm(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Each candidate alone, all checks in their own order: how each ends and in how many steps."""
+        """Each candidate alone, the checks asked for in that order: how each ends and in how many steps."""
         found = []
         for said, text in request["items"]:
 
@@ -267,8 +277,8 @@ class Server:
                 target = self._target(said, request)
                 target.use(target.compile(text))
                 _with_other_chance()
-                for at, check in enumerate(self.checks):
-                    outcome = checking.run(check, request["limits"][at], request["seconds"])
+                for at in request["only"]:
+                    outcome = checking.run(self.checks[at], request["limits"][at], request["seconds"])
                     tell([at, outcome.kind, outcome.used])
 
             found.append(self._forked(confirm, request["wall"]))
