@@ -42,11 +42,13 @@ _PROBES = 90
 _AT_LEAST = 700
 """Candidates that are tried beyond twice those up to the first that passed: the likeliest is not always first."""
 _SURE = 0.6
-_SPENT_ON_SURVEY = 0.4
+_SPENT_ON_SURVEY = 0.2
 """Share of the budget after which, once some check failed, no more checks are run with the code as it is."""
-_SPENT_ON_PASSING = 0.05
+_SPENT_ON_PASSING = 0.03
 """Share of the budget that all passing checks that candidates are held against may take, run once."""
 _LEAST_ON_PASSING = 1.0
+_LEANING = 0.2
+"""Share of the passing checks that may lean on others: they are kept back."""
 _HELD_AGAINST_ALL = 3
 """Repairs that are held against the checks that were kept back too."""
 _SPENT_ON_CHANCE = 0.1
@@ -162,7 +164,7 @@ class _Search:
             "do": "survey",
             "fuel": _FUEL,
             "seconds": _SECONDS,
-            "events": 60_000,
+            "events": 200_000,
             "watched": 40,
             "spend": self.budget * _SPENT_ON_SURVEY,
         }
@@ -189,12 +191,7 @@ class _Search:
             self.report.problem = "the failing tests run through no function of the workspace"
             return
         said = yield {"do": "find", "targets": {key: self._target(one) for key, one in self.suspects.items()}}
-        # Tests that leave something behind for each other have to keep their order, and candidates their own process.
-        order, _, _ = self._order()
-        kinds = [[at, self.survey.checks[at].kind] for at in order if self.survey.checks[at].kind != "out of fuel"]
-        verified = yield {"do": "verify", "order": kinds, "fuel": _FUEL * 10, "wall": 30.0}
-        self._spent(verified)
-        self.in_order = not verified["same"]
+        yield from self._verify()
         items = singles([one for one in found if one.key in said["found"]], self.survey)
         likeliest = iter(items)
         # What only ran out of steps gets its turn before the unlikely ones have used all time up.
@@ -207,6 +204,26 @@ class _Search:
             yield from self._try(pairs(items, self.near), "pairs of edits")
         if self.passed:
             yield from self._judge()
+
+    def _verify(self) -> Talk:
+        """Tests that leave something behind for each other have to keep their order, and candidates their own process.
+
+        Where it is a few that pass, they are kept back instead.
+        """
+        for _ in range(2):
+            order, _, _ = self._order()
+            kinds = [[at, self.survey.checks[at].kind] for at in order if self.survey.checks[at].kind != "out of fuel"]
+            said = yield {"do": "verify", "order": kinds, "fuel": _FUEL * 10, "wall": 30.0}
+            self._spent(said)
+            if said["same"]:
+                return
+            others = set(said["others"] or ())
+            passing = {one.at for one in self.survey.passing}
+            if not others or not others <= passing or len(others) > _LEANING * len(passing):
+                break
+            leaning = (replace(one, kind=KEPT_BACK) if one.at in others else one for one in self.survey.checks)
+            self.survey = replace(self.survey, checks=tuple(leaning))
+        self.in_order = True
 
     def _leave_out_chance(self) -> Talk:
         """Checks that end otherwise when they are run again say nothing of a candidate that they pass with."""
@@ -366,9 +383,9 @@ class _Search:
                 probed.append((item, replace(passing, behaviour=(key, *behaviour) if behaviour else ())))
         items = {id(passing.candidate): item for item, passing in probed}
         ranked = ranking.rank([passing for _, passing in probed])
-        kept_back = [one for one in self.survey.checks if one.kind == KEPT_BACK]
-        if kept_back:
-            ranked = yield from self._held_against(kept_back, ranked, items)
+        if any(one.kind == KEPT_BACK for one in self.survey.checks):
+            every = [one for one in self.survey.checks if one.kind == KEPT_BACK or one.takes_part]
+            ranked = yield from self._held_against(every, ranked, items)
         self._report(ranked, items)
 
     def _confirm(
@@ -389,16 +406,16 @@ class _Search:
         return confirmed
 
     def _held_against(
-        self, kept_back: Sequence[Ended], ranked: Sequence[Passing], items: Mapping[int, Proposal]
+        self, every: Sequence[Ended], ranked: Sequence[Passing], items: Mapping[int, Proposal]
     ) -> Generator[dict[str, Any], Answer, list[Passing]]:
-        """The best repairs that pass the slow checks too; the others are left out, as nobody knows."""
-        self.progress(f"holding the best against {len(kept_back)} more checks")
+        """The best repairs that pass the checks that were kept back too, all in their own order; no others are told."""
+        self.progress(f"holding the best against all {len(every)} checks")
         found: list[Passing] = []
         for one in ranked[: 2 * _HELD_AGAINST_ALL]:
             if len(found) == _HELD_AGAINST_ALL or (found and not self._more()):
                 break
-            confirmed = yield from self._confirm([items[id(one.candidate)]], kept_back)
-            if _all_pass(confirmed[0], kept_back):
+            confirmed = yield from self._confirm([items[id(one.candidate)]], every)
+            if _all_pass(confirmed[0], every):
                 found.append(one)
         return found
 

@@ -9,9 +9,9 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-_MOST_LOOKS = 60
-"""Looks at the variables of one function in one check."""
-_MOST_IDLE = 40
+_MOST_LOOKS = 120
+"""Looks at the variables of one function."""
+_MOST_IDLE = 400
 """Calls of a function that run no new line, after which it is not followed any more: others want to be seen too."""
 _MOST_TYPES = 6
 _MOST_ATTRIBUTES = 60
@@ -21,7 +21,9 @@ _PLAIN = (int, float, complex, str, bytes, bool, type(None), list, tuple, dict, 
 class Watch:
     """Lines and variables of one check, for functions in files that are `wanted`."""
 
-    def __init__(self, wanted: Callable[[str], bool], budget: int) -> None:
+    def __init__(
+        self, wanted: Callable[[str], bool], budget: int, looks: dict[types.CodeType, int] | None = None
+    ) -> None:
         self.wanted = wanted
         self.budget = budget
         """Events after which nothing more is watched."""
@@ -34,7 +36,8 @@ class Watch:
         """(path, line) where the last exception came through, innermost first."""
         self._files: dict[types.CodeType, str | None] = {}
         self._fields: dict[str, int] = {}
-        self._looks: dict[types.CodeType, int] = {}
+        self._looks: dict[types.CodeType, int] = {} if looks is None else looks
+        """Shared by the checks of a survey: the types of variables need not be seen in each."""
         self._idle: dict[types.CodeType, int] = {}
         """Calls since the last one that ran a line for the first time."""
 
