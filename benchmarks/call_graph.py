@@ -156,9 +156,10 @@ def _costs(options: argparse.Namespace, results: Results) -> None:
         if not folder.is_dir():
             continue
         found = cost.measured(folder, edits=options.edits if name == "django" else 0)
+        ours = "TraceLens, compiled" if found.compiled else "TraceLens"
         edit = f"{found.edit_p95_ms:.0f} ms" if found.edit_p95_ms is not None else ""
         print(
-            f"| {name} | TraceLens | {found.files:,} | {found.megabytes:.1f} | {found.parse_s:.2f} s"
+            f"| {name} | {ours} | {found.files:,} | {found.megabytes:.1f} | {found.parse_s:.2f} s"
             f" | {found.facts_s:.2f} s | {found.link_s:.2f} s | {found.ratio:.1f} | {found.peak_mb:.0f} | {edit}"
             f" | {'yes' if found.converged else 'partial'} |"
         )

@@ -42,6 +42,8 @@ class Cost:
     peak_mb: float
     """Largest resident set of the process, sources included."""
     edges: int
+    compiled: bool
+    """Whether the modules are those that a wheel holds compiled (`pip install --no-deps .`), or their sources."""
     edit_p95_ms: float | None
     """Processor time from the bytes of one edited file to the updated graph."""
 
@@ -72,6 +74,7 @@ def _measure(folder: Path, rounds: int, edits: int) -> Cost:
     import tree_sitter_python
     from tree_sitter import Language, Parser
 
+    from tracelens_indexer.graph import flowing
     from tracelens_indexer.graph.link import link
     from tracelens_indexer.source.lower import lower
     from tracelens_indexer.workspace import discover
@@ -103,6 +106,7 @@ def _measure(folder: Path, rounds: int, edits: int) -> Cost:
         converged=not links.partial,
         peak_mb=peak,
         edges=len(links.edges),
+        compiled=not (flowing.__file__ or "").endswith(".py"),
         edit_p95_ms=_edits(sources, facts, edits) if edits else None,
     )
 

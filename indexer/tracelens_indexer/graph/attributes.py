@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from tracelens_indexer.graph.classes import DYNAMIC_BASE, Classes
 from tracelens_indexer.graph.containers import Containers
@@ -41,12 +41,12 @@ from tracelens_indexer.source import flow
 Place: TypeAlias = tuple[int, int, int, EdgeKind]
 """(unit, line, column, kind): where something is called that is not written as a call."""
 
-MAX_SUBCLASSES = 12
+MAX_SUBCLASSES: Final = 12
 """Subclasses in which an attribute is looked for that a class itself does not have."""
 
-_OF_TEXT = frozenset(("format", "lower", "upper"))
+_OF_TEXT: Final = frozenset(("format", "lower", "upper"))
 """Methods of a string after which something is known of the outcome."""
-_CLASS_METHODS = frozenset(("__new__", "__init_subclass__", "__class_getitem__"))
+_CLASS_METHODS: Final = frozenset(("__new__", "__init_subclass__", "__class_getitem__"))
 
 
 def stored_names(code: list[flow.Node], words: list[str]) -> list[str]:

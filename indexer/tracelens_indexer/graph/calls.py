@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from typing import Final
 
 from tracelens_indexer.graph.attributes import Place
 from tracelens_indexer.graph.containers import ANY
@@ -31,7 +32,7 @@ from tracelens_indexer.graph.values import (
 )
 from tracelens_indexer.source import flow
 
-MAX_OVERRIDING = 24
+MAX_OVERRIDING: Final = 24
 """Methods of subclasses that a call may mean which only an annotation or the class around it resolves."""
 
 

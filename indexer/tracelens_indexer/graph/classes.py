@@ -5,15 +5,17 @@ Known before any flow is: bases are followed through imports, attributes and sub
 
 from __future__ import annotations
 
+from typing import Final
+
 from tracelens_indexer.graph import mro
 from tracelens_indexer.graph.names import Names, Source
 from tracelens_indexer.graph.program import Program
 from tracelens_indexer.graph.values import BUILTIN, EXTERNAL, PLACE
 from tracelens_indexer.source import flow
 
-MAX_DEPTH = 40
-MAX_MRO = 200
-DYNAMIC_BASE = "dynamic base"
+MAX_DEPTH: Final = 40
+MAX_MRO: Final = 200
+DYNAMIC_BASE: Final = "dynamic base"
 
 
 class Classes:

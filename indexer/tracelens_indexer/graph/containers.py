@@ -7,14 +7,14 @@ key that is not known. Positions are keys too ("0", "1", …), as long as the le
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from tracelens_indexer.graph.flowing import Flowing
 from tracelens_indexer.graph.values import CONSTANT, CONTAINER, KEY, Value, is_whole
 from tracelens_indexer.source import flow
 
-ANY = "*"
-MAX_KEYS = 64
+ANY: Final = "*"
+MAX_KEYS: Final = 64
 """Keys of one container that are kept apart."""
 
 

@@ -7,24 +7,26 @@ of it only grows, so that the result does not depend on the order in which it is
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Collection, Hashable
+from typing import Any, Final, TypeAlias
 
 from tracelens_indexer.graph.values import KEY, OUTSIDE, Value, Values
 
-Watcher: TypeAlias = tuple[Any, ...]
-"""(method, argument…): called with the value and the arguments."""
+Watcher: TypeAlias = Any
+"""(method, argument…): called with the value and the arguments. Tracking keeps more of each."""
 
-NOWHERE = 0
+NOWHERE: Final = 0
 """The node for what nobody reads."""
-MAX_VALUES = ((500_000, 32), (1_000_000, 16), (1 << 62, 6))
+MAX_VALUES: tuple[tuple[int, int], ...] = ((500_000, 32), (1_000_000, 16), (1 << 62, 6))
 """(nodes of a program, values of one of its nodes). What many may reach is shared by more in a larger program: with the
 same bound the work would grow with the square of the size, and end before it is done."""
-MAX_WITH_OUTSIDE = 8
+MAX_WITH_OUTSIDE: Final = 8
 """Values of one node from which on it takes no more that nothing of the workspace can come out of."""
-WORK_PER_NODE = 25
+FEW: Final = 8
+"""Values, edges or watchers that a node keeps in a tuple; not below MAX_WITH_OUTSIDE."""
+WORK_PER_NODE: Final = 25
 """Steps for each node that the program has before any is made: a bound on the whole."""
-MOST_WORK = 12_000_000
+MOST_WORK: Final = 12_000_000
 """Steps in all, whatever the size: each costs up to a few hundred bytes, and an index must fit beside an editor."""
 
 
@@ -41,12 +43,16 @@ class Flowing:
         self.most_values = most_values
         """Values that one node takes."""
         self._most_with_outside = min(MAX_WITH_OUTSIDE, most_values)
-        self._at: list[dict[Value, int] | None] = [None]
-        """The values at each node, in the order in which they arrived."""
-        self._edges: list[list[int] | None] = [None]
-        self._watchers: list[list[Watcher] | None] = [None]
-        self._known_edges: set[int] = set()
-        self._new: dict[int, list[Value]] = {}
+        self._at: list[Any] = [None]
+        """The values at each node, in the order in which they arrived: None, a tuple that nodes share, or the keys of a
+        dictionary where they are more than a few. Most nodes have one."""
+        self._edges: list[Any] = [None]
+        """The nodes that each node's values go on to: None, a tuple, or the keys of a dictionary."""
+        self._watchers: list[Any] = [None]
+        """Those of each node: None, a tuple, or a list."""
+        self._single: dict[Value, tuple[Value, ...]] = {}
+        """The tuple of each value that stood alone somewhere."""
+        self._new: dict[int, Any] = {}
         """Values that have arrived at a node and have not gone on."""
         self._open: deque[int] = deque()
         self._todo: deque[tuple[Watcher, Value]] = deque()
@@ -69,46 +75,63 @@ class Flowing:
         """Nodes so far."""
         return len(self._at)
 
-    def at(self, node: int) -> dict[Value, int]:
-        """The values that have arrived at a node, as keys."""
-        return self._at[node] or {}
+    def at(self, node: int) -> Collection[Value]:
+        """The values that have arrived at a node."""
+        return self._at[node] or ()
 
     def add(self, node: int, value: Value) -> None:
         known = self._at[node]
-        if known is None:
-            self._at[node] = {value: 0}
-        elif value in known:
+        if known is not None and value in known:
             return
+        single = self._single.get(value)
+        if single is None:
+            single = self._single[value] = (value,)
+        if known is None:
+            self._at[node] = self._new[node] = single
+            self._open.append(node)
+            return
+        count = len(known)
+        if count >= self._most_with_outside:
+            form = self.values.forms[value]
+            if form in OUTSIDE or (count >= self.most_values and form != KEY):
+                self.overflowed.add(node)
+                return
+        if count < FEW:
+            self._at[node] = known + single
         else:
-            if len(known) >= self._most_with_outside:
-                form = self.values.forms[value]
-                if form in OUTSIDE or (len(known) >= self.most_values and form != KEY):
-                    self.overflowed.add(node)
-                    return
-            known[value] = 0
+            if count == FEW:
+                known = self._at[node] = dict.fromkeys(known)
+            known[value] = None
         waiting = self._new.get(node)
         if waiting is None:
-            self._new[node] = [value]
+            self._new[node] = single
             self._open.append(node)
         else:
-            waiting.append(value)
+            self._new[node] = waiting + single
 
     def edge(self, start: int, end: int) -> None:
         """Let the values of one node be values of another."""
         if start == end or end == NOWHERE:
             return
-        key = start << 32 | end
-        if key in self._known_edges:
-            return
-        self._known_edges.add(key)
         edges = self._edges[start]
         if edges is None:
-            self._edges[start] = [end]
+            self._edges[start] = (end,)
+        elif end in edges:
+            return
+        elif len(edges) < FEW:
+            self._edges[start] = (*edges, end)
         else:
-            edges.append(end)
+            if len(edges) == FEW:
+                edges = self._edges[start] = dict.fromkeys(edges)
+            edges[end] = None
         values = self._at[start]
-        if values:
-            for value in tuple(values):
+        if values is None:
+            return
+        if self._at[end] is None and len(values) <= self._most_with_outside:
+            self._at[end] = self._new[end] = values
+            self._open.append(end)
+        else:
+            for value in values:
                 self.add(end, value)
 
     def watch(self, node: int, method: Callable[..., None], *arguments: Any) -> None:
@@ -116,13 +139,17 @@ class Flowing:
         watcher = (method, *arguments)
         watchers = self._watchers[node]
         if watchers is None:
-            self._watchers[node] = [watcher]
+            self._watchers[node] = (watcher,)
+        elif len(watchers) < FEW:
+            self._watchers[node] = (*watchers, watcher)
         else:
+            if len(watchers) == FEW:
+                watchers = self._watchers[node] = list(watchers)
             watchers.append(watcher)
         here = self._at[node]
         if here:
             waiting = self._new.get(node, ())
-            for value in tuple(here):
+            for value in here:
                 if value not in waiting:
                     self._todo.append((watcher, value))
 
@@ -143,9 +170,8 @@ class Flowing:
 
     def run(self, budget: int) -> None:
         """Work until nothing is left, or for `budget` steps."""
-        new, open_, todo, add = self._new, self._open, self._todo, self.add
+        new, open_, todo = self._new, self._open, self._todo
         all_at, all_edges, all_watchers = self._at, self._edges, self._watchers
-        most_at_once = self._most_with_outside
         steps = 0
         while open_ or todo:
             if steps > budget:
@@ -162,21 +188,16 @@ class Flowing:
             edges = all_edges[node]
             if edges is not None:
                 steps += len(edges) * len(arrived)
-                few = len(arrived) <= most_at_once
+                few = len(arrived) <= self._most_with_outside
                 for end in edges:
                     there = all_at[end]
-                    if there is None:
-                        if few:
-                            all_at[end] = dict.fromkeys(arrived, 0)
-                            new[end] = arrived.copy()
-                            open_.append(end)
-                        else:
-                            for value in arrived:
-                                add(end, value)
+                    if there is None and few:
+                        all_at[end] = new[end] = arrived
+                        open_.append(end)
                     else:
                         for value in arrived:
-                            if value not in there:
-                                add(end, value)
+                            if there is None or value not in there:
+                                self.add(end, value)
             watchers = all_watchers[node]
             if watchers is not None:
                 steps += len(watchers) * len(arrived)

@@ -8,6 +8,7 @@ does not come out at another; functions within it then look their outer names up
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from tracelens_indexer.graph.attributes import Place
 from tracelens_indexer.graph.calls import Calls
@@ -34,19 +35,19 @@ from tracelens_indexer.graph.values import (
 )
 from tracelens_indexer.source import flow
 
-MAX_CONTEXTS = 2
+MAX_CONTEXTS: Final = 2
 """Contexts within contexts."""
-MAX_COPIED = 24
+MAX_COPIED: Final = 24
 """Nodes of a function that gets a frame for each place that calls it."""
-MAX_COPIES = 60
+MAX_COPIES: Final = 60
 """Such frames of one function."""
 
-_WRAPPERS = frozenset(
+_WRAPPERS: Final = frozenset(
     ("partial", "wraps", "update_wrapper", "cast", "property", "staticmethod", "classmethod", "list", "tuple", "iter",
      "map", "filter", "sorted", "contextmanager", "next")
 )  # fmt: skip
 
-_JOINING = frozenset(("__add__", "__or__", "__mul__", "__mod__", "__iadd__", "__ior__"))
+_JOINING: Final = frozenset(("__add__", "__or__", "__mul__", "__mod__", "__iadd__", "__ior__"))
 """Operators whose outcome has what their left side has."""
 
 

@@ -4,6 +4,8 @@ attributes that are computed.
 
 from __future__ import annotations
 
+from typing import Final
+
 from tracelens_indexer.graph.attributes import Attributes, Place
 from tracelens_indexer.graph.flowing import NOWHERE
 from tracelens_indexer.graph.models import STANDS_IN
@@ -25,9 +27,9 @@ from tracelens_indexer.graph.values import (
 )
 from tracelens_indexer.source import flow
 
-MAX_FAMILY = 300
+MAX_FAMILY: Final = 300
 """Methods that a computed name may mean: a compiler has one for each kind of node."""
-MIN_PREFIX = 3
+MIN_PREFIX: Final = 3
 """Characters of a prefix (a quote included) from which on it is more than a guess."""
 
 

@@ -8,6 +8,7 @@ them until nothing is new (graph/flowing.py); what has arrived at each callee be
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from tracelens_indexer.graph.flowing import MOST_WORK, WORK_PER_NODE
 from tracelens_indexer.graph.frames import Frames
@@ -18,7 +19,7 @@ from tracelens_indexer.graph.program import Program
 from tracelens_indexer.memory import without_collection
 from tracelens_indexer.source.facts import FileFacts
 
-MIN_WORK = 200_000
+MIN_WORK: Final = 200_000
 
 
 def link(files: Mapping[str, tuple[str, FileFacts]]) -> Links:

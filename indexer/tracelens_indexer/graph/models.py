@@ -7,7 +7,7 @@ A model says which arguments are called and with what, and what comes out. Argum
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 Given: TypeAlias = int | str | tuple[Literal["each"], int]
 """A position, a keyword, or ("each", position)."""
@@ -17,7 +17,7 @@ def each(position: int) -> tuple[Literal["each"], int]:
     return ("each", position)
 
 
-OUTCOME = "outcome"
+OUTCOME: Final = "outcome"
 """What the called argument returned."""
 
 
@@ -37,7 +37,7 @@ class Model:
     """The special method that is called on the first argument; on all of them for `print`."""
 
 
-STANDS_IN = {"__str__": "__repr__", "__bool__": "__len__", "__ne__": "__eq__", "__contains__": "__iter__"}
+STANDS_IN: Final = {"__str__": "__repr__", "__bool__": "__len__", "__ne__": "__eq__", "__contains__": "__iter__"}
 """Special methods that Python calls where a class has not the one that is asked for."""
 
 
@@ -50,7 +50,7 @@ def _asking(kind: str, *names: str) -> dict[str, Model]:
     return {name: Model(built=kind, asks=f"__{name}__") for name in names}
 
 
-FUNCTIONS: dict[str, Model] = {
+FUNCTIONS: Final[dict[str, Model]] = {
     **_built("int", "id", "ord"),
     **_asking("int", "len", "hash", "int"),
     **_built("bool", "all", "any", "callable", "hasattr", "isinstance", "issubclass"),
@@ -81,7 +81,7 @@ FUNCTIONS: dict[str, Model] = {
 }
 """By name of the builtin."""
 
-EXTERNALS: dict[str, Model] = {
+EXTERNALS: Final[dict[str, Model]] = {
     "functools.reduce": Model(calls=0, with_=(each(1), each(1)), gives=(OUTCOME, each(1), 2)),
     "functools.cmp_to_key": Model(gives=(0,)),
     "functools.lru_cache": Model(gives=(0,)),
@@ -116,15 +116,15 @@ EXTERNALS: dict[str, Model] = {
 }
 """By dotted name."""
 
-DECORATOR_MAKERS = frozenset(("functools.lru_cache", "functools.cache", "dataclasses.dataclass"))
+DECORATOR_MAKERS: Final = frozenset(("functools.lru_cache", "functools.cache", "dataclasses.dataclass"))
 """What decorates by itself, and after a call with options: `@lru_cache`, `@lru_cache(100)`."""
 
-TRANSPARENT = frozenset(
+TRANSPARENT: Final = frozenset(
     ("functools.wraps", "typing.overload", "typing.final", "typing.runtime_checkable", "unittest.skip")
 )
 """Functions of the standard library whose outcome, as a decorator, gives what it gets."""
 
-METHODS: dict[str, Model] = {
+METHODS: Final[dict[str, Model]] = {
     "append": Model(), "add": Model(), "appendleft": Model(), "insert": Model(), "extend": Model(),
     "pop": Model(gives=(each(-1), 1)),
     "popleft": Model(gives=(each(-1),)),
@@ -145,5 +145,5 @@ METHODS: dict[str, Model] = {
 }  # fmt: skip
 """Methods of containers, by name; -1 is the container. What they put into it is in containers.py."""
 
-CLOSED_TYPES = frozenset(("str", "bytes", "int", "float", "bool", "complex", "file", "bytearray", "range"))
+CLOSED_TYPES: Final = frozenset(("str", "bytes", "int", "float", "bool", "complex", "file", "bytearray", "range"))
 """Builtin types whose methods give builtin values: nothing of the workspace comes out of them."""

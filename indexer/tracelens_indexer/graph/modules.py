@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from typing import Final
 
-STANDARD_LIBRARY = frozenset(sys.stdlib_module_names)
+STANDARD_LIBRARY: Final = frozenset(sys.stdlib_module_names)
 
 
 class Modules:

@@ -14,6 +14,7 @@ called on, the methods that subclasses have in its place are as likely.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from tracelens_indexer.graph.attributes import Place
 from tracelens_indexer.graph.classes import DYNAMIC_BASE
@@ -38,7 +39,7 @@ from tracelens_indexer.graph.values import (
 )
 from tracelens_indexer.source import flow
 
-MAX_TARGETS = 40
+MAX_TARGETS: Final = 40
 """Units that one call site may mean; more are too many to say anything."""
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Final
 
 from tracelens_indexer.graph import models
 from tracelens_indexer.graph.attributes import Place
@@ -55,7 +56,7 @@ class Call:
     """Whether it calls a method of a method's first parameter."""
 
 
-MAX_DERIVED = 4
+MAX_DERIVED: Final = 4
 """Calls by builtins of what they were given, by builtins of what they were given…"""
 
 
@@ -381,7 +382,7 @@ class Outside(Language):
         return self.values.number(CONSTANT, key)
 
 
-_STRING_METHODS = {
+_STRING_METHODS: Final = {
     "split": "list", "rsplit": "list", "splitlines": "list", "join": "str", "format": "str", "strip": "str",
     "lower": "str", "upper": "str", "replace": "str", "encode": "bytes", "lstrip": "str", "rstrip": "str",
     "title": "str", "capitalize": "str",

@@ -9,7 +9,7 @@ journal of what it asked for; several firings may ask for the same, which is cou
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from tracelens_indexer.graph.flowing import NOWHERE
 from tracelens_indexer.graph.frames import Frame, Frames
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from tracelens_indexer.graph.program import Program
     from tracelens_indexer.graph.revision import Revision
 
-LASTING = 0
+LASTING: Final = 0
 """The firing of what is never taken back."""
-UNKNOWN_PARENT = -1
+UNKNOWN_PARENT: Final = -1
 """Some firing, which one is not known any more: taken back when any of those that asked for it is."""
 
 _VALUE, _EDGE, _WATCHER, _ONCE, _CALL = range(5)
@@ -166,9 +166,9 @@ class TrackedFrames(Frames):
         watch = Watch(method, arguments)
         watchers = self._watchers[node]
         if watchers is None:
-            self._watchers[node] = [watch]  # type: ignore[list-item]
+            self._watchers[node] = [watch]
         else:
-            watchers.append(watch)  # type: ignore[arg-type]
+            watchers.append(watch)
         if self._journal is not None:
             self._journal.append((_WATCHER, node, watch))
         here = self._at[node]
@@ -176,7 +176,7 @@ class TrackedFrames(Frames):
             waiting = self._new.get(node, ())
             for value in tuple(here):
                 if value not in waiting:
-                    self._todo.append((watch, value))  # type: ignore[arg-type]
+                    self._todo.append((watch, value))
 
     def once(self, key: Hashable, method: Callable[..., None], *arguments: Any) -> None:
         shared = self._shared.get(key)
@@ -221,7 +221,7 @@ class TrackedFrames(Frames):
                 break
             while todo and steps <= budget:
                 watch, value = todo.popleft()
-                self._fire(watch, value)  # type: ignore[arg-type]
+                self._fire(watch, value)
                 steps += 1
             if not open_:
                 continue
@@ -238,7 +238,7 @@ class TrackedFrames(Frames):
                 steps += len(watchers) * len(arrived)
                 for watch in tuple(watchers):
                     for value in arrived:
-                        self._fire(watch, value)  # type: ignore[arg-type]
+                        self._fire(watch, value)
 
     def _fire(self, watch: Watch, value: Value) -> None:
         firing, journal = self._fired(watch.method, (value, *watch.arguments))
@@ -362,7 +362,7 @@ class TrackedFrames(Frames):
             elif end in self.capped:
                 self.exact = False
         for watch in self._watchers[node] or ():
-            made = watch.made.pop(value, None)  # type: ignore[attr-defined]
+            made = watch.made.pop(value, None)
             if made is not None:
                 pending.append(made)
 
@@ -391,7 +391,7 @@ class TrackedFrames(Frames):
     def _forget_shared(self, firing: int, key: Hashable, pending: list[tuple[int, Any]]) -> None:
         shared = self._shared[key]
         shared.asked -= 1
-        if key[:1] == ("frame",) and self._frames[key[1]].unit in self.crowded:  # type: ignore[index]
+        if isinstance(key, tuple) and key[0] == "frame" and self._frames[key[1]].unit in self.crowded:
             self.exact = False
         if shared.asked and shared.first not in (firing, UNKNOWN_PARENT):
             return

@@ -7,69 +7,69 @@ has the number of the strong one plus one.
 from __future__ import annotations
 
 import builtins
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Value: TypeAlias = int
 
 # Forms, with their payloads.
-FUNCTION = 0
+FUNCTION: Final = 0
 """(unit, frame that its outer names are looked up in)"""
-METHOD = 1
+METHOD: Final = 1
 """(value that is called, value that it gets first)"""
-CLASS = 2
+CLASS: Final = 2
 """(unit,)"""
-INSTANCE = 3
+INSTANCE: Final = 3
 """(unit of the class,)"""
-PLACE = 4
+PLACE: Final = 4
 """(path,): a module of the workspace, or the folder of a namespace package."""
-EXTERNAL = 5
+EXTERNAL: Final = 5
 """(dotted name,): something of a module outside the workspace."""
-OUTCOME = 6
+OUTCOME: Final = 6
 """(dotted name,): what calling something outside the workspace gave."""
-BUILTIN = 7
+BUILTIN: Final = 7
 """(name,): a builtin function or type, or "type.method"."""
-BUILT = 8
+BUILT: Final = 8
 """(type,): some instance of a builtin type."""
-CONTAINER = 9
+CONTAINER: Final = 9
 """(type, node that made it): a list, tuple, set, dict or generator expression whose items are followed."""
-SUPER = 10
+SUPER: Final = 10
 """(class after which to look, receiver)"""
-GENERATOR = 11
+GENERATOR: Final = 11
 """(frame,): what calling a generator function gave."""
-CONSTANT = 12
+CONSTANT: Final = 12
 """(source form,): a string or integer; a string without its last quote is one that only begins so."""
-STATIC = 13
+STATIC: Final = 13
 """(value,): what staticmethod gave."""
-CLASS_METHOD = 14
+CLASS_METHOD: Final = 14
 """(value,)"""
-PROPERTY = 15
+PROPERTY: Final = 15
 """(getter,)"""
-PARTIAL = 16
+PARTIAL: Final = 16
 """(call that made it,)"""
-MANAGED = 17
+MANAGED: Final = 17
 """(value,): a generator function behind contextlib.contextmanager."""
-MANAGER = 18
+MANAGER: Final = 18
 """(value that calling a MANAGED one gave,)"""
-OF_CONTAINER = 19
+OF_CONTAINER: Final = 19
 """(method's name, container): a bound method of a container."""
-UNKNOWN = 20
+UNKNOWN: Final = 20
 """(why,)"""
-SETTER = 21
+SETTER: Final = 21
 """(node of the setter, getter): a property with a setter."""
 
-KEY = 22
+KEY: Final = 22
 """(key,): a key of a container; never flows."""
 
-FAMILY = 23
+FAMILY: Final = 23
 """(receiver, prefix): all methods of a receiver whose names begin so."""
-OUTSIDE = frozenset((EXTERNAL, OUTCOME, BUILTIN, BUILT, CONSTANT, UNKNOWN))
+OUTSIDE: Final = frozenset((EXTERNAL, OUTCOME, BUILTIN, BUILT, CONSTANT, UNKNOWN))
 """Forms of what is not made of the workspace's code."""
 
-BUILTIN_NAMES = frozenset(dir(builtins)) | {"reveal_type", "WindowsError", "__file__", "__path__"}
-BUILTIN_TYPES = frozenset(name for name in dir(builtins) if isinstance(getattr(builtins, name), type))
-EXCEPTIONS = frozenset(name for name in BUILTIN_TYPES if issubclass(getattr(builtins, name), BaseException))
+BUILTIN_NAMES: Final = frozenset(dir(builtins)) | {"reveal_type", "WindowsError", "__file__", "__path__"}
+BUILTIN_TYPES: Final = frozenset(name for name in dir(builtins) if isinstance(getattr(builtins, name), type))
+EXCEPTIONS: Final = frozenset(name for name in BUILTIN_TYPES if issubclass(getattr(builtins, name), BaseException))
 
-MAX_NAME_PARTS = 4
+MAX_NAME_PARTS: Final = 4
 """Parts of an external dotted name that are kept apart; attributes beyond are their owner's."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tree_sitter import Node
 
 from tracelens_indexer.source import flow
@@ -11,31 +13,31 @@ from tracelens_indexer.source.scopes import Scope
 from tracelens_indexer.source.syntax import child as nth_child
 from tracelens_indexer.source.syntax import kind, parse, text
 
-MAX_ANNOTATION = 500
+MAX_ANNOTATION: Final = 500
 """Bytes of a quoted annotation that is parsed."""
 
-_ATTRIBUTE = kind("attribute")
-_BINARY = kind("binary_operator")
-_COMMENT = kind("comment")
-_GENERIC_TYPE = kind("generic_type")
-_IDENTIFIER = kind("identifier")
-_PARENTHESIZED = kind("parenthesized_expression")
-_STRING = kind("string")
-_SUBSCRIPT = kind("subscript")
-_TYPE = kind("type")
-_TYPE_PARAMETER = kind("type_parameter")
-_UNION_TYPE = kind("union_type")
+_ATTRIBUTE: Final = kind("attribute")
+_BINARY: Final = kind("binary_operator")
+_COMMENT: Final = kind("comment")
+_GENERIC_TYPE: Final = kind("generic_type")
+_IDENTIFIER: Final = kind("identifier")
+_PARENTHESIZED: Final = kind("parenthesized_expression")
+_STRING: Final = kind("string")
+_SUBSCRIPT: Final = kind("subscript")
+_TYPE: Final = kind("type")
+_TYPE_PARAMETER: Final = kind("type_parameter")
+_UNION_TYPE: Final = kind("union_type")
 
-_WRAPPERS = frozenset(
+_WRAPPERS: Final = frozenset(
     ("Optional", "Final", "ClassVar", "Annotated", "Required", "NotRequired", "ReadOnly", "InitVar", "Union")
 )
 """Type forms whose first argument (all of Union's) says what the value is."""
-_SEQUENCES = frozenset(
+_SEQUENCES: Final = frozenset(
     ("list", "List", "Sequence", "MutableSequence", "Iterable", "Iterator", "Collection", "set", "Set", "frozenset",
      "FrozenSet", "AbstractSet", "deque", "Deque", "Generator", "AsyncIterator", "AsyncIterable", "AsyncGenerator")
 )  # fmt: skip
-_MAPPINGS = frozenset(("dict", "Dict", "Mapping", "MutableMapping", "DefaultDict", "defaultdict", "OrderedDict"))
-_SILENT = frozenset(
+_MAPPINGS: Final = frozenset(("dict", "Dict", "Mapping", "MutableMapping", "DefaultDict", "defaultdict", "OrderedDict"))
+_SILENT: Final = frozenset(
     (b"int", b"str", b"bool", b"float", b"bytes", b"None", b"Any", b"object", b"t.Any", b"typing.Any", b"complex")
 )
 """Annotations of which nothing follows that a call graph needs."""

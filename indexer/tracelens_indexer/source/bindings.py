@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from tree_sitter import Node
 
@@ -14,53 +15,57 @@ from tracelens_indexer.source.facts import Parameter
 from tracelens_indexer.source.scopes import Scope
 from tracelens_indexer.source.syntax import field, kind, named_child, text
 
-_ALIAS = field("alias")
-_ARGUMENTS = field("arguments")
-_ATTRIBUTE_NAME = field("attribute")
-_BODY = field("body")
-_FUNCTION = field("function")
-_KEY = field("key")
-_LEFT = field("left")
-_MODULE_NAME = field("module_name")
-_NAME = field("name")
-_OBJECT = field("object")
-_OPERATOR = field("operator")
-_RIGHT = field("right")
-_SUBSCRIPT_FIELD = field("subscript")
-_TYPE_FIELD = field("type")
-_VALUE = field("value")
+_ALIAS: Final = field("alias")
+_ARGUMENTS: Final = field("arguments")
+_ATTRIBUTE_NAME: Final = field("attribute")
+_BODY: Final = field("body")
+_FUNCTION: Final = field("function")
+_KEY: Final = field("key")
+_LEFT: Final = field("left")
+_MODULE_NAME: Final = field("module_name")
+_NAME: Final = field("name")
+_OBJECT: Final = field("object")
+_OPERATOR: Final = field("operator")
+_RIGHT: Final = field("right")
+_SUBSCRIPT_FIELD: Final = field("subscript")
+_TYPE_FIELD: Final = field("type")
+_VALUE: Final = field("value")
 
-_ALIASED_IMPORT = kind("aliased_import")
-_AS_PATTERN = kind("as_pattern")
-_ASSIGNMENT = kind("assignment")
-_ATTRIBUTE = kind("attribute")
-_BINARY = kind("binary_operator")
-_BOOLEAN = kind("boolean_operator")
-_CALL = kind("call")
-_COMMENT = kind("comment")
-_DICTIONARY = kind("dictionary")
-_DOTTED_NAME = kind("dotted_name")
-_FROM = kind("from", named=False)
-_IDENTIFIER = kind("identifier")
-_IMPORT_PREFIX = kind("import_prefix")
-_KEYWORD_ARGUMENT = kind("keyword_argument")
-_NONE = kind("none")
-_PAIR = kind("pair")
-_PARENTHESIZED = kind("parenthesized_expression")
-_RELATIVE_IMPORT = kind("relative_import")
-_STRING = kind("string")
-_SUBSCRIPT = kind("subscript")
-_TUPLE = kind("tuple")
-_WILDCARD = kind("wildcard_import")
+_ALIASED_IMPORT: Final = kind("aliased_import")
+_AS_PATTERN: Final = kind("as_pattern")
+_ASSIGNMENT: Final = kind("assignment")
+_ATTRIBUTE: Final = kind("attribute")
+_BINARY: Final = kind("binary_operator")
+_BOOLEAN: Final = kind("boolean_operator")
+_CALL: Final = kind("call")
+_COMMENT: Final = kind("comment")
+_DICTIONARY: Final = kind("dictionary")
+_DOTTED_NAME: Final = kind("dotted_name")
+_FROM: Final = kind("from", named=False)
+_IDENTIFIER: Final = kind("identifier")
+_IMPORT_PREFIX: Final = kind("import_prefix")
+_KEYWORD_ARGUMENT: Final = kind("keyword_argument")
+_NONE: Final = kind("none")
+_PAIR: Final = kind("pair")
+_PARENTHESIZED: Final = kind("parenthesized_expression")
+_RELATIVE_IMPORT: Final = kind("relative_import")
+_STRING: Final = kind("string")
+_SUBSCRIPT: Final = kind("subscript")
+_TUPLE: Final = kind("tuple")
+_WILDCARD: Final = kind("wildcard_import")
 
-_SEQUENCES = frozenset(map(kind, ("expression_list", "pattern_list", "tuple", "tuple_pattern", "list_pattern", "list")))
-_SPLATS = frozenset(map(kind, ("list_splat", "list_splat_pattern", "dictionary_splat", "dictionary_splat_pattern")))
-_ATTRIBUTE_OR_SUBSCRIPT = frozenset({_ATTRIBUTE, _SUBSCRIPT})
+_SEQUENCES: Final = frozenset(
+    map(kind, ("expression_list", "pattern_list", "tuple", "tuple_pattern", "list_pattern", "list"))
+)
+_SPLATS: Final = frozenset(
+    map(kind, ("list_splat", "list_splat_pattern", "dictionary_splat", "dictionary_splat_pattern"))
+)
+_ATTRIBUTE_OR_SUBSCRIPT: Final = frozenset({_ATTRIBUTE, _SUBSCRIPT})
 
-MAX_PAIRS = 50
+MAX_PAIRS: Final = 50
 """Items of one `update` that are followed."""
 
-MAX_NARROWED = 8
+MAX_NARROWED: Final = 8
 """Types that one question is followed for."""
 
 Effect = Callable[[Node, Scope], None]

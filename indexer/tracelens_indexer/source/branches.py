@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from tree_sitter import Node
 
@@ -13,18 +13,18 @@ from tracelens_indexer.source.canonical import TokenWalk
 from tracelens_indexer.source.scopes import Scope
 from tracelens_indexer.source.syntax import field, kind, named_child
 
-_BODY = field("body")
-_CONDITION = field("condition")
-_CONSEQUENCE = field("consequence")
+_BODY: Final = field("body")
+_CONDITION: Final = field("condition")
+_CONSEQUENCE: Final = field("consequence")
 
-_BLOCK = kind("block")
-_CASE_CLAUSE = kind("case_clause")
-_ELIF = kind("elif_clause")
-_ELSE = kind("else_clause")
-_EXCEPT = kind("except_clause")
-_FOR = kind("for_statement")
-_RAISE = kind("raise_statement")
-_RETURN = kind("return_statement")
+_BLOCK: Final = kind("block")
+_CASE_CLAUSE: Final = kind("case_clause")
+_ELIF: Final = kind("elif_clause")
+_ELSE: Final = kind("else_clause")
+_EXCEPT: Final = kind("except_clause")
+_FOR: Final = kind("for_statement")
+_RAISE: Final = kind("raise_statement")
+_RETURN: Final = kind("return_statement")
 
 Narrowed: TypeAlias = dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
 """Name to its bindings before a condition, and where it holds."""

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tracelens_indexer.source import flow
 from tracelens_indexer.source.scopes import MAX_BINDINGS, MAX_LOOPS, Scope, merge
 
-USE = -1
+USE: Final = -1
 """[use]: a mention of a name, while the file is being lowered."""
-COMPREHENSION = -2
+COMPREHENSION: Final = -2
 """[word of the type, start byte]: a comprehension, before it has been read."""
-LAMBDA = -3
+LAMBDA: Final = -3
 """[start byte]"""
 
-_PLAIN = frozenset(
+_PLAIN: Final = frozenset(
     (flow.ATTRIBUTE, flow.ITEM, flow.GLOBAL, flow.CONSTANT, flow.BUILT, flow.NONE, flow.UNKNOWN, flow.INSTANCE,
      flow.SOME_INSTANCE, flow.TYPE_OF, flow.UNION, flow.OUTER, flow.DEFINITION, flow.SLICE, flow.ITEM_BY)
 )  # fmt: skip
 """Forms of which equal ones are one node."""
-_TIMELESS = frozenset(
+_TIMELESS: Final = frozenset(
     (USE, COMPREHENSION, LAMBDA, flow.PARAMETER, flow.DEFINITION, flow.GLOBAL, flow.MODULE, flow.MEMBER,
      flow.CONSTANT, flow.BUILT, flow.NONE, flow.UNION)
 )  # fmt: skip
 """Forms that say the same in code that never runs: nothing is called for them."""
-_PLACED = frozenset((flow.ATTRIBUTE, flow.ITEM, flow.ITEM_BY))
+_PLACED: Final = frozenset((flow.ATTRIBUTE, flow.ITEM, flow.ITEM_BY))
 
 
 class Use:

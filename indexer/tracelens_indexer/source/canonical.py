@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from tree_sitter import Node
 
 from tracelens_indexer.source import tokens
 from tracelens_indexer.source.syntax import kind
 
-_BLOCK = kind("block")
-_LEAVING = frozenset(map(kind, ("return_statement", "raise_statement", "continue_statement", "break_statement")))
+_BLOCK: Final = kind("block")
+_LEAVING: Final = frozenset(map(kind, ("return_statement", "raise_statement", "continue_statement", "break_statement")))
 
 Work: TypeAlias = "Node | tuple[Any, ...]"
 Handlers: TypeAlias = "dict[int, Callable[[Node], None]]"

@@ -7,6 +7,7 @@ import inspect
 import re
 import warnings
 from functools import partial
+from typing import Final
 
 from tree_sitter import Node
 
@@ -14,30 +15,30 @@ from tracelens_indexer.source.facts import Parameter, ParameterKind
 from tracelens_indexer.source.syntax import child as nth_child
 from tracelens_indexer.source.syntax import field, kind, named_child, text
 
-MAX_EXPRESSION = 200
+MAX_EXPRESSION: Final = 200
 """Characters kept of an annotation or a default."""
-MAX_DOCSTRING = 4000
+MAX_DOCSTRING: Final = 4000
 
-_NAME = field("name")
-_TYPE = field("type")
-_VALUE = field("value")
+_NAME: Final = field("name")
+_TYPE: Final = field("type")
+_VALUE: Final = field("value")
 
-_IDENTIFIER = kind("identifier")
-_TYPED = kind("typed_parameter")
-_DEFAULT = kind("default_parameter")
-_TYPED_DEFAULT = kind("typed_default_parameter")
-_LIST_SPLAT = kind("list_splat_pattern")
-_DICTIONARY_SPLAT = kind("dictionary_splat_pattern")
-_POSITIONAL_SEPARATOR = kind("positional_separator")
-_KEYWORD_SEPARATOR = kind("keyword_separator")
-_STRING = kind("string")
-_CONCATENATED = kind("concatenated_string")
-_INTERPOLATION = kind("interpolation")
-_STRING_START = kind("string_start")
-_COMMENT = kind("comment")
-_EXPRESSION_STATEMENT = kind("expression_statement")
+_IDENTIFIER: Final = kind("identifier")
+_TYPED: Final = kind("typed_parameter")
+_DEFAULT: Final = kind("default_parameter")
+_TYPED_DEFAULT: Final = kind("typed_default_parameter")
+_LIST_SPLAT: Final = kind("list_splat_pattern")
+_DICTIONARY_SPLAT: Final = kind("dictionary_splat_pattern")
+_POSITIONAL_SEPARATOR: Final = kind("positional_separator")
+_KEYWORD_SEPARATOR: Final = kind("keyword_separator")
+_STRING: Final = kind("string")
+_CONCATENATED: Final = kind("concatenated_string")
+_INTERPOLATION: Final = kind("interpolation")
+_STRING_START: Final = kind("string_start")
+_COMMENT: Final = kind("comment")
+_EXPRESSION_STATEMENT: Final = kind("expression_statement")
 
-_SPACES = re.compile(r"\s+")
+_SPACES: Final = re.compile(r"\s+")
 
 
 def one_line(source: bytes, node: Node, limit: int = MAX_EXPRESSION) -> str:

@@ -7,6 +7,7 @@ file's walk comes by.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from tree_sitter import Node
 
@@ -17,73 +18,73 @@ from tracelens_indexer.source.scopes import Scope
 from tracelens_indexer.source.syntax import child as nth_child
 from tracelens_indexer.source.syntax import field, kind, named_child, text
 
-MAX_DEPTH = 60
+MAX_DEPTH: Final = 60
 """Operands inside operands that are followed; an expression nested deeper is unknown."""
-MAX_ELEMENTS = 200
+MAX_ELEMENTS: Final = 200
 """Elements of one display that are followed; a table in a generated file may have a million."""
-MAX_CALLEE = 80
+MAX_CALLEE: Final = 80
 
-_ALIAS = field("alias")
-_ARGUMENTS = field("arguments")
-_ATTRIBUTE_NAME = field("attribute")
-_FUNCTION = field("function")
-_KEY = field("key")
-_LEFT = field("left")
-_NAME = field("name")
-_OBJECT = field("object")
-_OPERATOR = field("operator")
-_RIGHT = field("right")
-_SUBSCRIPT_FIELD = field("subscript")
-_VALUE = field("value")
+_ALIAS: Final = field("alias")
+_ARGUMENTS: Final = field("arguments")
+_ATTRIBUTE_NAME: Final = field("attribute")
+_FUNCTION: Final = field("function")
+_KEY: Final = field("key")
+_LEFT: Final = field("left")
+_NAME: Final = field("name")
+_OBJECT: Final = field("object")
+_OPERATOR: Final = field("operator")
+_RIGHT: Final = field("right")
+_SUBSCRIPT_FIELD: Final = field("subscript")
+_VALUE: Final = field("value")
 
-_COMMENT = kind("comment")
-_IDENTIFIER = kind("identifier")
-_INTEGER = kind("integer")
-_KEYWORD_ARGUMENT = kind("keyword_argument")
-_LIST_SPLAT = kind("list_splat")
-_DICTIONARY_SPLAT = kind("dictionary_splat")
-_PAIR = kind("pair")
-_PARENTHESIZED = kind("parenthesized_expression")
-_SLICE = kind("slice")
-_SUBSCRIPT = kind("subscript")
-_STRING = kind("string")
-_STRING_START = kind("string_start")
-_STRING_CONTENT = kind("string_content")
-_INTERPOLATION = kind("interpolation")
-_UNARY = kind("unary_operator")
-_YIELD = kind("yield")
-_TUPLE = kind("tuple")
-_ARGUMENT_LIST = kind("argument_list")
-_GENERATOR = kind("generator_expression")
-_ATTRIBUTE = kind("attribute")
-_BOOLEAN = kind("boolean_operator")
-_NOT = kind("not_operator")
-_COLON = kind(":", named=False)
-_MINUS = kind("-", named=False)
+_COMMENT: Final = kind("comment")
+_IDENTIFIER: Final = kind("identifier")
+_INTEGER: Final = kind("integer")
+_KEYWORD_ARGUMENT: Final = kind("keyword_argument")
+_LIST_SPLAT: Final = kind("list_splat")
+_DICTIONARY_SPLAT: Final = kind("dictionary_splat")
+_PAIR: Final = kind("pair")
+_PARENTHESIZED: Final = kind("parenthesized_expression")
+_SLICE: Final = kind("slice")
+_SUBSCRIPT: Final = kind("subscript")
+_STRING: Final = kind("string")
+_STRING_START: Final = kind("string_start")
+_STRING_CONTENT: Final = kind("string_content")
+_INTERPOLATION: Final = kind("interpolation")
+_UNARY: Final = kind("unary_operator")
+_YIELD: Final = kind("yield")
+_TUPLE: Final = kind("tuple")
+_ARGUMENT_LIST: Final = kind("argument_list")
+_GENERATOR: Final = kind("generator_expression")
+_ATTRIBUTE: Final = kind("attribute")
+_BOOLEAN: Final = kind("boolean_operator")
+_NOT: Final = kind("not_operator")
+_COLON: Final = kind(":", named=False)
+_MINUS: Final = kind("-", named=False)
 
-_LITERALS = {
+_LITERALS: Final = {
     kind("float"): "float",
     kind("true"): "bool",
     kind("false"): "bool",
     kind("ellipsis"): "ellipsis",
     kind("concatenated_string"): "str",
 }
-_DISPLAYS = {kind("list"): "list", kind("tuple"): "tuple", kind("expression_list"): "tuple", kind("set"): "set"}
-_COMPREHENSIONS = {
+_DISPLAYS: Final = {kind("list"): "list", kind("tuple"): "tuple", kind("expression_list"): "tuple", kind("set"): "set"}
+_COMPREHENSIONS: Final = {
     kind("list_comprehension"): "list",
     kind("set_comprehension"): "set",
     kind("dictionary_comprehension"): "dict",
     kind("generator_expression"): "generator",
 }
-OPERATORS = {
+OPERATORS: Final = {
     "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow", "@": "matmul",
     "&": "and", "|": "or", "^": "xor", "<<": "lshift", ">>": "rshift",
 }  # fmt: skip
-_COMPARISONS = {"==": "__eq__", "!=": "__ne__", "<": "__lt__", "<=": "__le__", ">": "__gt__", ">=": "__ge__"}
-_SHOWN = frozenset((_IDENTIFIER, _ATTRIBUTE, _SUBSCRIPT, kind("call")))
-_TESTS = (b"isinstance(", b"issubclass(", b"hasattr(", b"callable(", b"len(", b"any(", b"all(", b"bool(")
+_COMPARISONS: Final = {"==": "__eq__", "!=": "__ne__", "<": "__lt__", "<=": "__le__", ">": "__gt__", ">=": "__ge__"}
+_SHOWN: Final = frozenset((_IDENTIFIER, _ATTRIBUTE, _SUBSCRIPT, kind("call")))
+_TESTS: Final = (b"isinstance(", b"issubclass(", b"hasattr(", b"callable(", b"len(", b"any(", b"all(", b"bool(")
 """Calls that give no object which could be asked for its truth."""
-_NEVER_OBJECTS = frozenset(
+_NEVER_OBJECTS: Final = frozenset(
     (_STRING, _INTEGER, kind("concatenated_string"), kind("float"), kind("none"), kind("true"), kind("false"))
 )
 

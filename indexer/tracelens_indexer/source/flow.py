@@ -11,102 +11,102 @@ into `Flow.words`; a constant key is its source form, so that "1" and 1 differ.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 Node: TypeAlias = list[int]
 
 # Forms of nodes. "node" is an index into the same code, "word" one into `Flow.words`.
-UNKNOWN = 0
+UNKNOWN: Final = 0
 """[]"""
-UNION = 1
+UNION: Final = 1
 """[node…]: the values of all of them."""
-OUTER = 2
+OUTER: Final = 2
 """[unit, node…]: nodes in the code of a unit around this one (or of a comprehension's owner)."""
-GLOBAL = 3
+GLOBAL: Final = 3
 """[word]: a name that this file does not bind: from a star import, or a builtin."""
-MODULE = 4
+MODULE: Final = 4
 """[word]: the module of a dotted name."""
-MEMBER = 5
+MEMBER: Final = 5
 """[level, word of the module, word of the name]: `from ..module import name`."""
-DEFINITION = 6
+DEFINITION: Final = 6
 """[unit]: a function, lambda or class as its definition makes it, before decorators."""
-PARAMETER = 7
+PARAMETER: Final = 7
 """[position]: always the first nodes of a function's code, in order."""
-ATTRIBUTE = 8
+ATTRIBUTE: Final = 8
 """[node, word, unit, line, column]: where it is written first."""
-CALL = 9
+CALL: Final = 9
 """[site, callee node, number of positional nodes, node…, then pairs (how, node)]: how is a keyword's word, or one of
 STARRED, KEYWORDS, AFTER_STAR."""
-ITEM = 10
+ITEM: Final = 10
 """[node, word, unit, line, column]: an item by constant key."""
-ITEM_BY = 11
+ITEM_BY: Final = 11
 """[node, node of the key, unit, line, column]"""
-SLICE = 12
+SLICE: Final = 12
 """[node, low, high]: by constant bounds; OPEN where there is none."""
-UNPACKED = 13
+UNPACKED: Final = 13
 """[node, index, number of targets, index of the starred target or -1]: one target of `a, b = node`."""
-ELEMENT = 14
+ELEMENT: Final = 14
 """[node, place]: what iterating gives."""
-ENTERED = 15
+ENTERED: Final = 15
 """[node, place]: what `with node` gives."""
-CONSTANT = 16
+CONSTANT: Final = 16
 """[word]: a string or integer, in its source form; a string without its last quote is one that only begins so."""
-BUILT = 17
+BUILT: Final = 17
 """[word]: some instance of a builtin type."""
-SEQUENCE = 18
+SEQUENCE: Final = 18
 """[word of the type, node…]: a list, tuple or set display; a starred element is -1 - node."""
-MAPPING = 19
+MAPPING: Final = 19
 """[pairs (key, node)]: a dict display; a key is a word, or ANY, or SPREAD for `**node`."""
-COLLECTED = 20
+COLLECTED: Final = 20
 """[word of the type, node]: a comprehension of these elements (of these values, for a dict)."""
-NONE = 21
+NONE: Final = 21
 """[]: None; nothing can be called on it."""
-SUPER = 22
+SUPER: Final = 22
 """[unit of the class around or -1, node of an explicit class or -1, node of the explicit object or -1]"""
-INSTANCE = 23
+INSTANCE: Final = 23
 """[node of a type]: what an annotation or an `except` says; weaker evidence than a value."""
-TYPE_OF = 24
+TYPE_OF: Final = 24
 """[node]: type(x), x.__class__."""
-DECORATED = 25
+DECORATED: Final = 25
 """[place, node of the decorator, node that it is applied to]"""
-OPERATION = 26
+OPERATION: Final = 26
 """[place, word of the method, node, node of the operand or -1]: a method that Python calls itself."""
-SOME_INSTANCE = 27
+SOME_INSTANCE: Final = 27
 """[node of a type]: an instance for sure, `type[X]` excepted; exceptions that a handler catches."""
-NAMED_BY = 28
+NAMED_BY: Final = 28
 """[node, node of the name, place]: getattr with a computed name."""
 
-NARROWED = 30
+NARROWED: Final = 30
 """[node, node of a type]: the values of the node that are instances of the type, where `isinstance` was asked."""
-RAISED = 29
+RAISED: Final = 29
 """[node, place]: `raise X` makes an instance when X is a class."""
 
 # Effects: nodes without a value of their own.
-STORE_ATTRIBUTE = 32
+STORE_ATTRIBUTE: Final = 32
 """[node, word, node of the value, place]"""
-STORE_ITEM = 33
+STORE_ITEM: Final = 33
 """[node, word of a constant key or ANY, node of the value, place]"""
-STORE_ITEM_BY = 34
+STORE_ITEM_BY: Final = 34
 """[node, node of the key, node of the value, place]"""
-RETURN = 35
+RETURN: Final = 35
 """[node]"""
-YIELD = 36
+YIELD: Final = 36
 """[node]"""
-YIELD_FROM = 37
+YIELD_FROM: Final = 37
 """[node]"""
 
-NEVER = 38
+NEVER: Final = 38
 """[site]: a call behind a `return` or the like, which never runs."""
 
 STARRED, KEYWORDS, AFTER_STAR = -1, -2, -3
 """How an argument is passed: *node, **node, by position behind a *node."""
 ANY, SPREAD = -1, -2
-OPEN = 1 << 30
+OPEN: Final = 1 << 30
 
 
-OPERANDS: dict[int, str] = {
+OPERANDS: Final[dict[int, str]] = {
     UNKNOWN: "", UNION: "n*", OUTER: "un*", GLOBAL: "w", MODULE: "w", MEMBER: "iww", DEFINITION: "u", PARAMETER: "i",
     ATTRIBUTE: "nwulc", CALL: "sni*", ITEM: "nwulc", ITEM_BY: "nnulc", SLICE: "nii", UNPACKED: "niii", ELEMENT: "np",
     ENTERED: "np", CONSTANT: "w", BUILT: "w", SEQUENCE: "wi*", MAPPING: "wn*", COLLECTED: "wn", NONE: "", SUPER: "unn",
@@ -156,8 +156,8 @@ class Flow(msgspec.Struct, frozen=True, array_like=True):
     """Class unit to the node of its metaclass, in the code of the unit that defines it."""
 
 
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Flow)
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Flow)
 
 
 def encode(flow: Flow) -> msgspec.Raw:

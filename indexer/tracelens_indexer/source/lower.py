@@ -9,6 +9,7 @@ hash: a renamed function keeps its body.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from tree_sitter import Node, Tree
 
@@ -34,36 +35,36 @@ from tracelens_indexer.source.syntax import (
 )
 from tracelens_indexer.source.syntax import child as nth_child
 
-FACTS_VERSION = f"4/{grammar_version()}"
+FACTS_VERSION: Final = f"4/{grammar_version()}"
 """Part of the key of cached facts: grows when the same bytes would give other facts."""
 
-MAX_SCOPE = 2000
+MAX_SCOPE: Final = 2000
 """Characters of a unit's scope. Python compiles nothing that is nested deeply enough to have a longer one."""
 
-_BODY = field("body")
-_DEFINITION = field("definition")
-_NAME = field("name")
-_PARAMETERS = field("parameters")
-_RETURN_TYPE = field("return_type")
-_RIGHT = field("right")
-_SUPERCLASSES = field("superclasses")
+_BODY: Final = field("body")
+_DEFINITION: Final = field("definition")
+_NAME: Final = field("name")
+_PARAMETERS: Final = field("parameters")
+_RETURN_TYPE: Final = field("return_type")
+_RIGHT: Final = field("right")
+_SUPERCLASSES: Final = field("superclasses")
 
-_ASYNC = kind("async", named=False)
-_CLASS = kind("class_definition")
-_DECORATED = kind("decorated_definition")
-_DECORATOR = kind("decorator")
-_FOR_IN = kind("for_in_clause")
-_FUNCTION_DEFINITION = kind("function_definition")
-_LAMBDA = kind("lambda")
-_RETURN = kind("return_statement")
+_ASYNC: Final = kind("async", named=False)
+_CLASS: Final = kind("class_definition")
+_DECORATED: Final = kind("decorated_definition")
+_DECORATOR: Final = kind("decorator")
+_FOR_IN: Final = kind("for_in_clause")
+_FUNCTION_DEFINITION: Final = kind("function_definition")
+_LAMBDA: Final = kind("lambda")
+_RETURN: Final = kind("return_statement")
 
-_COMPREHENSIONS = {
+_COMPREHENSIONS: Final = {
     kind("list_comprehension"): "<listcomp>",
     kind("set_comprehension"): "<setcomp>",
     kind("dictionary_comprehension"): "<dictcomp>",
     kind("generator_expression"): "<genexpr>",
 }
-_GENERATOR_EXPRESSION = kind("generator_expression")
+_GENERATOR_EXPRESSION: Final = kind("generator_expression")
 
 
 def lower(source: bytes) -> FileFacts:

@@ -11,13 +11,13 @@ nothing else is done with the container.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 ScopeKind = Literal["module", "class", "function", "comprehension"]
 
-MAX_BINDINGS = 32
+MAX_BINDINGS: Final = 32
 """Bindings of one name that are followed; beyond, the name is opaque."""
-MAX_LOOPS = 16
+MAX_LOOPS: Final = 16
 """Loops within loops in which uses are revisited."""
 
 Names = dict[str, tuple[int, ...]]

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import Final
 
 import tree_sitter_python
 from tree_sitter import Language, Node, Parser, Tree
 
-LANGUAGE = Language(tree_sitter_python.language())
+LANGUAGE: Final = Language(tree_sitter_python.language())
 
-ERROR = 65535
+ERROR: Final = 65535
 """The kind of nodes that hold what could not be parsed."""
 
 
@@ -40,8 +41,8 @@ def grammar_version() -> str:
     return ".".join(map(str, version)) if version else str(LANGUAGE.abi_version)
 
 
-_CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
-_LONE_CARRIAGE_RETURN = re.compile(rb"\r(?!\n)")
+_CODING: Final = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_LONE_CARRIAGE_RETURN: Final = re.compile(rb"\r(?!\n)")
 
 
 def as_utf8(source: bytes) -> bytes:

@@ -10,37 +10,38 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
+from typing import Final
 
 from tree_sitter import Node
 
 from tracelens_indexer.source.syntax import LANGUAGE, kind
 
-BLOCK_START = b"\x01"
-BLOCK_END = b"\x02"
-STATEMENT_END = b"\n"
+BLOCK_START: Final = b"\x01"
+BLOCK_END: Final = b"\x02"
+STATEMENT_END: Final = b"\n"
 
-COMMENT = kind("comment")
-LINE_CONTINUATION = kind("line_continuation")
-STRING = kind("string")
-CONCATENATED = kind("concatenated_string")
-FORMAT_SPECIFIER = kind("format_specifier")
-STRING_START = kind("string_start")
-STRING_CONTENT = kind("string_content")
-STRING_END = kind("string_end")
-NUMBERS = frozenset({kind("integer"), kind("float")})
-PARENTHESIZED = kind("parenthesized_expression")
-TUPLE = kind("tuple")
-SUBSCRIPT = kind("subscript")
-ARGUMENT_LIST = kind("argument_list")
-TUPLE_PATTERN = kind("tuple_pattern")
-COMMA = kind(",", named=False)
-POWER = kind("**", named=False)
-OPEN = kind("(", named=False)
-CLOSE = kind(")", named=False)
+COMMENT: Final = kind("comment")
+LINE_CONTINUATION: Final = kind("line_continuation")
+STRING: Final = kind("string")
+CONCATENATED: Final = kind("concatenated_string")
+FORMAT_SPECIFIER: Final = kind("format_specifier")
+STRING_START: Final = kind("string_start")
+STRING_CONTENT: Final = kind("string_content")
+STRING_END: Final = kind("string_end")
+NUMBERS: Final = frozenset({kind("integer"), kind("float")})
+PARENTHESIZED: Final = kind("parenthesized_expression")
+TUPLE: Final = kind("tuple")
+SUBSCRIPT: Final = kind("subscript")
+ARGUMENT_LIST: Final = kind("argument_list")
+TUPLE_PATTERN: Final = kind("tuple_pattern")
+COMMA: Final = kind(",", named=False)
+POWER: Final = kind("**", named=False)
+OPEN: Final = kind("(", named=False)
+CLOSE: Final = kind(")", named=False)
 
-SKIPPED = frozenset({COMMENT, LINE_CONTINUATION, kind(";", named=False)})
+SKIPPED: Final = frozenset({COMMENT, LINE_CONTINUATION, kind(";", named=False)})
 
-STATEMENTS_WITH_OPTIONAL_PARENTHESES = frozenset(
+STATEMENTS_WITH_OPTIONAL_PARENTHESES: Final = frozenset(
     map(
         kind,
         (
@@ -54,7 +55,7 @@ STATEMENTS_WITH_OPTIONAL_PARENTHESES = frozenset(
 )  # fmt: skip
 """Here parentheses around a whole operand mean nothing, so formatters put and take them away."""
 
-BARE_TUPLES = frozenset(
+BARE_TUPLES: Final = frozenset(
     map(
         kind,
         (
@@ -65,7 +66,7 @@ BARE_TUPLES = frozenset(
 )  # fmt: skip
 """Of these, the ones in which a tuple needs no parentheses either."""
 
-BRACKETED = frozenset(
+BRACKETED: Final = frozenset(
     map(
         kind,
         (
@@ -74,24 +75,26 @@ BRACKETED = frozenset(
         ),
     )
 )  # fmt: skip
-_IN_PARENTHESES = frozenset({PARENTHESIZED, TUPLE, TUPLE_PATTERN})
-_COMMA_OR_COMMENT = frozenset({COMMA, COMMENT})
-BARE_LISTS = frozenset({kind("expression_list"), kind("pattern_list")})
-PARENTHESIZED_LISTS = frozenset({kind("import_from_statement"), kind("with_clause"), kind("future_import_statement")})
+_IN_PARENTHESES: Final = frozenset({PARENTHESIZED, TUPLE, TUPLE_PATTERN})
+_COMMA_OR_COMMENT: Final = frozenset({COMMA, COMMENT})
+BARE_LISTS: Final = frozenset({kind("expression_list"), kind("pattern_list")})
+PARENTHESIZED_LISTS: Final = frozenset(
+    {kind("import_from_statement"), kind("with_clause"), kind("future_import_statement")}
+)
 
-FIXED: dict[int, bytes] = {
+FIXED: Final[dict[int, bytes]] = {
     number: (LANGUAGE.node_kind_for_id(number) or "").encode()
     for number in range(LANGUAGE.node_kind_count)
     if not LANGUAGE.node_kind_is_named(number) and number not in SKIPPED
 }
 """The text of keywords and punctuation."""
-LEAVES = frozenset(map(kind, ("identifier", "none", "true", "false")))
+LEAVES: Final = frozenset(map(kind, ("identifier", "none", "true", "false")))
 """What stands for its text, and has no parts that are worth asking for."""
 
-_ESCAPE = re.compile(rb"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL)
+_ESCAPE: Final = re.compile(rb"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL)
 
 
-HASH_VERSION = "1"
+HASH_VERSION: Final = "1"
 """Raise it when the same code gets another hash than before: what was recorded under another version is then known to
 be incomparable, and not mistaken for changed code."""
 
