@@ -63,6 +63,9 @@ class Stock:
     def _checked(self, name, count):
         return (key(name), count)
 
+    def most_of_all(self):
+        return None
+
     def room_for(self, count):
         return count <= self.most
 
@@ -126,6 +129,7 @@ def test_a_suite_is_seen_as_pytest_sees_it_and_slow_or_leaning_tests_do_not_hind
         # Eight functions are as suspicious as each other.
         ("name.strip()", "name.rstrip()", "assert stock.city('  Ada')[0][1] == 'room a1'"),
         ("self.most = most", "pass", "assert stock.Stock(3).room_for(2)"),
+        ("return self.kept", "return None", "one = stock.Stock(3); one.kept = 1; assert one.most_of_all() == 1"),
         ("return self._checked(name, count)", "return None", "assert stock.Stock(3).put('A ', 2) == ('a', 2)"),
     ],
 )

@@ -64,8 +64,6 @@ class Context:
         found: list[ast.AST] = []
 
         def walk(node: ast.AST) -> None:
-            if isinstance(node, ast.stmt) and self.reached is not None and node not in self.reached:
-                return
             found.append(node)
             if not isinstance(node, ast.JoinedStr):
                 for child in ast.iter_child_nodes(node):
@@ -77,6 +75,17 @@ class Context:
         for default in [*self.function.args.defaults, *(one for one in self.function.args.kw_defaults if one)]:
             walk(default)
         return found
+
+    @cached_property
+    def _unreached(self) -> frozenset[ast.AST]:
+        if self.reached is None:
+            return frozenset()
+        left = [one for one in ast.walk(self.function) if isinstance(one, ast.stmt) and one not in self.reached]
+        return frozenset(inner for one in left if one is not self.function for inner in ast.walk(one))
+
+    def is_reached(self, node: ast.AST) -> bool:
+        """Whether an edit of it can change how a failing check ends. What others are made of may lie anywhere."""
+        return node not in self._unreached
 
     @cached_property
     def expressions(self) -> list[ast.expr]:

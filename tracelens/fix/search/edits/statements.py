@@ -128,7 +128,7 @@ def _ends(ctx: Context, node: ast.stmt) -> Iterator[Candidate]:
     if isinstance(node, ast.Return):
         # Nothing is given back where something may be meant to.
         nothing = node.value is None or (isinstance(node.value, ast.Constant) and node.value.value is None)
-        for text, prior in calls(ctx.callees, ctx.variables(node)):
+        for text, prior in [*calls(ctx.callees, ctx.variables(node)), *(_own(ctx) if nothing else ())]:
             prior *= 1.3 if nothing else 0.5
             yield Candidate((Edit(start, end, f"return {text}"),), "return", f"`return {text}`", node.lineno, prior)
     if isinstance(node, ast.Return) and node.value is not None:
@@ -200,6 +200,8 @@ def _results(ctx: Context, node: ast.stmt) -> list[tuple[str, float]]:
             found[ctx.text(one.value)] = 0.25
     for name, weight in ctx.variables(node):
         found.setdefault(name, 0.25 * weight)
+    if parameters(ctx.function)[:1] == ["self"]:
+        found.setdefault("self", 0.2)
     for text in ("True", "False", "None"):
         found.setdefault(text, 0.15)
     return sorted(found.items(), key=lambda one: -one[1])[:12]
@@ -263,6 +265,15 @@ def _steps(ctx: Context, node: ast.stmt) -> Iterator[tuple[str, float]]:
                 if base(kind) in NUMBERS and base(other_kind) in NUMBERS:
                     yield f"{name} += {other_name}", 0.18 * weight * near
                     yield f"{name} -= {other_name}", 0.12 * weight * near
+
+
+def _own(ctx: Context) -> Iterator[tuple[str, float]]:
+    """What a method may give back: its object, and the fields of that."""
+    if parameters(ctx.function)[:1] == ["self"]:
+        yield "self", 0.3
+        for name in ctx.attributes.get(ctx.kind_of_name("self"), ()):
+            if not name.endswith("()"):
+                yield f"self.{name}", 0.2
 
 
 def _fields(ctx: Context) -> Iterator[tuple[str, float]]:
