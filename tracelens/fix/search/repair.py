@@ -32,6 +32,8 @@ from tracelens_indexer.errors import TraceLensError
 _FUEL = 200_000
 _LEAST_FUEL = 5_000
 _LEAST_SECONDS = 0.04
+_MOST_SECONDS = 8.0
+"""CPU seconds of one check with a candidate that may only be slow."""
 _SECONDS = 1.0
 """CPU seconds of one check, for what takes no steps."""
 _BATCH = 32
@@ -285,7 +287,10 @@ class _Search:
             "order": order,
             "limits": [limit * each for limit, each in zip(limits, factors, strict=True)],
             "fuel": _FUEL,
-            "seconds": [second * min(each, 200) for second, each in zip(seconds, factors, strict=True)],
+            "seconds": [
+                second if each == 1 else max(second, min(second * each, _MOST_SECONDS))
+                for second, each in zip(seconds, factors, strict=True)
+            ],
             "batch": _BATCH if factor == 1 else 1,
             "canaries": [[one.at, one.kind] for one in cheap],
         }
@@ -327,7 +332,7 @@ class _Search:
     def _try_slow(self, share: float) -> Talk:
         """What ran out of steps may only be slow: again with more of them."""
         ordered = [one for _, one in sorted(self.slow, key=lambda each: (-each[0], -each[1].score))]
-        for factor, most, at_once in ((10, 100, 16), (1000, 10, 1)):
+        for factor, most, at_once in ((10, 100, 4), (1000, 10, 1)):
             rest = ordered[:most]
             again: list[Proposal] = []
             while rest and self._more(share) and not self.passed:
