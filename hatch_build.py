@@ -1,4 +1,5 @@
-"""The build step of the wheel: lowering and linking are compiled to C with mypyc where there is a C compiler.
+"""The build step of the wheel: what indexing and importing spend their time in is compiled to C with mypyc where there
+is a C compiler.
 
 The compiled modules do what their Python sources say in two thirds of the time. They are never needed: without a
 compiler, or with TRACELENS_COMPILE=0, the wheel holds the sources alone and is the same program. With
@@ -27,8 +28,10 @@ COMPILED = {
         *("attributes", "calls", "classes", "containers", "flowing", "frames", "language", "link", "linker", "modules"),
         *("mro", "names", "outcome", "outside", "program", "revision", "tracking", "values"),
     ),
+    "profiles": ("aggregate", "histogram", "keeping", "scrubbing", "slots", "unit_state"),
+    "traces": ("recording_sums",),
 }
-"""Where most of the time of indexing goes; modules of records and of output stay as they are."""
+"""Where most of the time goes; modules of records and of output stay as they are."""
 
 
 class CompileHook(BuildHookInterface[Any]):

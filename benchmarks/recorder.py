@@ -7,9 +7,11 @@ Everything is fetched into a folder outside the repository (`--folder`, default 
 sqlglot, Flask, and richards and deltablue out of pyperformance. Ratios are of CPU time: each is a pair of processes
 that run one after the other, the workload warmed up (jinja2's test suite: the whole process), the median over the
 pairs. Peers are slow: they are timed cold, against the same run without them. The last line is JSON: `_x` within the
-budget, `_x_exact` every call; what a run within the budget sees of an exact one (functions, edges, the ten hottest by
-self time, their shares in points, shares of None in points, medians in percent of the range); the CPU microseconds of
-one fully captured call; milliseconds before a kill -9 that are lost; the most memory beyond the program's own.
+budget, `_x_exact` every call; what a run within the budget sees of an exact one (functions, edges, shares of None in
+points, medians in percent of the range), and of one that nothing records but py-spy, which stops the process from
+outside to look (the ten hottest by self time, their shares in points; beside it py-spy against itself, and the exact
+run); the CPU microseconds of one fully captured call; milliseconds before a kill -9 that are lost; the most memory
+beyond the program's own.
 """
 
 from __future__ import annotations
@@ -41,8 +43,12 @@ SLOW = {"richards": (0, 1), "deltablue": (0, 3), "sqlglot": (0, 1), "web": (1, 1
 """For those that take a hundred times as long; the same repetitions are timed without them."""
 FEW = {"richards": (1, 2), "deltablue": (2, 8), "sqlglot": (4, 4), "web": (1, 2), "jinja2": (0, 1)}
 """For exact recordings without the accelerator, on both sides of the pair."""
-LONG = {"richards": (0, 100), "deltablue": (0, 300), "sqlglot": (0, 60), "web": (1, 2), "jinja2": (0, 1)}
+LONG = {"richards": (0, 150), "deltablue": (0, 1200), "sqlglot": (0, 500), "web": (1, 2), "jinja2": (0, 3)}
 """For what is seen: long enough that samples are many."""
+SPY_RATE = 1000
+"""Stacks per second that py-spy is asked for."""
+SPIED = 2
+"""Runs under py-spy, which are added up."""
 PEERS = {
     "viztracer with arguments": [
         "-m",
@@ -58,7 +64,7 @@ PEERS = {
     "coverage sysmon": ["-m", "coverage", "run", "--data-file={out}.coverage"],
 }
 Measured = tuple[float, float]
-PACKAGES = ["flask", "sqlglot", "pytest", "trio", "viztracer", "monkeytype", "coverage"]
+PACKAGES = ["flask", "sqlglot", "pytest", "trio", "viztracer", "monkeytype", "coverage", "py-spy"]
 
 
 def main() -> None:
@@ -199,38 +205,38 @@ def records(python: str, project: Path, name: str, options: Options) -> tuple[fl
 def seen(python: str, folder: Path, names: list[str]) -> dict[str, float]:
     """What a run within the budget sees of what an exact run sees, over all workloads."""
     functions, edges = [0, 0], [0, 0]
-    tops: list[int] = []
-    shares: list[float] = []
+    found: dict[str, list[tuple[int, float]]] = defaultdict(list)
     nones: list[float] = []
     medians: list[float] = []
     for name in names:
-        plain = run(python, folder / name, name, LONG[name], {})[0]
-        slower, exact = records(python, folder / name, name, Options(exact=True))
+        _, exact = records(python, folder / name, name, Options(exact=True))
         _, budget = records(python, folder / name, name, Options())
-        extra = max(0.0, slower - plain) * LONG[name][1]
         all_, some = ({r.frame for r in one if isinstance(r, Count) and r.calls} for one in (exact, budget))
         functions[0] += len(all_ & some)
         functions[1] += len(all_)
         called, met = ({(r.caller, r.callee) for r in one if isinstance(r, EdgeCount)} for one in (exact, budget))
         edges[0] += len(called & met)
         edges[1] += len(called)
-        same, worst, samples = hottest(exact, budget, extra)
-        tops.append(same)
-        shares.append(worst)
+        own = {(r.frame.path, r.frame.name): r.self_ns / 1e9 for r in exact if isinstance(r, Count)}
+        spied = [spy(python, folder / name, name, own) for _ in range(SPIED)]
+        truth = shares(*spied)
+        for key, one in (("", sampled(budget, own)), ("_exact", own)):
+            found[key].append(alike(truth, shares(one)))
+        found["_py_spy"].append(alike(shares(spied[0]), shares(*spied[1:])))
         none, median_ = values(exact, budget)
         nones += none
         medians += median_
         print(
-            f"{name:10} edges {len(called & met)} of {len(called)} · {same} of the ten hottest, shares off by ≤ "
-            f"{worst:.1f} points ({samples} stacks) · None: {mean(none):.2f} points over {len(none)} slots · medians: "
-            f"{mean(median_):.1f} % of the range over {len(median_)}",
+            f"{name:10} edges {len(called & met)} of {len(called)} · None: {mean(none):.2f} points over {len(none)} "
+            f"slots · medians: {mean(median_):.1f} % of the range over {len(median_)}\n{'':10} hottest ten, and points "
+            f"by which their shares are off: {'; '.join(told(key, one[-1]) for key, one in found.items())}",
             flush=True,
         )
     return {
         "functions_seen": round(functions[0] / max(functions[1], 1), 4),
         "edges_seen": round(edges[0] / max(edges[1], 1), 4),
-        "hottest_ten": min(tops, default=0),
-        "share_error": round(max(shares, default=0.0), 1),
+        **{f"hottest_ten{key}": min(same for same, _ in one) for key, one in found.items()},
+        **{f"share_error{key}": round(max(off for _, off in one), 1) for key, one in found.items()},
         "none_rate_error": round(mean(nones), 2),
         "quantile_error": round(mean(medians), 2),
     }
@@ -240,35 +246,56 @@ def mean(numbers: list[float]) -> float:
     return statistics.mean(numbers) if numbers else 0.0
 
 
-def hottest(exact: list[Record], budget: list[Record], extra: float) -> tuple[int, float, int]:
-    """How many of the ten functions with the most time of their own are the same, the largest difference of a share in
-    points, and the number of different stacks: the exact run's self times against the shares of the samples.
+Times = dict[tuple[str, str], float]
+"""Of functions by path and qualified name: seconds, or how often they were on top."""
 
-    Counting every call takes time too, half of it in the function that is called and half in its caller. That is taken
-    off the exact run: `extra` seconds that it took longer than a plain run, the same for each call."""
-    calls: dict[str, int] = defaultdict(int)
-    own: dict[str, float] = defaultdict(float)
-    for record in exact:
-        if isinstance(record, Count):
-            calls[record.frame.name] += record.calls
-            own[record.frame.name] += record.self_ns / 1e9
-    half = extra / max(1, sum(calls.values())) / 2
-    for name, n in calls.items():
-        own[name] -= n * half
-    for record in exact:
-        if isinstance(record, EdgeCount) and record.caller.name in own:
-            own[record.caller.name] -= record.calls * half
-    weight: dict[str, float] = defaultdict(float)
-    for record in budget:
-        if isinstance(record, Sample) and record.stack[-1].name in own:
-            weight[record.stack[-1].name] += record.weight
-    shares = []
-    for side in (own, weight):
-        total = sum(max(0.0, w) for w in side.values()) or 1.0
-        shares.append({name: max(0.0, w) / total for name, w in side.items()})
-    tops = [sorted(one, key=lambda name, one=one: -one[name])[:10] for one in shares]  # type: ignore[misc]
-    worst = max((abs(shares[0][name] - shares[1].get(name, 0.0)) for name in tops[0]), default=0.0)
-    return len(set(tops[0]) & set(tops[1])), worst * 100, sum(isinstance(record, Sample) for record in budget)
+
+def spy(python: str, project: Path, name: str, known: Times) -> Times:
+    """How often py-spy has seen each of the known functions as the innermost one of the project."""
+    found: Times = defaultdict(float)
+    with tempfile.TemporaryDirectory() as out:
+        asked = ["record", "--full-filenames", "-f", "raw", "-r", str(SPY_RATE), "-o", f"{out}/stacks.txt", "--"]
+        command = [str(Path(python).with_name("py-spy")), *asked, python, str(WORKLOADS), name, *map(str, LONG[name])]
+        environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        subprocess.run(command, cwd=project, env=environ, capture_output=True, check=True)
+        for line in Path(out, "stacks.txt").read_text(encoding="utf-8").splitlines():
+            stack, _, n = line.rpartition(" ")
+            for frame in reversed(stack.split(";")):
+                function, _, place = frame.rpartition(" (")
+                file = place.rpartition(":")[0]
+                if file.startswith(f"{project}/") and not function.endswith(("<genexpr>", "comp>")):
+                    key = (file[len(str(project)) + 1 :], function)
+                    if key in known:
+                        found[key] += float(n)
+                    break
+    return found
+
+
+def sampled(found: list[Record], known: Times) -> Times:
+    """Seconds of the samples of a recording, by the innermost function."""
+    own: Times = defaultdict(float)
+    for record in found:
+        if isinstance(record, Sample) and (key := (record.stack[-1].path, record.stack[-1].name)) in known:
+            own[key] += record.weight
+    return own
+
+
+def shares(*times: Times) -> Times:
+    whole = sum(sum(one.values()) for one in times) or 1.0
+    return {key: sum(one.get(key, 0.0) for one in times) / whole for key in {key for one in times for key in one}}
+
+
+def alike(truth: Times, other: Times) -> tuple[int, float]:
+    """How many of the ten functions with the most time of their own are the same, and the largest difference of a share
+    of the truth's ten, in points."""
+    tops = [sorted(one, key=lambda key, one=one: -one[key])[:10] for one in (truth, other)]  # type: ignore[misc]
+    worst = max((abs(truth[key] - other.get(key, 0.0)) for key in tops[0]), default=0.0)
+    return len(set(tops[0]) & set(tops[1])), worst * 100
+
+
+def told(key: str, found: tuple[int, float]) -> str:
+    who = {"": "within the budget", "_exact": "exact", "_py_spy": "py-spy itself"}[key]
+    return f"{who} {found[0]}, {found[1]:.1f}"
 
 
 def values(exact: list[Record], budget: list[Record]) -> tuple[list[float], list[float]]:

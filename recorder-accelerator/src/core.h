@@ -1,6 +1,6 @@
 /* What the files of the accelerator share: the records it keeps, and how frames of CPython 3.12 and 3.13 are read.
 
-   Everything here is touched with the GIL held and nowhere else, and no record is freed while a call may refer to it,
+   Everything here (but what look.c reads) is touched with the GIL held and nowhere else, and no record is freed while a call may refer to it,
    so that a hook into Python, during which other threads run, may stand anywhere. */
 #ifndef TRACELENS_CORE_H
 #define TRACELENS_CORE_H
@@ -183,5 +183,18 @@ void add_raised(Entry *entry, PyObject *type);
 PyObject *type_name_of(PyTypeObject *type); /* borrowed; NULL with an error set */
 PyObject *collect_values(void);
 void forget_values(void);
+
+/* fields.c */
+PyObject *fields(PyObject *, PyObject *object);
+
+/* look.c */
+int look_for(Func *f); /* -1 no memory */
+void look_for_none(void);
+void forget_looking(void);
+PyObject *can_look(PyObject *, PyObject *);
+PyObject *leave_out(PyObject *, PyObject *code);
+PyObject *begin_looking(PyObject *, PyObject *);
+PyObject *looks(PyObject *, PyObject *args);
+PyObject *end_looking(PyObject *, PyObject *);
 
 #endif

@@ -1,7 +1,7 @@
 /* The module `_tracelens_core`: what tracelens_recorder.accelerated asks of it. One recording per process. */
 #include "core.h"
 
-#define API 1 /* tracelens_recorder.accelerated takes this one alone */
+#define API 2 /* tracelens_recorder.accelerated takes this one alone */
 
 PyObject *hook_begin, *hook_end, *hook_raised, *hook_value, *hook_test, *hook_type, *hook_consider, *hook_ended;
 int count_values;
@@ -57,6 +57,7 @@ static PyObject *setup(PyObject *self, PyObject *args)
     }
     forget_calls();
     forget_values();
+    look_for_none();
     for (int i = 0; i < nfuncs; i++) { /* of a recording before this one */
         PyUnstable_Code_SetExtra(funcs[i]->code, extra, NULL);
         Py_DECREF(funcs[i]->code);
@@ -111,6 +112,8 @@ static PyObject *add(PyObject *self, PyObject *args)
     }
     if (PyUnstable_Code_SetExtra(code, extra, f) < 0)
         return NULL;
+    if (look_for(f) < 0)
+        return PyErr_NoMemory();
     funcs[nfuncs++] = f;
     Py_RETURN_NONE;
 }
@@ -213,9 +216,19 @@ static PyObject *reset(PyObject *self, PyObject *none)
 {
     forget_calls();
     forget_values();
+    forget_looking();
     test_changed = 1;
     Py_RETURN_NONE;
 }
+
+PyDoc_STRVAR(fields_doc, "fields(object) -- what its `__dict__` would hold, without making it; None where there is one already,\n"
+                         "or never is.");
+PyDoc_STRVAR(can_look_doc, "can_look() -- whether the system lets stacks be read without the GIL.");
+PyDoc_STRVAR(leave_out_doc, "leave_out(code) -- code of the recorder's: a thread that runs it is not looked at.");
+PyDoc_STRVAR(begin_looking_doc, "begin_looking() -- before the first `looks`, in the thread that looks.");
+PyDoc_STRVAR(looks_doc, "looks(interval, duration) -- sleep, and look at all other threads every so many ns, for so many ns\n"
+                        "or until `end_looking`. Returns [((index, offset, ...), weight in ns), ...], outermost first.");
+PyDoc_STRVAR(end_looking_doc, "end_looking() -- `looks` returns at once, now and from now on.");
 
 #define EVENT(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
 
@@ -232,6 +245,12 @@ static PyMethodDef methods[] = {
     {"live", live_calls, METH_O, NULL},
     {"calls", calls_of, METH_O, NULL},
     {"reset", reset, METH_NOARGS, reset_doc},
+    {"fields", fields, METH_O, fields_doc},
+    {"can_look", can_look, METH_NOARGS, can_look_doc},
+    {"leave_out", leave_out, METH_O, leave_out_doc},
+    {"begin_looking", begin_looking, METH_NOARGS, begin_looking_doc},
+    {"looks", looks, METH_VARARGS, looks_doc},
+    {"end_looking", end_looking, METH_NOARGS, end_looking_doc},
     EVENT(on_start),
     EVENT(on_return),
     EVENT(on_yield),

@@ -27,7 +27,7 @@ class Options(NamedTuple):
     limit: int = 20_000
     """Below Python 3.12, calls after which a function is parked: its counts are "at least" from then on."""
     sample_interval: float = 0.005
-    """Seconds between two samples of the stacks; stretched where sampling would cost over 1 %. 0: no samples."""
+    """Seconds between two samples of the stacks; stretched where sampling would cost over 1.5 %. 0: no samples."""
     values: bool = True
     """Whether arguments, returned values and local variables are summarised."""
     replay: bool = True

@@ -137,7 +137,7 @@ class Monitoring:
 
         def on_call(code: CodeType, offset: int, callee: object, argument: object) -> Any:
             try:
-                if session.called(functions[id(code)], offset, callee, get_frame(1)):
+                if session.called(functions[id(code)], offset, callee, argument, get_frame(1)):
                     return disable
             except BaseException as problem:
                 fault(problem)
@@ -190,6 +190,8 @@ class Monitoring:
             *((calls, event, callback) for event, callback in zip(kinds, counting)),  # noqa: B905 - not in 3.9
             (calls, events.CALL, on_call),
         )
+        if fast is not None:
+            fast.leave_out(discover.__code__, on_call.__code__, on_return_outside.__code__)
         self.resume()
         m.set_events(calls, events.PY_UNWIND | events.PY_THROW)
         m.set_events(discovery, events.PY_START)

@@ -53,8 +53,8 @@ class Recorder:
     def stop(self) -> None:
         """Callbacks must be gone before the interpreter takes the modules apart."""
         try:
+            self.sampler.stop()  # first: it listens to parked functions again
             self.collector.stop()
-            self.sampler.stop()
             if self.exporter is not None:
                 from tracelens_recorder import otlp
 

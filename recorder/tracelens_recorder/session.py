@@ -369,14 +369,15 @@ class Session(CallsInProgress):
             if call.capture is not None:
                 self.captures.end(call, ["raised", "", "", frame.f_lineno or 0])
 
-    def called(self, function: Function, offset: int, callee: object, frame: FrameType) -> bool:
-        """A call site of code in scope calls something. Returns whether it may be left alone from now on."""
+    def called(self, function: Function, offset: int, callee: object, first: object, frame: FrameType) -> bool:
+        """A call site of code in scope calls something; `first`: its first argument, or sys.monitoring.MISSING. Returns
+        whether it may be left alone from now on."""
         self.governor.spent += SITE_NS
         if self.boundaries.open:
             code = self.boundaries.called(callee)
             if code is not None:
                 self.watch(code)
-        target, done = self.sites.called(function, offset, callee)
+        target, done = self.sites.called(function, offset, callee, first)
         if target is not None and target.parked:  # else its start says who called it
             caller: Optional[Function] = function
             if function.kind == INLINE:

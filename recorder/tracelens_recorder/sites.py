@@ -23,6 +23,15 @@ MAX_SITES = 200_000
 _BUILT_IN = frozenset([types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType])
 """Where one of these is called, seldom anything else is."""
 
+_RUNS = {
+    id(one): "__%s__" % name
+    for one, name in (
+        (next, "next"), (iter, "iter"), (len, "len"), (repr, "repr"), (hash, "hash"), (str, "str"), (bool, "bool"),
+        (list, "iter"), (tuple, "iter"), (set, "iter"), (dict, "iter"), (sorted, "iter"), (enumerate, "iter"),
+    )
+}  # fmt: skip
+"""What built-in functions and classes call of their first argument, where its class defines it: by id()."""
+
 _mro = type.__dict__["__mro__"].__get__
 _attributes = type.__dict__["__dict__"].__get__
 _function_of = types.MethodType.__dict__["__func__"].__get__
@@ -36,12 +45,21 @@ class Sites:
         self._seen: Dict[Tuple[int, int], List[int]] = {}
         """(caller, offset) → [calls in a row of the last callee, the last callee, different callees]"""
 
-    def called(self, caller: Function, offset: int, callee: object) -> Tuple[Optional[Function], bool]:
-        """The function in scope that a site calls now, if it does, and whether the site may be left alone."""
-        if type(callee) in _BUILT_IN:
+    def called(self, caller: Function, offset: int, callee: object, first: object) -> Tuple[Optional[Function], bool]:
+        """The function in scope that a site calls now, if it does, and whether the site may be left alone. `first`: the
+        first argument, if there is one."""
+        codes: Tuple[CodeType, ...]
+        name = _RUNS.get(id(callee))
+        if name is not None:
+            codes = _methods(type(first), (name,))
+            if not codes:
+                return None, True
+        elif type(callee) in _BUILT_IN:
             return None, True
+        else:
+            codes = codes_of(callee)
         function = None
-        for code in codes_of(callee):
+        for code in codes:
             function = self._functions.get(id(code)) or function
         key = (caller.index, offset)
         seen = self._seen.get(key)

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tu
 
 from tracelens_recorder.classes import (
     clean,
+    dict_of,
     genuine,
     is_enum,
     is_lasting,
@@ -402,7 +403,7 @@ class _Plan:
         """The same as `state_of`."""
         if not self.slots and self.read_dict is not None:
             try:
-                state = self.read_dict(value, self.kind)
+                state = dict_of(value, self.kind, self.read_dict)
                 if type(state) is dict:
                     return [field for field in islice(state.items(), limit) if type(field[0]) is str]
             except RuntimeError:  # changed by another thread while we looked

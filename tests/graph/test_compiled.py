@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_compiled_modules_pass_the_tests_of_their_sources(tmp_path: Path) -> None:
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "").split()
     if not compiler or shutil.which(compiler[0]) is None:
@@ -30,7 +30,7 @@ def test_the_compiled_modules_pass_the_tests_of_their_sources(tmp_path: Path) ->
     shown = subprocess.run([sys.executable, "-c", where], env=environment, capture_output=True, text=True, check=True)
     assert Path(shown.stdout.strip()).suffix in (".so", ".pyd")
 
-    tests = [str(ROOT / "tests" / folder) for folder in ("graph", "source")]
+    tests = [str(ROOT / "tests" / folder) for folder in ("graph", "source", "traces")]
     arguments = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--ignore={__file__}", *tests]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True

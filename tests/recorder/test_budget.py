@@ -64,10 +64,21 @@ def test_edges_between_parked_functions_are_seen(modern_python: str, record: Rec
             def __init__(self, n):
                 self.n = leaf()
 
+        class Counter:
+            def __next__(self):
+                return leaf()
+
+        counter = Counter()
+
+        def steps():
+            return next(counter)
+
         for _ in range(400_000):
             one()
+            counter.__next__()
         other()
         Made(1)
+        steps()
         """,
         options=Options(budget=0.0),
     )
@@ -76,6 +87,7 @@ def test_edges_between_parked_functions_are_seen(modern_python: str, record: Rec
     assert edges == {
         ("<module>", "one"), ("<module>", "other"), ("<module>", "__init__"),
         ("one", "leaf"), ("other", "leaf"), ("__init__", "leaf"),
+        ("<module>", "__next__"), ("<module>", "steps"), ("__next__", "leaf"), ("steps", "__next__"),
     }  # fmt: skip
 
 

@@ -10,13 +10,13 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BASE = 1.02
-_LOG = math.log(BASE)
+BASE: Final = 1.02
+_LOG: Final = math.log(BASE)
 
 
 def bucket(duration_ns: int) -> int:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
+from typing import Final
 
 from tracelens_indexer.traces.records import Call
 
-MAX_CAPTURES = 24
-_FIRST = 4
-_RAISED = 2
-_TYPES = 4
-_SPREAD = 8
+MAX_CAPTURES: Final = 24
+_FIRST: Final = 4
+_RAISED: Final = 2
+_TYPES: Final = 4
+_SPREAD: Final = 8
 
 Kept = tuple[int, Call, str]
 """(number of the call, the call, what comes before its id)."""

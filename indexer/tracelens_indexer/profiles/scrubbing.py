@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from tracelens_recorder.redact import redact_text
 
-MAX_TEXT = 200
-MAX_REPLAY = 64 * 1024
-_REMEMBERED = 20_000
+MAX_TEXT: Final = 200
+MAX_REPLAY: Final = 64 * 1024
+_REMEMBERED: Final = 20_000
 
 
 class Scrubber:

@@ -10,32 +10,32 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal
+from typing import Final, Literal
 
 from tracelens_indexer.profiles.rows import SlotRow, ValueRow
 from tracelens_indexer.profiles.scrubbing import MAX_TEXT, Scrubber
 from tracelens_indexer.traces.records import Observed, ValueCount
 from tracelens_recorder.redact import REDACTED, is_secret_name
 
-MAX_SLOTS = 60
-MAX_NAME = 100
-MAX_VALUES = 64
+MAX_SLOTS: Final = 60
+MAX_NAME: Final = 100
+MAX_VALUES: Final = 64
 """Distinct texts of a slot that are kept."""
-MAX_SINGLE = 8
+MAX_SINGLE: Final = 8
 """Of values that were seen once, where there are more than MAX_VALUES: these are ids and amounts, and examples of them
 are enough."""
-_WORKING_VALUES = 128
+_WORKING_VALUES: Final = 128
 """Distinct texts that are counted while reading."""
-_PRUNINGS = 6
-_MAX_TYPES = 20
-_BLOCK = 128
-_FEW = 64
+_PRUNINGS: Final = 6
+_MAX_TYPES: Final = 20
+_BLOCK: Final = 128
+_FEW: Final = 64
 """Numbers that are added up faster without numpy than with it."""
-_LARGEST = 1e150
+_LARGEST: Final = 1e150
 """The square of a larger number is not finite."""
-_LONGEST_NUMBER = 12
+_LONGEST_NUMBER: Final = 12
 """Characters of a number that cannot be that of a card."""
-_NOTHING = ("None", "", "''", REDACTED)
+_NOTHING: Final = ("None", "", "''", REDACTED)
 
 
 class Slots:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -47,18 +47,18 @@ from tracelens_indexer.traces.records import (
 )
 from tracelens_recorder.redact import REDACTED, is_secret_name
 
-MAX_FAILURES = 100
-MAX_MESSAGE = 500
-MAX_STACK = 60
-MAX_TESTS = 500
-MAX_SITES = 12
+MAX_FAILURES: Final = 100
+MAX_MESSAGE: Final = 500
+MAX_STACK: Final = 60
+MAX_TESTS: Final = 500
+MAX_SITES: Final = 12
 """Call sites of a unit whose values are told apart."""
-SITE_CALLS = 64
-SITE_STRIDE = 16
+SITE_CALLS: Final = 64
+SITE_STRIDE: Final = 16
 """Of each site the first calls are looked at, and then one of so many: what differs between sites shows in these."""
-_SITE_VALUES = 12
+_SITE_VALUES: Final = 12
 
-NO_FAILURES = frozenset(
+NO_FAILURES: Final = frozenset(
     (
         "StopIteration",
         "StopAsyncIteration",
@@ -70,9 +70,9 @@ NO_FAILURES = frozenset(
         "KeyboardInterrupt",
     )
 )
-_NOTHING = Returned(None)
-_POSITIONAL = ("positional only", "positional")
-WORST: dict[Counting, int] = {"exact": 0, "at least": 1, "estimated": 2}
+_NOTHING: Final = Returned(None)
+_POSITIONAL: Final = ("positional only", "positional")
+WORST: Final[dict[Counting, int]] = {"exact": 0, "at least": 1, "estimated": 2}
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from tracelens_indexer.traces.recording import Codes, End, Repeated
+from tracelens_indexer.traces.recording_shapes import Codes, End, Repeated
 from tracelens_recorder import container, payloads
 
 

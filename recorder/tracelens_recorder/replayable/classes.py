@@ -8,6 +8,7 @@ import sys
 import types
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from tracelens_recorder.classes import dict_of
 from tracelens_recorder.replayable.limits import Unknown
 
 FOREIGN = frozenset(["site-packages", "dist-packages", ".tox", ".nox", "node_modules", "__pypackages__"])
@@ -108,9 +109,12 @@ def is_a(kind: type, module: str, name: str) -> bool:
     return base is not None and any(one is base for one in type_mro(kind))
 
 
-def fields_of(value: object, kind: type) -> List[Tuple[str, Any]]:
-    """All fields of an instance from its `__dict__` and its slots, read past everything the class defines."""
-    found: List[Tuple[str, Any]] = []
+Layout = List[Tuple[Optional[str], Callable[[object, type], Any]]]
+"""How the fields of a class's instances are read, in order: of a slot its name; None for the `__dict__`."""
+
+
+def layout_of(kind: type) -> Layout:
+    found: Layout = []
     seen_dict = False
     for base in type_mro(kind):
         if base is object:
@@ -119,19 +123,30 @@ def fields_of(value: object, kind: type) -> List[Tuple[str, Any]]:
         descriptor = attributes.get("__dict__")
         if not seen_dict and type(descriptor) is types.GetSetDescriptorType:
             seen_dict = True
-            state = descriptor.__get__(value, kind)
-            if type(state) is not dict:
-                raise Unknown("an instance whose fields are not in a dictionary")
-            for name, item in dict.items(state):
-                if type(name) is not str:
-                    raise Unknown("a field without a name")
-                found.append((name, item))
+            found.append((None, descriptor.__get__))
         for name, slot in list(attributes.items()):
             if type(slot) is types.MemberDescriptorType:
-                try:
-                    found.append((slot_name(base, name), slot.__get__(value, kind)))
-                except AttributeError:  # a slot that was never set
-                    continue
+                found.append((slot_name(base, name), slot.__get__))
+    return found
+
+
+def fields_of(value: object, kind: type, layout: Layout) -> List[Tuple[str, Any]]:
+    """All fields of an instance from its `__dict__` and its slots, read past everything the class defines."""
+    found: List[Tuple[str, Any]] = []
+    for slot, read in layout:
+        if slot is None:
+            state = dict_of(value, kind, read)
+            if type(state) is not dict:
+                raise Unknown("an instance whose fields are not in a dictionary")
+            for name in state:
+                if type(name) is not str:
+                    raise Unknown("a field without a name")
+            found += state.items()
+        else:
+            try:
+                found.append((slot, read(value, kind)))
+            except AttributeError:  # a slot that was never set
+                continue
     return found
 
 

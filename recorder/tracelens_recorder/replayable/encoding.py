@@ -12,9 +12,11 @@ from tracelens_recorder.replayable.classes import (
     BASES,
     TYPE_NAMES,
     UNSUPPORTED_BASES,
+    Layout,
     fields_of,
     genuine,
     is_a,
+    layout_of,
     locate,
     made_by_python,
     type_dict,
@@ -40,8 +42,9 @@ MAX_OPAQUE = 24
 
 _known_classes: Dict[Tuple[int, Tuple[str, ...]], Tuple[object, Tuple[str, str, str]]] = {}
 """Classes that can be found again; they live as long as their module, so that keeping them changes nothing."""
-_plain: Dict[int, Tuple[type]] = {}
-"""By id(): of the classes in `_known_classes` those that Python made, of no built-in base: nothing else is to check."""
+_plain: Dict[int, Tuple[type, Layout]] = {}
+"""By id(): of the classes in `_known_classes` those that Python made, of no built-in base: nothing else is to check.
+Beside them how their instances are read."""
 
 
 def encode_arguments(
@@ -252,7 +255,7 @@ class Encoder:
         plain = _plain.get(id(kind))
         if plain is not None and plain[0] is kind:
             reference = self.class_number(kind, type_module(kind), type_qualname(kind))
-            return self.fields(value, kind, depth, secret, reference)
+            return self.fields(value, plain, depth, secret, reference)
         module = type_module(kind)
         if type(module) is str and module in KNOWN_MODULES:
             name = type_qualname(kind)
@@ -271,7 +274,7 @@ class Encoder:
 
     def member(self, value: Any, kind: type, depth: int) -> Any:
         number = self.class_number(kind, type_module(kind), type_qualname(kind))
-        state = dict(fields_of(value, kind))
+        state = dict(fields_of(value, kind, layout_of(kind)))
         members = type_dict(kind).get("_member_map_")
         name = state.get("_name_")
         if type(members) is dict and type(name) is str and members.get(name) is value:
@@ -292,8 +295,8 @@ class Encoder:
         if base is None:  # found by its name, which `class_number` has seen to: it lives as long as its module
             if len(_plain) > 4096:
                 _plain.clear()
-            _plain[id(kind)] = (kind,)
-            return self.fields(value, kind, depth, secret, reference)
+            plain = _plain[id(kind)] = (kind, layout_of(kind))
+            return self.fields(value, plain, depth, secret, reference)
         number = self.begin(value)
         immutable = base in (tuple, frozenset)
         if immutable:
@@ -301,13 +304,21 @@ class Encoder:
         content = self.content(value, base, depth, secret)
         if immutable:
             self.unfinished.pop(number, None)
-        fields = [[name, self.named(name, item, depth + 1, secret)] for name, item in fields_of(value, kind)]
+        fields = [
+            [name, self.named(name, item, depth + 1, secret)] for name, item in fields_of(value, kind, layout_of(kind))
+        ]
         return ["object", reference, base.__name__, content, fields]
 
-    def fields(self, value: Any, kind: type, depth: int, secret: bool, reference: int) -> Any:
+    def fields(self, value: Any, plain: Tuple[type, Layout], depth: int, secret: bool, reference: int) -> Any:
         """Of an instance of a class that Python made, of no built-in base."""
         self.begin(value)
-        fields = [[name, self.named(name, item, depth + 1, secret)] for name, item in fields_of(value, kind)]
+        kind, layout = plain
+        depth += 1
+        hides = self.redact and not secret
+        fields = [
+            [name, self.value(item, depth, secret or (hides and is_secret_name(name)))]
+            for name, item in fields_of(value, kind, layout)
+        ]
         return ["object", reference, "", None, fields]
 
     def content(self, value: Any, base: Any, depth: int, secret: bool) -> Any:
