@@ -79,6 +79,9 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     for library in sorted(one for one in given.mutants.iterdir() if one.is_dir()):
         if libraries == LIBRARIES:
             break
+        if not any((library / name).is_file() for name in ("PKG-INFO", "pyproject.toml", "setup.py")):
+            print(f"{library.name:20} left out: no source distribution", flush=True)
+            continue
         with tempfile.TemporaryDirectory() as name:
             root = Path(name) / library.name
             copy_workspace(library, root)

@@ -135,8 +135,10 @@ def _lines(report: SearchReport) -> list[str]:
     if report.by_chance and report.failing:
         told.append(f"{len(report.by_chance)} more pass one time and fail another, and are left out:")
         told += [f"  {name}" for name in report.by_chance[:5]]
+    if report.not_run:
+        told.append(f"{report.not_run} more would have taken too long, and were not run (`--seconds` gives more time)")
     for number, one in enumerate(report.repairs[:_SHOWN], 1):
-        words = "all other tests pass" if report.by_chance else "all tests pass"
+        words = "all other tests pass" if report.by_chance or report.not_run else "all tests pass"
         if number == 1:
             words += ", and nothing that was tried speaks against it" if one.sure else "; not sure, look at the others"
         elif one.group == report.repairs[0].group:
@@ -167,6 +169,7 @@ def _plain(report: SearchReport) -> dict[str, Any]:
         "failing": report.failing,
         "passing": report.passing,
         "by_chance": report.by_chance,
+        "not_run": report.not_run,
         "tried": report.tried,
         "cpu_seconds": round(report.cpu, 2),
         "sandbox": report.sandbox,

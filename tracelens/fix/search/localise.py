@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tracelens.fix.search.survey import Ended, Survey
 from tracelens_indexer.errors import TraceLensError
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_MOST_FUNCTIONS = 6
+_MOST_FUNCTIONS = 40
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,16 @@ class Suspect:
     def key(self) -> str:
         return f"{self.source.path}:{self.function.lineno}"
 
-    @property
+    @cached_property
     def span(self) -> tuple[int, int]:
         """Of its `def` and body in the text, decorators left out, from the start of the line."""
         start, end = self.source.span(self.function)
         return self.source.line_start(self.function.lineno), max(start, end)
+
+    @cached_property
+    def text(self) -> str:
+        start, end = self.span
+        return self.source.text[start:end]
 
     @property
     def score(self) -> float:
@@ -51,7 +57,7 @@ def suspects(survey: Survey, root: Path) -> list[Suspect]:
     """The functions to edit, most suspicious first."""
     scores = spectrum(survey.checks)
     found = []
-    for path in {path for path, _ in scores}:
+    for path in sorted({path for path, _ in scores}):
         try:
             source = Source.read(root, path)
             tree = source.tree

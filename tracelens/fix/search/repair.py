@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tracelens.fix.patch import Edit, Patch, make_patch
+from tracelens.fix.patch import Patch, make_patch
 from tracelens.fix.search import ranking
-from tracelens.fix.search.edits import Candidate, Context, candidates
 from tracelens.fix.search.localise import Suspect, suspects
 from tracelens.fix.search.oracle import Oracle
+from tracelens.fix.search.proposals import Proposal, pairs, singles
 from tracelens.fix.search.ranking import Passing
 from tracelens.fix.search.session import Answer, Opened, Talk, converse
-from tracelens.fix.search.survey import CHANCE, Ended, Survey, ask_again, by_chance, read_survey
+from tracelens.fix.search.survey import (
+    CHANCE,
+    KEPT_BACK,
+    NOT_RUN,
+    Ended,
+    Survey,
+    ask_again,
+    bounded,
+    by_chance,
+    read_survey,
+)
 from tracelens.replay import sandbox
 from tracelens.replay.sandbox import NoSandbox, Rung
 from tracelens_indexer.errors import TraceLensError
@@ -22,9 +32,10 @@ from tracelens_indexer.errors import TraceLensError
 _FUEL = 200_000
 _LEAST_FUEL = 5_000
 _LEAST_SECONDS = 0.04
+_MOST_SECONDS = 8.0
+"""CPU seconds of one check with a candidate that may only be slow."""
 _SECONDS = 1.0
 """CPU seconds of one check, for what takes no steps."""
-_MOST_CANDIDATES = 40_000
 _BATCH = 32
 _ASKED = 512
 """Candidates in one request."""
@@ -33,6 +44,15 @@ _PROBES = 90
 _AT_LEAST = 700
 """Candidates that are tried beyond twice those up to the first that passed: the likeliest is not always first."""
 _SURE = 0.6
+_SPENT_ON_SURVEY = 0.2
+"""Share of the budget after which, once some check failed, no more checks are run with the code as it is."""
+_SPENT_ON_PASSING = 0.03
+"""Share of the budget that all passing checks that candidates are held against may take, run once."""
+_LEAST_ON_PASSING = 1.0
+_LEANING = 0.2
+"""Share of the passing checks that may lean on others: they are kept back."""
+_HELD_AGAINST_ALL = 3
+"""Repairs that are held against the checks that were kept back too."""
 _SPENT_ON_CHANCE = 0.1
 """Share of the budget for running the checks more than twice with the code as it is."""
 
@@ -62,6 +82,8 @@ class SearchReport:
     passing: int = 0
     by_chance: list[str] = field(default_factory=list)
     """Checks that passed one time and failed another, with the code as it is: they are left out."""
+    not_run: int = 0
+    """Checks that would have taken too long: nothing is known of them."""
     suspects: list[tuple[str, int, float]] = field(default_factory=list)
     """(path, line, suspiciousness), most suspicious first."""
     tried: int = 0
@@ -73,15 +95,6 @@ class SearchReport:
     problem: str = ""
     """Why nothing could be searched; "" when it could."""
     sandbox: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    suspect: Suspect
-    candidate: Candidate
-    score: float
-    text: str
-    """Of the whole function."""
 
 
 def repair(
@@ -135,10 +148,10 @@ class _Search:
         self.cancelled = cancelled
         self.survey: Survey = Survey((), {}, {})
         self.suspects: dict[str, Suspect] = {}
-        self.passed: list[_Item] = []
-        self.slow: list[tuple[int, _Item]] = []
+        self.passed: list[Proposal] = []
+        self.slow: list[tuple[int, Proposal]] = []
         """(checks passed, candidate): ran out of fuel on a failing check: they may only be slower."""
-        self.near: list[_Item] = []
+        self.near: list[Proposal] = []
         """Made some failing check pass, or failed it otherwise and broke nothing before it."""
         self.root = ""
         self.in_order = False
@@ -149,13 +162,22 @@ class _Search:
             self.report.problem = "no test was collected"
             return
         self.progress(f"running {len(opened.names)} checks with the code as it is")
-        said = yield {"do": "survey", "fuel": _FUEL, "seconds": _SECONDS, "events": 60_000, "watched": 40}
+        said = yield {
+            "do": "survey",
+            "fuel": _FUEL,
+            "seconds": _SECONDS,
+            "events": 200_000,
+            "watched": 40,
+            "spend": self.budget * _SPENT_ON_SURVEY,
+        }
         self._spent(said)
-        self.survey = read_survey(said, opened.names, opened.root)
+        most = max(_LEAST_ON_PASSING, self.budget * _SPENT_ON_PASSING)
+        self.survey = bounded(read_survey(said, opened.names, opened.root), most)
+        self.report.not_run = sum(one.kind == NOT_RUN for one in self.survey.checks)
         if self.survey.failing:
             yield from self._leave_out_chance()
         self.report.failing = [one.name for one in self.survey.failing]
-        self.report.passing = len(self.survey.passing)
+        self.report.passing = sum(one.kind in ("passed", KEPT_BACK) for one in self.survey.checks)
         if not self.report.failing:
             self.report.problem = "every test passes: there is nothing to repair"
             if self.report.by_chance:
@@ -171,24 +193,39 @@ class _Search:
             self.report.problem = "the failing tests run through no function of the workspace"
             return
         said = yield {"do": "find", "targets": {key: self._target(one) for key, one in self.suspects.items()}}
-        # Tests that leave something behind for each other have to keep their order, and candidates their own process.
-        order, _, _ = self._order()
-        kinds = [[at, self.survey.checks[at].kind] for at in order if self.survey.checks[at].kind != "out of fuel"]
-        verified = yield {"do": "verify", "order": kinds, "fuel": _FUEL * 10, "wall": 30.0}
-        self._spent(verified)
-        self.in_order = not verified["same"]
-        items = self._singles([one for one in found if one.key in said["found"]])
-        singles = iter(items)
+        yield from self._verify()
+        items = singles([one for one in found if one.key in said["found"]], self.survey)
+        likeliest = iter(items)
         # What only ran out of steps gets its turn before the unlikely ones have used all time up.
-        yield from self._try(singles, "single edits", 0.4)
+        yield from self._try(likeliest, "single edits", 0.4)
         if not self.passed and self.slow and self._more():
             yield from self._try_slow(0.9)
         if not self.passed and self._more():
-            yield from self._try(singles, "single edits")
+            yield from self._try(likeliest, "single edits")
         if not self.passed and self._more():
-            yield from self._try(self._pairs(items), "pairs of edits")
+            yield from self._try(pairs(items, self.near), "pairs of edits")
         if self.passed:
             yield from self._judge()
+
+    def _verify(self) -> Talk:
+        """Tests that leave something behind for each other have to keep their order, and candidates their own process.
+
+        Where it is a few that pass, they are kept back instead.
+        """
+        for _ in range(2):
+            order, _, _ = self._order()
+            kinds = [[at, self.survey.checks[at].kind] for at in order if self.survey.checks[at].kind != "out of fuel"]
+            said = yield {"do": "verify", "order": kinds, "fuel": _FUEL * 10, "wall": 30.0}
+            self._spent(said)
+            if said["same"]:
+                return
+            others = set(said["others"] or ())
+            passing = {one.at for one in self.survey.passing}
+            if not others or not others <= passing or len(others) > _LEANING * len(passing):
+                break
+            leaning = (replace(one, kind=KEPT_BACK) if one.at in others else one for one in self.survey.checks)
+            self.survey = replace(self.survey, checks=tuple(leaning))
+        self.in_order = True
 
     def _leave_out_chance(self) -> Talk:
         """Checks that end otherwise when they are run again say nothing of a candidate that they pass with."""
@@ -219,59 +256,6 @@ class _Search:
             "indented": line[:1] in (" ", "\t"),
         }
 
-    # Candidates.
-
-    def _singles(self, found: Sequence[Suspect]) -> list[_Item]:
-        items: dict[tuple[str, str], _Item] = {}
-        for one in found:
-            last = one.function.end_lineno or one.function.lineno
-            first = min([one.function.lineno, *(each.lineno for each in one.function.decorator_list)])
-            types = self.survey.types_in(one.source.path, first, last)
-            siblings = tuple(
-                other.function.name for other in found if other.source.path == one.source.path and not other.within
-            )
-            context = Context(one.source, one.function, types, self.survey.attributes, siblings)
-            for candidate in candidates(context):
-                text = _spliced(one, candidate.edits)
-                if text is None:
-                    continue
-                score = (0.15 + _suspicion(one, candidate)) * candidate.prior
-                known = items.get((one.key, text))
-                if known is None or known.score < score:
-                    items[one.key, text] = _Item(one, candidate, score, text)
-        return sorted(items.values(), key=lambda item: -item.score)[:_MOST_CANDIDATES]
-
-    def _pairs(self, items: Sequence[_Item]) -> Iterator[_Item]:
-        """Two edits at once: what helped a little with everything likely, then the likeliest with each other."""
-        seen: set[str] = set()
-        helped = sorted(self.near, key=lambda one: -one.score)[:40]
-        rounds = [
-            (helped, items[:400]),
-            (items[:90], items[:90]),
-            (helped, items[400:2500]),
-            (items[:300], items[:300]),
-        ]
-        for first, second in rounds:
-            pairs = [
-                (a.score * b.score, a, b)
-                for a in first
-                for b in second
-                if a is not b and a.suspect.key == b.suspect.key and _apart(a.candidate, b.candidate)
-            ]
-            for score, a, b in sorted(pairs, key=lambda one: -one[0]):
-                text = _spliced(a.suspect, (*a.candidate.edits, *b.candidate.edits))
-                if text is None or text in seen:
-                    continue
-                seen.add(text)
-                both = Candidate(
-                    (*a.candidate.edits, *b.candidate.edits),
-                    f"{a.candidate.kind}, {b.candidate.kind}",
-                    f"{a.candidate.title}; {b.candidate.title}",
-                    min(a.candidate.line, b.candidate.line),
-                    a.candidate.prior * b.candidate.prior,
-                )
-                yield _Item(a.suspect, both, score, text)
-
     # Trying.
 
     def _order(self) -> tuple[list[int], list[int], list[float]]:
@@ -282,16 +266,17 @@ class _Search:
         middle = usual[len(usual) // 2]
         ordered = [*failing, *passing]
         if self.in_order:
-            ordered = [one for one in self.survey.checks if one.kind not in ("skipped", CHANCE)]
-        limits = [_fuel_for(one, middle) for one in ordered]
-        seconds = [max(_LEAST_SECONDS, 0.0 if one.kind == "out of fuel" else 10 * one.spent) for one in ordered]
+            ordered = [one for one in self.survey.checks if one.takes_part]
+        most = max(usual)
+        longest = max((one.spent for one in passing), default=0.0)
+        limits = [_fuel_for(one, middle, most) for one in ordered]
+        seconds = [_seconds_for(one, longest) for one in ordered]
         return [one.at for one in ordered], limits, seconds
 
-    def _request(self, part: Sequence[_Item], factor: int) -> dict[str, Any]:
+    def _request(self, part: Sequence[Proposal], factor: int) -> dict[str, Any]:
         order, limits, seconds = self._order()
         # How long it takes when it is right is known of those that came to their end.
-        open_ended = ("out of fuel", "raised")
-        factors = [factor if self.survey.checks[at].kind in open_ended else 1 for at in order]
+        factors = [factor if self.survey.checks[at].failed else 1 for at in order]
         cheap = [one for one in self.survey.passing if one.used < 2000][:3] + [
             one for one in self.survey.failing if one.used < 2000
         ][:1]
@@ -302,12 +287,15 @@ class _Search:
             "order": order,
             "limits": [limit * each for limit, each in zip(limits, factors, strict=True)],
             "fuel": _FUEL,
-            "seconds": [second * min(each, 200) for second, each in zip(seconds, factors, strict=True)],
+            "seconds": [
+                second if each == 1 else max(second, min(second * each, _MOST_SECONDS))
+                for second, each in zip(seconds, factors, strict=True)
+            ],
             "batch": _BATCH if factor == 1 else 1,
             "canaries": [[one.at, one.kind] for one in cheap],
         }
 
-    def _try(self, items: Iterator[_Item], what: str, share: float = 1.0) -> Talk:
+    def _try(self, items: Iterator[Proposal], what: str, share: float = 1.0) -> Talk:
         failing = len(self.survey.failing)
         size = 64
         begun = self.report.tried
@@ -344,9 +332,9 @@ class _Search:
     def _try_slow(self, share: float) -> Talk:
         """What ran out of steps may only be slow: again with more of them."""
         ordered = [one for _, one in sorted(self.slow, key=lambda each: (-each[0], -each[1].score))]
-        for factor, most, at_once in ((10, 100, 16), (1000, 10, 1)):
+        for factor, most, at_once in ((10, 100, 4), (1000, 10, 1)):
             rest = ordered[:most]
-            again: list[_Item] = []
+            again: list[Proposal] = []
             while rest and self._more(share) and not self.passed:
                 part, rest = rest[:at_once], rest[at_once:]
                 said = yield self._request(part, factor)
@@ -367,30 +355,19 @@ class _Search:
         self.progress(f"confirming {len(self.passed)} that pass")
         best = sorted(self.passed, key=lambda one: -one.score)[:_MOST_PASSING]
         targets = {key: self._target(one) for key, one in self.suspects.items()}
-        limits = [max(_FUEL, 100 * one.used) for one in self.survey.checks]
-        said = yield {
-            "do": "confirm",
-            "targets": targets,
-            "items": [[one.suspect.key, one.text] for one in best],
-            "limits": limits,
-            "seconds": 5.0,
-            "wall": 60.0,
-        }
-        self._spent(said)
+        taking_part = [one for one in self.survey.checks if one.takes_part]
+        confirmed = yield from self._confirm(best, taking_part)
         before = {one.at: one.used for one in self.survey.passing}
-        found: list[tuple[_Item, Passing]] = []
-        for one, ended in zip(best, said["confirmed"], strict=True):
-            if len(ended) != len(self.survey.checks):
-                continue
-            counted = [kind for at, kind, _ in ended if self.survey.checks[at].kind != CHANCE]
-            if any(kind not in ("passed", "skipped") for kind in counted):
+        found: list[tuple[Proposal, Passing]] = []
+        for one, ended in zip(best, confirmed, strict=True):
+            if not _all_pass(ended, taking_part):
                 continue
             used = sum(steps for at, _, steps in ended if at in before)
             total = sum(before.values())
             cost = (used + 20) / (total + 20) if total else 1.0
-            more = ranking.unused_variables(one.text) - ranking.unused_variables(_text(one.suspect))
+            more = ranking.unused_variables(one.text) - ranking.unused_variables(one.suspect.text)
             found.append((one, Passing(one.candidate, one.text, one.score, cost, (), more)))
-        probed: list[tuple[_Item, Passing]] = []
+        probed: list[tuple[Proposal, Passing]] = []
         for key in {item.suspect.key for item, _ in found}:
             part = [pair for pair in found if pair[0].suspect.key == key]
             said = yield {
@@ -409,11 +386,45 @@ class _Search:
                 answer = answers[number] if number < len(answers) else []
                 behaviour = tuple(str(text) for text, _ in answer)
                 probed.append((item, replace(passing, behaviour=(key, *behaviour) if behaviour else ())))
-        self._report(probed)
+        items = {id(passing.candidate): item for item, passing in probed}
+        ranked = ranking.rank([passing for _, passing in probed])
+        if any(one.kind == KEPT_BACK for one in self.survey.checks):
+            every = [one for one in self.survey.checks if one.kind == KEPT_BACK or one.takes_part]
+            ranked = yield from self._held_against(every, ranked, items)
+        self._report(ranked, items)
 
-    def _report(self, found: list[tuple[_Item, Passing]]) -> None:
-        items = {id(passing.candidate): item for item, passing in found}
-        ranked = ranking.rank([passing for _, passing in found])
+    def _confirm(
+        self, items: Sequence[Proposal], checks: Sequence[Ended]
+    ) -> Generator[dict[str, Any], Answer, list[list[Any]]]:
+        """How the checks end with each repair alone: [number, how, steps] of each check, as far as it came."""
+        said = yield {
+            "do": "confirm",
+            "targets": {key: self._target(one) for key, one in self.suspects.items()},
+            "items": [[one.suspect.key, one.text] for one in items],
+            "only": [one.at for one in checks],
+            "limits": [max(_FUEL * (10 if one.failed else 1), 100 * one.used) for one in self.survey.checks],
+            "seconds": 5.0,
+            "wall": 60.0,
+        }
+        self._spent(said)
+        confirmed: list[list[Any]] = said["confirmed"]
+        return confirmed
+
+    def _held_against(
+        self, every: Sequence[Ended], ranked: Sequence[Passing], items: Mapping[int, Proposal]
+    ) -> Generator[dict[str, Any], Answer, list[Passing]]:
+        """The best repairs that pass the checks that were kept back too, all in their own order; no others are told."""
+        self.progress(f"holding the best against all {len(every)} checks")
+        found: list[Passing] = []
+        for one in ranked[: 2 * _HELD_AGAINST_ALL]:
+            if len(found) == _HELD_AGAINST_ALL or (found and not self._more()):
+                break
+            confirmed = yield from self._confirm([items[id(one.candidate)]], every)
+            if _all_pass(confirmed[0], every):
+                found.append(one)
+        return found
+
+    def _report(self, ranked: Sequence[Passing], items: Mapping[int, Proposal]) -> None:
         checks = len(self.survey.checks)
         self.report.confidence = ranking.confidence(ranked, checks)
         for number, one in enumerate(ranked):
@@ -433,42 +444,26 @@ def _listed(names: Sequence[str]) -> str:
     return f"{names[0]}{more} pass{'' if more else 'es'} one time and fail{'' if more else 's'} another"
 
 
-def _fuel_for(check: Ended, usual: int) -> int:
-    """Steps that a candidate may take: what stopped early says little of how long it takes when it is right."""
+def _all_pass(ended: Sequence[Any], checks: Sequence[Ended]) -> bool:
+    return len(ended) == len(checks) and all(kind in ("passed", "skipped") for _, kind, _ in ended)
+
+
+def _fuel_for(check: Ended, usual: int, most: int) -> int:
+    """Steps that a candidate may take: what stopped early says little of how long it takes when it is right.
+
+    usual, most: that passing checks take.
+    """
     if check.kind == "out of fuel":
         return max(_LEAST_FUEL, 10 * usual)
-    if check.kind == "raised":
-        return max(6 * _LEAST_FUEL, 10 * usual, 10 * check.used)
+    if check.failed:
+        return max(6 * _LEAST_FUEL, 10 * usual, 10 * check.used, min(2 * most, _FUEL))
     return max(_LEAST_FUEL, 10 * check.used)
 
 
-def _text(one: Suspect) -> str:
-    start, end = one.span
-    return one.source.text[start:end]
-
-
-def _spliced(one: Suspect, edits: Sequence[Edit]) -> str | None:
-    """The function's text with edits; None when they leave it or overlap."""
-    start, end = one.span
-    text = one.source.text[start:end]
-    following = end + 1
-    for edit in sorted(edits, key=lambda each: (each.start, each.end), reverse=True):
-        if edit.start < start or edit.end > following:
-            return None
-        if edit.end > end:
-            edit = replace(edit, end=end)
-        text = text[: edit.start - start] + edit.text + text[edit.end - start :]
-        following = edit.start
-    return text if text != _text(one) else None
-
-
-def _apart(a: Candidate, b: Candidate) -> bool:
-    return all(x.end < y.start or y.end < x.start for x in a.edits for y in b.edits)
-
-
-def _suspicion(one: Suspect, candidate: Candidate) -> float:
-    """Of the line that it changes; of the nearest line above that ran, for what spans lines that have no code."""
-    for line in range(candidate.line, candidate.line - 4, -1):
-        if line in one.lines:
-            return one.lines[line]
-    return 0.1 * max(one.lines.values(), default=0.0)
+def _seconds_for(check: Ended, longest: float) -> float:
+    """CPU seconds that a candidate may take. longest: that a passing check takes."""
+    if check.kind == "out of fuel":
+        return _LEAST_SECONDS
+    if check.failed:  # it may have stopped at once
+        return max(_LEAST_SECONDS, 10 * check.spent, min(2 * longest, _SECONDS))
+    return max(_LEAST_SECONDS, 10 * check.spent)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 CHANCE = "by chance"
+NOT_RUN = "not run"
+KEPT_BACK = "kept back"
+_NO_PART = frozenset(["skipped", CHANCE, NOT_RUN, KEPT_BACK])
+_FEW_ENDLESS = 8
 _LEAST_TIMES = 2
 _MOST_TIMES = 5
 
@@ -19,7 +23,8 @@ class Ended:
     """Its number."""
     name: str
     kind: str
-    """"passed", "wrong", "raised", "out of fuel", "skipped", or "by chance": now this, now that."""
+    """"passed", "wrong", "raised", "out of fuel", "skipped"; "by chance": now this, now that; "not run": it would take
+    too long; "kept back": passed, and is run with the best repairs alone."""
     used: int
     """Steps."""
     spent: float
@@ -34,7 +39,12 @@ class Ended:
 
     @property
     def failed(self) -> bool:
-        return self.kind not in ("passed", "skipped", CHANCE)
+        return self.takes_part and self.kind != "passed"
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether candidates are held against it."""
+        return self.kind not in _NO_PART
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +73,29 @@ class Survey:
         return {name: frozenset(kinds) for name, kinds in found.items()}
 
 
+def bounded(survey: Survey, seconds: float) -> Survey:
+    """The survey with as many of the passing checks as run in so many CPU seconds, the quick ones; at least one.
+
+    Where others fail plainly, many that come to no end are rather slow than endless: they are as good as not run.
+    """
+    kinds = {one.at: one.kind for one in survey.checks}
+    endless = [one.at for one in survey.checks if one.kind == "out of fuel"]
+    if len(endless) > _FEW_ENDLESS and any(one.kind in ("wrong", "raised") for one in survey.checks):
+        kinds.update(dict.fromkeys(endless, NOT_RUN))
+    spent = 0.0
+    for number, one in enumerate(sorted(survey.passing, key=lambda each: (each.used, each.at))):
+        spent += one.spent
+        if number and spent > seconds:
+            kinds[one.at] = KEPT_BACK
+    return replace(survey, checks=tuple(replace(one, kind=kinds[one.at]) for one in survey.checks))
+
+
 def ask_again(kinds: Sequence[str], fuel: int, seconds: float, spend: float) -> dict[str, Any]:
     """The request that the checks are run again, as they are: at least twice, more often as long as it takes no more
     than `spend` CPU seconds. kinds: how each ended."""
     return {
         "do": "again",
-        "skip": [kind in ("skipped", "out of fuel") for kind in kinds],
+        "skip": [kind == "out of fuel" or kind in _NO_PART for kind in kinds],
         "fuel": fuel * 10,
         "seconds": seconds * 2,
         "least": _LEAST_TIMES,

@@ -18,11 +18,11 @@ __all__ = ["Candidate", "Context", "candidates"]
 
 def candidates(ctx: Context) -> Iterator[Candidate]:
     """All candidates for a function, in no order that means anything; duplicates are left to the caller."""
-    for node in ctx.expressions:
+    for node in filter(ctx.is_reached, ctx.expressions):
         for kind in _OF_EXPRESSIONS:
             yield from kind(ctx, node)
         yield from conditions.expression_edits(ctx, node)
-    for statement in ctx.statements:
+    for statement in filter(ctx.is_reached, ctx.statements):
         yield from operators.statement_edits(ctx, statement)
         yield from conditions.edits(ctx, statement)
         yield from statements.edits(ctx, statement)

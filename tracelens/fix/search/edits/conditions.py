@@ -115,6 +115,8 @@ def expression_edits(ctx: Context, node: ast.expr) -> Iterator[Candidate]:
             yield ctx.change(node, "True", "condition left out", 0.3)
             yield ctx.change(node, "False", "branch left out", 0.3)
     elif is_part:
+        if not isinstance(node, ast.UnaryOp | ast.Constant):
+            yield ctx.change(node, f"not {ctx.wrapped(node)}", "negation", 0.55, compound=True)
         whole = ctx.text(parent) if isinstance(parent, ast.expr) else ""
         for atom, weight in atoms(ctx, node, whole)[:50]:
             yield ctx.change(node, atom, "another condition", 0.2 * weight, compound=True)

@@ -9,11 +9,15 @@ from functools import cached_property
 
 from tracelens.fix.evidence import Function
 from tracelens.fix.patch import Edit, Source
+from tracelens.fix.search.edits.delegates import Callee
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 COMPOUND = (ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.IfExp, ast.Lambda, ast.Await, ast.NamedExpr)
 _TIGHT = (ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.Await, ast.Starred)
+
+_LONGEST_TEXT = 30
+_MOST_TEXTS = 120
 
 NUMBERS = frozenset(["int", "float", "bool", "complex", "Decimal", "Fraction"])
 SEQUENCES = frozenset(["list", "tuple", "str", "bytes", "range", "deque"])
@@ -42,6 +46,9 @@ class Context:
     """Of types that are no built-in ones; methods end with ()."""
     siblings: tuple[str, ...] = ()
     """Names of the module's own functions."""
+    reached: frozenset[ast.stmt] | None = None
+    """Statements that failing checks come to; the others are left as they are. None: not known."""
+    callees: tuple[Callee, ...] = ()
 
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
@@ -68,6 +75,17 @@ class Context:
         for default in [*self.function.args.defaults, *(one for one in self.function.args.kw_defaults if one)]:
             walk(default)
         return found
+
+    @cached_property
+    def _unreached(self) -> frozenset[ast.AST]:
+        if self.reached is None:
+            return frozenset()
+        left = [one for one in ast.walk(self.function) if isinstance(one, ast.stmt) and one not in self.reached]
+        return frozenset(inner for one in left if one is not self.function for inner in ast.walk(one))
+
+    def is_reached(self, node: ast.AST) -> bool:
+        """Whether an edit of it can change how a failing check ends. What others are made of may lie anywhere."""
+        return node not in self._unreached
 
     @cached_property
     def expressions(self) -> list[ast.expr]:
@@ -154,6 +172,19 @@ class Context:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id not in found:
                 found.append(node.func.id)
         return [*found, *(one for one in self.siblings if one not in found)]
+
+    @cached_property
+    def unread(self) -> list[str]:
+        """Parameters that nothing in the function reads."""
+        read = {one.id for one in ast.walk(self.function) if isinstance(one, ast.Name) and is_load(one)}
+        return [one for one in parameters(self.function) if one not in read]
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """Short texts of the module."""
+        found = [node.value for node in ast.walk(self.source.tree) if isinstance(node, ast.Constant)]
+        short = [one for one in found if isinstance(one, str) and 0 < len(one) <= _LONGEST_TEXT and "\n" not in one]
+        return list(dict.fromkeys(short))[:_MOST_TEXTS]
 
     @cached_property
     def constants(self) -> list[ast.Constant]:

@@ -18,6 +18,7 @@ from tracelens.fix.search.edits.context import (
     is_written,
     parameters,
 )
+from tracelens.fix.search.edits.delegates import calls
 
 _MOST_COPIES = 40
 
@@ -124,6 +125,12 @@ def _ends(ctx: Context, node: ast.stmt) -> Iterator[Candidate]:
         yield Candidate((Edit(start, end, other),), "loop", f"`{other}`", node.lineno, 0.45)
         for text in ("return", "return True", "return False"):
             yield Candidate((Edit(start, end, text),), "loop", f"`{text}`", node.lineno, 0.2)
+    if isinstance(node, ast.Return):
+        # Nothing is given back where something may be meant to.
+        nothing = node.value is None or (isinstance(node.value, ast.Constant) and node.value.value is None)
+        for text, prior in [*calls(ctx.callees, ctx.variables(node)), *(_own(ctx) if nothing else ())]:
+            prior *= 1.3 if nothing else 0.5
+            yield Candidate((Edit(start, end, f"return {text}"),), "return", f"`return {text}`", node.lineno, prior)
     if isinstance(node, ast.Return) and node.value is not None:
         value = ctx.text(node.value)
         generator = any(isinstance(one, ast.Yield | ast.YieldFrom) for one in ctx.expressions)
@@ -151,6 +158,11 @@ def _added(ctx: Context, node: ast.stmt) -> Iterator[Candidate]:
     start, end = ctx.source.span(node)
     block = _block(ctx, node)
     last = node is block[-1] and not isinstance(node, ast.Return | ast.Raise | ast.Break | ast.Continue)
+    if isinstance(node, ast.Pass):  # what stands for something to come
+        for text, prior in _steps(ctx, node):
+            edit = Edit(start, end, text)
+            yield Candidate((edit,), "added", f"`{text}`", node.lineno, min(1.5 * prior, 1.0))
+        return
     for text, prior in _steps(ctx, node):
         edit = Edit(start, start, f"{text}\n{indent}")
         yield Candidate((edit,), "added", f"`{text}`", node.lineno, prior)
@@ -188,6 +200,8 @@ def _results(ctx: Context, node: ast.stmt) -> list[tuple[str, float]]:
             found[ctx.text(one.value)] = 0.25
     for name, weight in ctx.variables(node):
         found.setdefault(name, 0.25 * weight)
+    if parameters(ctx.function)[:1] == ["self"]:
+        found.setdefault("self", 0.2)
     for text in ("True", "False", "None"):
         found.setdefault(text, 0.15)
     return sorted(found.items(), key=lambda one: -one[1])[:12]
@@ -198,6 +212,8 @@ def _steps(ctx: Context, node: ast.stmt) -> Iterator[tuple[str, float]]:
     seen: set[str] = set()
     loops = any(isinstance(one, ast.For | ast.While) for one in _around(ctx, node))
     variables = ctx.variables(node)
+    yield from calls(ctx.callees, variables)
+    yield from _fields(ctx)
     for other in ctx.statements:
         simple = isinstance(other, ast.Assign | ast.AugAssign | ast.Expr)
         text = ctx.text(other)
@@ -249,6 +265,23 @@ def _steps(ctx: Context, node: ast.stmt) -> Iterator[tuple[str, float]]:
                 if base(kind) in NUMBERS and base(other_kind) in NUMBERS:
                     yield f"{name} += {other_name}", 0.18 * weight * near
                     yield f"{name} -= {other_name}", 0.12 * weight * near
+
+
+def _own(ctx: Context) -> Iterator[tuple[str, float]]:
+    """What a method may give back: its object, and the fields of that."""
+    if parameters(ctx.function)[:1] == ["self"]:
+        yield "self", 0.3
+        for name in ctx.attributes.get(ctx.kind_of_name("self"), ()):
+            if not name.endswith("()"):
+                yield f"self.{name}", 0.2
+
+
+def _fields(ctx: Context) -> Iterator[tuple[str, float]]:
+    """Parameters of a method that nothing reads, kept in fields of their names."""
+    if parameters(ctx.function)[:1] == ["self"]:
+        for name in ctx.unread:
+            if name != "self":
+                yield f"self.{name} = {name}", 0.5
 
 
 def _is_filled(ctx: Context, name: str) -> bool:

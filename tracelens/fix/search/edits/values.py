@@ -54,6 +54,8 @@ def _constant(ctx: Context, node: ast.Constant) -> Iterator[Candidate]:
             near.setdefault(repr(text), 0.3)
         for text in ("\n", "0", "1", "-", "_", value + value, value[::-1]):
             near.setdefault(repr(text), 0.2)
+        for text in ctx.texts:
+            near[repr(text)] = max(near.get(repr(text), 0.0), 0.25)
         for text in _one_letter(value):
             near.setdefault(repr(text), 0.12)
     elif value is None:

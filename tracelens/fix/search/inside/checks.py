@@ -22,6 +22,7 @@ from .instrument import Fuel, OutOfFuel
 _HARMLESS = {"event_loop_policy"}
 """Fixtures that plugins put on every test and that mean nothing to one that is no coroutine."""
 PASSED, WRONG, RAISED, OUT, SKIPPED = "passed", "wrong", "raised", "out of fuel", "skipped"
+NOT_RUN = "not run"
 
 
 class Check:
@@ -183,9 +184,17 @@ def _item(item: Any) -> Callable[[], None]:
         return _by_protocol(item)
 
     def run_it() -> None:
-        function(**copy.deepcopy(parameters))
+        function(**{name: _own(value) for name, value in parameters.items()})
 
     return run_it
+
+
+def _own(value: Any) -> Any:
+    """A copy, so that what one candidate does to it is not met by the next; the value itself where it has none."""
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # a module, a lock, or what only its class knows
+        return value
 
 
 def _fixtures(session: Any) -> dict[str, Any]:
@@ -196,6 +205,15 @@ def _fixtures(session: Any) -> dict[str, Any]:
     return found
 
 
+def _as_reported(item: Any) -> None:
+    """What fixtures look for in the report of their test when they end, which is not made: `tmp_path` does."""
+    try:
+        from _pytest.tmpdir import tmppath_result_key
+    except ImportError:  # before pytest 7.3
+        return
+    item.stash[tmppath_result_key] = {}
+
+
 def _by_protocol(item: Any) -> Callable[[], None]:
     """By pytest's own hooks, which raise what the test raised; without its reports, which cost more than most tests."""
 
@@ -203,8 +221,9 @@ def _by_protocol(item: Any) -> Callable[[], None]:
         if not getattr(item, "_request", True):
             item._initrequest()
         hooks = item.ihook
-        if hasattr(item, "_excinfo"):
-            item._excinfo = None
+        # Not set to None: pytest puts what a TestCase raised into a list that it makes where there is no such entry.
+        vars(item).pop("_excinfo", None)
+        _as_reported(item)
         try:
             hooks.pytest_runtest_setup(item=item)
             hooks.pytest_runtest_call(item=item)

@@ -15,6 +15,7 @@ import resource
 import select
 import signal
 import sys
+import time
 import types
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,9 @@ _WALL = 60.0
 """Seconds after which a fork that says nothing is ended."""
 _FEW = 6
 """Candidates of a smaller part."""
+_LEAST_WATCHED = 3
+_FEW_ENDLESS = 8
+"""Checks without an end that are watched where others fail plainly."""
 _MORE_MEMORY = 512 << 20
 _PROBE_SECONDS = 0.3
 
@@ -102,7 +106,12 @@ class Server:
         kinds = []
         slow: list[int] = []
         only = set(request.get("only", range(len(self.checks))))
+        spent, left = 0.0, request.get("spend", float("inf"))
         for at, check in enumerate(self.checks):
+            if spent > left and (checking.WRONG in kinds or checking.RAISED in kinds):
+                kinds.append(checking.NOT_RUN)
+                tell(self._ended(at, checking.Outcome(checking.NOT_RUN, 0, 0.0, None)))
+                continue
             if at not in only:
                 kinds.append(checking.SKIPPED)
                 tell(self._ended(at, checking.Outcome(checking.SKIPPED, 0, 0.0, None)))
@@ -110,21 +119,32 @@ class Server:
             outcome = checking.run(check, request["fuel"], request["seconds"])
             if outcome.kind == checking.OUT:
                 slow.append(at)
+            spent += outcome.spent
             kinds.append(outcome.kind)
             tell(self._ended(at, outcome))
         # Those that only take long: the first few get much more, the others if one of those came to an end.
         useless = 0
         for at in slow:
-            if useless >= 2:
+            if useless >= 2 or spent > left:
                 break
             outcome = checking.run(self.checks[at], request["fuel"] * 10, request["seconds"] * 2)
+            spent += outcome.spent
             useless += outcome.kind == checking.OUT
             kinds[at] = outcome.kind
             tell(self._ended(at, outcome))
-        failing = [at for at, kind in enumerate(kinds) if kind not in (checking.PASSED, checking.SKIPPED)]
+        failing = [at for at, kind in enumerate(kinds) if kind in (checking.WRONG, checking.RAISED)]
+        endless = [at for at, kind in enumerate(kinds) if kind == checking.OUT]
+        failing += endless[: _FEW_ENDLESS if failing else None]
         passing = [at for at, kind in enumerate(kinds) if kind == checking.PASSED]
-        for at in failing[: request["watched"]] + passing[: request["watched"]]:
-            watch = watching.Watch(self.wanted, request["events"])
+        most = request["watched"]
+        looks: dict[types.CodeType, int] = {}
+        begun = time.process_time()
+        for number, at in [*enumerate(failing[:most]), *enumerate(passing[:most])]:
+            # What is seen takes many times as long: half the time is for those that fail, and some are seen anyway.
+            share = 0.25 if at in failing else 0.5
+            if number >= _LEAST_WATCHED and time.process_time() - begun > left * share:
+                continue
+            watch = watching.Watch(self.wanted, request["events"], looks)
             sys.settrace(watch.trace)
             try:
                 checking.run(self.checks[at], request["fuel"], request["seconds"] * 4)
@@ -219,16 +239,17 @@ class Server:
         return self.targets[said]
 
     def do_verify(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Whether the checks end as in the survey when they run in another order, twice, in one process."""
+        """Whether the checks end as in the survey when run in another order, twice, in one process; which do not."""
 
         def again(tell: Callable[[Any], None]) -> None:
             for which, kind in [*request["order"], *request["order"]]:
-                tell(checking.run(self.checks[which], request["fuel"], 1.0).kind == kind)
+                tell([which, checking.run(self.checks[which], request["fuel"], 1.0).kind == kind])
 
         said = self._forked(again, request["wall"])
-        same = len(said) == 2 * len(request["order"]) and all(said)
-        self.alone = not same
-        return {"same": same}
+        ended = len(said) == 2 * len(request["order"])
+        others = sorted({which for which, same in said if not same})
+        self.alone = bool(others) or not ended
+        return {"same": not self.alone, "others": others if ended else None}
 
     def do_again(self, request: dict[str, Any]) -> dict[str, Any]:
         """How the checks end when they are run again, in their own order, each time in a fork with chance of its own.
@@ -259,7 +280,7 @@ class Server:
         return {"found": found}
 
     def do_confirm(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Each candidate alone, all checks in their own order: how each ends and in how many steps."""
+        """Each candidate alone, the checks asked for in that order: how each ends and in how many steps."""
         found = []
         for said, text in request["items"]:
 
@@ -267,8 +288,8 @@ class Server:
                 target = self._target(said, request)
                 target.use(target.compile(text))
                 _with_other_chance()
-                for at, check in enumerate(self.checks):
-                    outcome = checking.run(check, request["limits"][at], request["seconds"])
+                for at in request["only"]:
+                    outcome = checking.run(self.checks[at], request["limits"][at], request["seconds"])
                     tell([at, outcome.kind, outcome.used])
 
             found.append(self._forked(confirm, request["wall"]))

@@ -9,8 +9,10 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-_MOST_LOOKS = 60
-"""Looks at the variables of one function in one check."""
+_MOST_LOOKS = 120
+"""Looks at the variables of one function."""
+_MOST_IDLE = 400
+"""Calls of a function that run no new line, after which it is not followed any more: others want to be seen too."""
 _MOST_TYPES = 6
 _MOST_ATTRIBUTES = 60
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), list, tuple, dict, set, frozenset)
@@ -19,7 +21,9 @@ _PLAIN = (int, float, complex, str, bytes, bool, type(None), list, tuple, dict, 
 class Watch:
     """Lines and variables of one check, for functions in files that are `wanted`."""
 
-    def __init__(self, wanted: Callable[[str], bool], budget: int) -> None:
+    def __init__(
+        self, wanted: Callable[[str], bool], budget: int, looks: dict[types.CodeType, int] | None = None
+    ) -> None:
         self.wanted = wanted
         self.budget = budget
         """Events after which nothing more is watched."""
@@ -32,7 +36,10 @@ class Watch:
         """(path, line) where the last exception came through, innermost first."""
         self._files: dict[types.CodeType, str | None] = {}
         self._fields: dict[str, int] = {}
-        self._looks: dict[types.CodeType, int] = {}
+        self._looks: dict[types.CodeType, int] = {} if looks is None else looks
+        """Shared by the checks of a survey: the types of variables need not be seen in each."""
+        self._idle: dict[types.CodeType, int] = {}
+        """Calls since the last one that ran a line for the first time."""
 
     def file(self, code: types.CodeType) -> str | None:
         if code not in self._files:
@@ -48,13 +55,19 @@ class Watch:
         if path is None:
             return None
         self.look(frame, path)
-        lines = self.lines.setdefault(path, set())
         code = frame.f_code
+        idle = self._idle.get(code, 0)
+        if idle >= _MOST_IDLE:
+            return None
+        self._idle[code] = idle + 1
+        lines = self.lines.setdefault(path, set())
 
         def local(frame: Any, event: str, argument: Any) -> Any:
             self.budget -= 1
             if event == "line":
-                lines.add(frame.f_lineno)
+                if frame.f_lineno not in lines:
+                    lines.add(frame.f_lineno)
+                    self._idle[code] = 0
                 if self._looks.get(code, 0) < _MOST_LOOKS:
                     self.look(frame, path)
             elif event == "return":
