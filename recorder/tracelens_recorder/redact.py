@@ -200,7 +200,8 @@ _GATED: Tuple[Tuple[Tuple[str, ...], Pattern[str], _Replacement], ...] = (
 )
 
 _CARD_GATE = re.compile(r"\d{4}[ -]?\d{2}")
-_CARD = re.compile(r"(?<!\w)(?<!\d\.)[2-6](?:[ -]?\d){12,18}(?!\w|\.\d)")
+# One in 20,000 UUIDs begins with what could be the number of a card.
+_CARD = re.compile(r"(?<!\w)(?<!\d\.)(?!\w{8}-\w{4}-\w{4}-\w{4}-\w{12}(?!\w))[2-6](?:[ -]?\d){12,18}(?!\w|\.\d)")
 _ASSIGNMENT_GATES = (
     "pass",
     "pwd",
