@@ -119,7 +119,9 @@ def _hover(workspace: Workspace, name: str) -> str:
 
 def _lenses(workspace: Workspace, name: str) -> str:
     document = workspace.documents[name]
-    return _lines(f"{_at(document, lens.span)}   {lens.title}" for lens in lenses.lenses(document, workspace.index))
+    return _lines(
+        f"{_at(document, lens.span)}   {lens.title}" for lens in lenses.lenses(document, workspace.index, most=20)
+    )
 
 
 def _hints(workspace: Workspace, name: str) -> str:
