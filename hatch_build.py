@@ -28,7 +28,7 @@ COMPILED = {
         *("attributes", "calls", "classes", "containers", "flowing", "frames", "language", "link", "linker", "modules"),
         *("mro", "names", "outcome", "outside", "program", "revision", "tracking", "values"),
     ),
-    "profiles": ("aggregate", "histogram", "keeping", "scrubbing", "slots", "unit_state"),
+    "profiles": ("aggregate", "bounds", "histogram", "keeping", "scrubbing", "slots", "unit_state"),
     "traces": ("recording_sums",),
 }
 """Where most of the time goes; modules of records and of output stay as they are."""

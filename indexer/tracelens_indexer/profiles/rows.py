@@ -19,14 +19,6 @@ RESULT = "return"
 """The slot of returned values, beside the parameters' names. A keyword: no parameter can have this name."""
 
 
-MOST = 1 << 58
-"""Of any count, and of nanoseconds (nine years): the sums of a damaged trace stay what the store holds and adds up."""
-
-
-def bounded(number: int) -> int:
-    return max(-MOST, min(number, MOST))
-
-
 class AnchorKey(Struct, frozen=True, array_like=True, cache_hash=True, gc=False):
     """A unit as it was when it was recorded."""
 

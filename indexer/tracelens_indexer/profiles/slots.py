@@ -49,7 +49,7 @@ class Slots:
 
     def add(self, values: Iterable[tuple[str, Observed]], outcome: str, weight: float, duration_ns: int) -> bool:
         """The values of one call, by slot; whether any of them is known beyond its type. `outcome`: "" or the exception
-        type; `weight`: calls it stands for; duration -1: unknown, and within what `rows.bounded` lets through.
+        type; `weight`: calls it stands for; duration -1: unknown, and within what `bounds.bounded` lets through.
 
         Most of the time of an import is spent in this loop, which is why it calls nothing that it can do itself.
         """

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tracelens_indexer.profiles.bounds import bounded
 from tracelens_indexer.profiles.histogram import bucket
 from tracelens_indexer.profiles.keeping import Keeping
 from tracelens_indexer.profiles.rows import (
@@ -29,7 +30,6 @@ from tracelens_indexer.profiles.rows import (
     SiteRow,
     UnitProfile,
     UnitRow,
-    bounded,
 )
 from tracelens_indexer.profiles.scrubbing import MAX_TEXT, Scrubber
 from tracelens_indexer.profiles.slots import MAX_NAME, MAX_SLOTS, Slots

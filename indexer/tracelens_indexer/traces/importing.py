@@ -21,7 +21,8 @@ from typing import Protocol
 from tracelens_indexer.errors import NotATrace
 from tracelens_indexer.memory import without_collection
 from tracelens_indexer.profiles.aggregate import Aggregate, Aggregated, merged
-from tracelens_indexer.profiles.rows import AnchorKey, RunRow, UnitProfile, bounded
+from tracelens_indexer.profiles.bounds import bounded
+from tracelens_indexer.profiles.rows import AnchorKey, RunRow, UnitProfile
 from tracelens_indexer.store.index import Index
 from tracelens_indexer.traces import plugins
 from tracelens_indexer.traces.anchors import Anchors

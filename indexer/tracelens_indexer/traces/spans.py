@@ -13,8 +13,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tracelens_indexer.profiles.bounds import MOST
 from tracelens_indexer.profiles.histogram import buckets
-from tracelens_indexer.profiles.rows import MOST, REPEATED
+from tracelens_indexer.profiles.rows import REPEATED
 from tracelens_indexer.traces.records import Count, Counting, EdgeCount, Failure, FailureFrame, Frame, Record
 
 if TYPE_CHECKING:
