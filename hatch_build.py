@@ -84,9 +84,9 @@ def compiled_into(folder: Path, root: Path) -> list[Path]:
 
 def _wanted() -> bool:
     asked = os.environ.get("TRACELENS_COMPILE", "")
-    return asked != "0" and (asked == "1" or _has_compiler())
+    return asked != "0" and (asked == "1" or has_compiler())
 
 
-def _has_compiler() -> bool:
+def has_compiler() -> bool:
     name = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cl"
     return shutil.which(name.split()[0]) is not None

@@ -56,6 +56,8 @@ class Sampler:
         self._running = False
         self._sleep = time.sleep
         self._ran = time.process_time_ns
+        self._native = ""
+        """The system's number of this thread."""
         self._core: Any = None
         self._spent = 0
         """CPU nanoseconds of this thread on samples."""
@@ -113,8 +115,6 @@ class Sampler:
             except OSError:
                 return
             self._sleep(0.0005)
-
-    _native = ""
 
     def _run(self, wake: _thread.LockType, gone: _thread.LockType) -> None:
         self._native = str(_thread.get_native_id())

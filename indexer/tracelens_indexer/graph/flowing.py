@@ -19,7 +19,8 @@ NOWHERE: Final = 0
 """The node for what nobody reads."""
 MAX_VALUES: tuple[tuple[int, int], ...] = ((500_000, 32), (1_000_000, 16), (1 << 62, 6))
 """(nodes of a program, values of one of its nodes). What many may reach is shared by more in a larger program: with the
-same bound the work would grow with the square of the size, and end before it is done."""
+same bound the work would grow with the square of the size, and end before it is done. Not final: when it is compiled, a
+test could not make it small."""
 MAX_WITH_OUTSIDE: Final = 8
 """Values of one node from which on it takes no more that nothing of the workspace can come out of."""
 FEW: Final = 8
@@ -45,7 +46,8 @@ class Flowing:
         self._most_with_outside = min(MAX_WITH_OUTSIDE, most_values)
         self._at: list[Any] = [None]
         """The values at each node, in the order in which they arrived: None, a tuple that nodes share, or the keys of a
-        dictionary where they are more than a few. Most nodes have one."""
+        dictionary where they are more than a few. Most nodes have one. Tracking has dictionaries alone: each value with
+        where it came from."""
         self._edges: list[Any] = [None]
         """The nodes that each node's values go on to: None, a tuple, or the keys of a dictionary."""
         self._watchers: list[Any] = [None]

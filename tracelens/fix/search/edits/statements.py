@@ -200,7 +200,7 @@ def _results(ctx: Context, node: ast.stmt) -> list[tuple[str, float]]:
             found[ctx.text(one.value)] = 0.25
     for name, weight in ctx.variables(node):
         found.setdefault(name, 0.25 * weight)
-    if parameters(ctx.function)[:1] == ["self"]:
+    if _is_method(ctx):
         found.setdefault("self", 0.2)
     for text in ("True", "False", "None"):
         found.setdefault(text, 0.15)
@@ -267,9 +267,13 @@ def _steps(ctx: Context, node: ast.stmt) -> Iterator[tuple[str, float]]:
                     yield f"{name} -= {other_name}", 0.12 * weight * near
 
 
+def _is_method(ctx: Context) -> bool:
+    return parameters(ctx.function)[:1] == ["self"]
+
+
 def _own(ctx: Context) -> Iterator[tuple[str, float]]:
     """What a method may give back: its object, and the fields of that."""
-    if parameters(ctx.function)[:1] == ["self"]:
+    if _is_method(ctx):
         yield "self", 0.3
         for name in ctx.attributes.get(ctx.kind_of_name("self"), ()):
             if not name.endswith("()"):
@@ -278,7 +282,7 @@ def _own(ctx: Context) -> Iterator[tuple[str, float]]:
 
 def _fields(ctx: Context) -> Iterator[tuple[str, float]]:
     """Parameters of a method that nothing reads, kept in fields of their names."""
-    if parameters(ctx.function)[:1] == ["self"]:
+    if _is_method(ctx):
         for name in ctx.unread:
             if name != "self":
                 yield f"self.{name} = {name}", 0.5
